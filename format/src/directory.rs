@@ -1,0 +1,918 @@
+//! The directory: from an object's name to its entry, in O(1), without building anything.
+//!
+//! A hash table with linear probing, as bytes: counts, slots, entries, names. An entry is looked at only when it is
+//! asked for, so opening a segment costs the same for one object and for a million. [`Directory::check`] looks at all.
+//!
+//! Source: SPEC 4.4.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::header::{Header, Place, Section};
+use crate::{Fingerprint, checksum};
+
+/// Bytes before the slots: the number of entries and the number of slots.
+const COUNTS: usize = 16;
+/// Bytes of a slot: 0, or an entry's number plus 1.
+const SLOT: usize = 4;
+/// Bytes of an entry.
+const ENTRY: usize = 96;
+/// Bytes of the longest name.
+const MAX_NAME: usize = 255;
+
+const PLACES: [Place; 14] = [
+    NAME_HASH,
+    Place::new(8, 8, "name position"),
+    Place::new(16, 4, "name length"),
+    Place::new(20, 4, "reserved"),
+    Place::new(24, 8, "fingerprint, low half"),
+    Place::new(32, 8, "fingerprint, high half"),
+    Place::new(40, 8, "schema table position"),
+    Place::new(48, 8, "schema table length"),
+    Place::new(56, 8, "object position"),
+    Place::new(64, 8, "object length"),
+    Place::new(72, 8, "root offset"),
+    Place::new(80, 8, "object checksum"),
+    Place::new(88, 4, "object alignment"),
+    Place::new(92, 4, "reserved"),
+];
+const NAME_HASH: Place = Place::new(0, 8, "name hash");
+
+/// What the directory knows of one object.
+///
+/// Positions are offsets from the segment base.
+///
+/// Source: SPEC 4.4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry<'a> {
+    /// The name; empty for the root.
+    pub name: &'a str,
+    /// The fingerprint of the object's layout.
+    pub fingerprint: Fingerprint,
+    /// The table of the object's types, in the schema section.
+    pub schema: Section,
+    /// The object's bytes.
+    pub object: Section,
+    /// Bytes from the object's start to its root value.
+    pub root: u64,
+    /// XXH64 of the object's bytes.
+    pub checksum: u64,
+    /// The object's position is a multiple of this power of two, from 16 to the page size, and has to stay so.
+    pub align: u32,
+}
+
+/// An object's name, for messages.
+pub(crate) struct Named<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            "" => f.write_str("the root object"),
+            name => write!(f, "object {name:?}"),
+        }
+    }
+}
+
+/// Asks whether an object can have this name: at most 255 bytes, none of them part of a control character.
+///
+/// The empty name is the root's.
+///
+/// # Errors
+/// [`NameError`], which says why not.
+///
+/// # Examples
+/// ```
+/// use graven_format::{NameError, directory::check_name};
+/// assert_eq!(check_name("Zürich/routes"), Ok(()));
+/// assert_eq!(check_name("a\nb"), Err(NameError::Control { offset: 1, character: '\n' }));
+/// ```
+/// Source: SPEC 4.4.
+pub fn check_name(name: &str) -> Result<(), NameError> {
+    if name.len() > MAX_NAME {
+        return Err(NameError::TooLong { length: name.len() });
+    }
+    match name.char_indices().find(|(_, character)| character.is_control()) {
+        Some((offset, character)) => Err(NameError::Control { offset, character }),
+        None => Ok(()),
+    }
+}
+
+/// Why an object cannot have a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NameError {
+    /// More than 255 bytes: choose a shorter one.
+    TooLong {
+        /// Its bytes.
+        length: usize,
+    },
+    /// A control character (U+0000 to U+001F, U+007F to U+009F): leave it out.
+    Control {
+        /// Bytes before it.
+        offset: usize,
+        /// The character.
+        character: char,
+    },
+}
+
+impl fmt::Display for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong { length } => {
+                write!(f, "name of {length} bytes is too long: at most {MAX_NAME} are allowed")
+            }
+            Self::Control { offset, character } => {
+                write!(f, "name has the control character {character:?} at its byte {offset}: leave it out")
+            }
+        }
+    }
+}
+
+impl core::error::Error for NameError {}
+
+/// The bytes of the directory of `entries`, which will stand at `position` in the segment.
+///
+/// O(n). The entries keep their order. Their names have to differ, or one of them will not be found (a debug build
+/// panics); there may be at most `u32::MAX`. Nothing else about them is checked here: [`Directory`] does that.
+///
+/// # Examples
+/// ```
+/// assert_eq!(graven_format::directory::encode(&[], 4096).len(), 24);
+/// ```
+/// Source: SPEC 4.4.
+pub fn encode(entries: &[Entry<'_>], position: u64) -> Vec<u8> {
+    debug_assert!(u32::try_from(entries.len()).is_ok(), "too many entries");
+    let slots = entries.len().saturating_mul(2).max(1).next_power_of_two();
+    let mut index = alloc::vec![0u32; slots];
+    for (number, entry) in (1u32..).zip(entries) {
+        let mut at = home(checksum(entry.name.as_bytes()), slots);
+        while index[at] != 0 {
+            debug_assert_ne!(entries[index[at] as usize - 1].name, entry.name, "names must differ");
+            at = (at + 1) & (slots - 1);
+        }
+        index[at] = number;
+    }
+
+    let names = names_start(entries.len(), slots).unwrap_or(usize::MAX);
+    let mut out = Vec::new();
+    out.extend((entries.len() as u64).to_le_bytes());
+    out.extend((slots as u64).to_le_bytes());
+    out.extend(index.iter().flat_map(|slot| slot.to_le_bytes()));
+    out.resize(out.len().next_multiple_of(8), 0);
+    let mut name_position = position.saturating_add(names as u64);
+    for entry in entries {
+        let values = [
+            checksum(entry.name.as_bytes()),
+            name_position,
+            entry.name.len() as u64,
+            0,
+            entry.fingerprint.0 as u64,
+            (entry.fingerprint.0 >> 64) as u64,
+            entry.schema.position,
+            entry.schema.length,
+            entry.object.position,
+            entry.object.length,
+            entry.root,
+            entry.checksum,
+            entry.align.into(),
+            0,
+        ];
+        let mut bytes = [0; ENTRY];
+        for (place, value) in PLACES.iter().zip(values) {
+            place.put(&mut bytes, value);
+        }
+        out.extend(bytes);
+        name_position = name_position.saturating_add(entry.name.len() as u64);
+    }
+    out.extend(entries.iter().flat_map(|entry| entry.name.bytes()));
+    out
+}
+
+/// The slot where the search for a hash starts. `slots` is a power of two.
+fn home(hash: u64, slots: usize) -> usize {
+    // The mask is below `slots`, so the result fits a usize.
+    (hash & (slots as u64 - 1)) as usize
+}
+
+/// Bytes of the directory before the names.
+fn names_start(entries: usize, slots: usize) -> Option<usize> {
+    let index = slots.checked_mul(SLOT)?.checked_next_multiple_of(8)?;
+    COUNTS.checked_add(index)?.checked_add(entries.checked_mul(ENTRY)?)
+}
+
+/// The directory of a segment, read in place.
+///
+/// # Examples
+/// ```
+/// use graven_format::{Directory, Entry, Fingerprint, Header, Mode, Payload, Section, directory};
+///
+/// let users = Entry {
+///     name: "users",
+///     fingerprint: Fingerprint(1),
+///     schema: Section { position: 4112, length: 40 },
+///     object: Section { position: 4096, length: 16 },
+///     root: 8,
+///     checksum: 0,
+///     align: 16,
+/// };
+/// let directory = directory::encode(&[users], 4152);
+/// let header = Header {
+///     compat: 0,
+///     payload: Payload::NATIVE,
+///     mode: Mode::Relative,
+///     page_size: 4096,
+///     length: 8192,
+///     address: 0,
+///     file_offset: 0,
+///     generation: 0,
+///     schema: users.schema,
+///     directory: Section { position: 4152, length: directory.len() as u64 },
+///     relocations: Section::default(),
+///     schema_checksum: 0,
+///     directory_checksum: 0,
+///     relocations_checksum: 0,
+/// };
+/// let mut segment = vec![0; 8192];
+/// segment[4152..][..directory.len()].copy_from_slice(&directory);
+///
+/// let directory = Directory::new(&segment, &header)?;
+/// assert_eq!(directory.find("users")?, Some((0, users)));
+/// assert_eq!(directory.find("routes")?, None);
+/// # Ok::<(), graven_format::DirectoryError>(())
+/// ```
+/// Source: SPEC 4.4.
+#[derive(Clone, Copy, Debug)]
+pub struct Directory<'a> {
+    /// The whole section.
+    bytes: &'a [u8],
+    /// INVARIANT: as many as the count says, a power of two, at least 1, at least twice the entries.
+    slots: &'a [[u8; SLOT]],
+    /// INVARIANT: as many as the count says, at most `u32::MAX`.
+    entries: &'a [[u8; ENTRY]],
+    /// Where the section starts.
+    position: u64,
+    /// Bytes of the section before the names.
+    names: usize,
+    /// Where the objects may be.
+    objects: (u64, u64),
+    /// Where the schema tables may be.
+    schema: Section,
+    page_size: u32,
+}
+
+impl<'a> Directory<'a> {
+    /// The directory of `segment`, whose header is `header`.
+    ///
+    /// O(1): the two counts are read, and must fit the section; no entry is looked at. The header's checks
+    /// ([`Header::decode`], [`Header::check_length`]) come first.
+    ///
+    /// # Errors
+    /// [`DirectoryError::Section`], [`Truncated`](DirectoryError::Truncated),
+    /// [`TooMany`](DirectoryError::TooMany) or [`SlotCount`](DirectoryError::SlotCount).
+    ///
+    /// Source: SPEC 4.4, SPEC 8.
+    pub fn new(segment: &'a [u8], header: &Header) -> Result<Directory<'a>, DirectoryError> {
+        let section = header.directory;
+        let position = section.position;
+        let Some(bytes) = section.of(segment) else {
+            return Err(DirectoryError::Section { section, segment: segment.len() as u64 });
+        };
+        let (Some(count), Some(slots)) = (number(bytes, 0), number(bytes, 8)) else {
+            return Err(DirectoryError::Truncated { section, entries: 0, slots: 0 });
+        };
+        if count > u32::MAX.into() {
+            return Err(DirectoryError::TooMany { offset: position, entries: count });
+        }
+        // The count is at most 2^32 - 1, so doubling it cannot overflow.
+        if !slots.is_power_of_two() || slots < count * 2 {
+            let offset = position.saturating_add(8);
+            return Err(DirectoryError::SlotCount { offset, slots, entries: count });
+        }
+        let parts = || {
+            let (entries, slots) = (usize::try_from(count).ok()?, usize::try_from(slots).ok()?);
+            let names = names_start(entries, slots)?;
+            let index = bytes.get(COUNTS..)?.get(..slots.checked_mul(SLOT)?)?;
+            let entries = bytes.get(names.checked_sub(entries.checked_mul(ENTRY)?)?..names)?;
+            Some((index.as_chunks().0, entries.as_chunks().0, names))
+        };
+        let Some((slots, entries, names)) = parts() else {
+            return Err(DirectoryError::Truncated { section, entries: count, slots });
+        };
+        Ok(Directory {
+            bytes,
+            slots,
+            entries,
+            position,
+            names,
+            objects: (header.page_size.into(), header.schema.position),
+            schema: header.schema,
+            page_size: header.page_size,
+        })
+    }
+
+    /// The number of objects. O(1).
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are no objects. O(1).
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The entry with the number `index`, from 0, in the order of writing.
+    ///
+    /// O(1). What it says is checked against the bounds of the segment's parts; its object and schema table are not
+    /// looked at, nor other entries.
+    ///
+    /// # Errors
+    /// [`DirectoryError::NoEntry`] where there are not so many; `Reserved`, or a variant that starts with `Name`,
+    /// `Table`, `Object` or `Root`, where the entry cannot be right.
+    ///
+    /// Source: SPEC 4.4.
+    pub fn entry(&self, index: usize) -> Result<Entry<'a>, DirectoryError> {
+        let Some(bytes) = self.entries.get(index) else {
+            return Err(DirectoryError::NoEntry { index, entries: self.entries.len() });
+        };
+        let [
+            _hash,
+            name_position,
+            name_length,
+            reserved,
+            fingerprint_low,
+            fingerprint_high,
+            table_position,
+            table_length,
+            object_position,
+            object_length,
+            root,
+            checksum,
+            align,
+            reserved_too,
+        ] = PLACES.map(|place| (place, place.get(bytes)));
+        let offset =
+            |(place, _): (Place, u64)| self.entry_position(index).saturating_add(place.offset as u64);
+        for number in [reserved, reserved_too] {
+            if number.1 != 0 {
+                return Err(DirectoryError::Reserved { offset: offset(number), got: number.1 as u32 });
+            }
+        }
+
+        let at = Section { position: name_position.1, length: name_length.1 };
+        let name = self.name(at).ok_or(DirectoryError::NameBounds {
+            entry: index,
+            name: at,
+            from: self.position.saturating_add(self.names as u64),
+            to: self.position.saturating_add(self.bytes.len() as u64),
+        })?;
+        let name = core::str::from_utf8(name).map_err(|error| DirectoryError::NameNotUtf8 {
+            entry: index,
+            offset: at.position.saturating_add(error.valid_up_to() as u64),
+        })?;
+        check_name(name).map_err(|error| DirectoryError::Name {
+            entry: index,
+            offset: at.position,
+            error,
+        })?;
+
+        let schema = Section { position: table_position.1, length: table_length.1 };
+        // The section's end was checked with the header.
+        if !schema.within(self.schema.position, self.schema.end().unwrap_or(0)) {
+            let (name, section) = (name.to_string(), self.schema);
+            return Err(DirectoryError::TableBounds { name, table: schema, section });
+        }
+        if !schema.position.is_multiple_of(8) {
+            return Err(DirectoryError::TableAlign { name: name.to_string(), position: schema.position });
+        }
+        let align = (align.1 as u32, offset(align));
+        if !align.0.is_power_of_two() || !(16..=self.page_size).contains(&align.0) {
+            let (align, offset) = align;
+            let (name, page_size) = (name.to_string(), self.page_size);
+            return Err(DirectoryError::ObjectAlignment { name, offset, align, page_size });
+        }
+        let object = Section { position: object_position.1, length: object_length.1 };
+        let (from, to) = self.objects;
+        if !object.within(from, to) {
+            return Err(DirectoryError::ObjectBounds { name: name.to_string(), object, from, to });
+        }
+        if !object.position.is_multiple_of(align.0.into()) {
+            let (name, position) = (name.to_string(), object.position);
+            return Err(DirectoryError::ObjectPosition { name, position, align: align.0 });
+        }
+        if root.1 > object.length {
+            let (name, offset) = (name.to_string(), offset(root));
+            return Err(DirectoryError::RootBounds { name, offset, root: root.1, length: object.length });
+        }
+        Ok(Entry {
+            name,
+            fingerprint: Fingerprint(u128::from(fingerprint_high.1) << 64 | u128::from(fingerprint_low.1)),
+            schema,
+            object,
+            root: root.1,
+            checksum: checksum.1,
+            align: align.0,
+        })
+    }
+
+    /// The entry with this name, and its number.
+    ///
+    /// O(1) expected: one or two slots. Bytes made to be slow cost one look at each slot. Entries with another name
+    /// hash are not looked at.
+    ///
+    /// # Errors
+    /// Those of [`entry`](Directory::entry) for the entries it looks at; [`DirectoryError::Slot`] for a slot that
+    /// leads nowhere; [`DirectoryError::NoEmptySlot`] where the search would never end.
+    ///
+    /// Source: SPEC 4.4.
+    pub fn find(&self, name: &str) -> Result<Option<(usize, Entry<'a>)>, DirectoryError> {
+        let hash = checksum(name.as_bytes());
+        let home = home(hash, self.slots.len());
+        for slot in (home..self.slots.len()).chain(0..home) {
+            let Some(index) = self.slot(slot)? else { return Ok(None) };
+            if self.hash(index) == hash {
+                let entry = self.entry(index)?;
+                if entry.name == name {
+                    return Ok(Some((index, entry)));
+                }
+            }
+        }
+        Err(DirectoryError::NoEmptySlot { slots: self.slots.len() })
+    }
+
+    /// The entries in the order of writing, each checked as by [`entry`](Directory::entry).
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Result<Entry<'a>, DirectoryError>> + use<'a> {
+        let directory = *self;
+        (0..self.len()).map(move |index| directory.entry(index))
+    }
+
+    /// Checks the whole directory: that every entry is right and is what its name leads to, that names are unique
+    /// and stand back to back to the end of the section, that objects are in order and do not overlap, and that
+    /// reserved bytes are zero.
+    ///
+    /// O(n log n) time, for the uniqueness of names, and 17 bytes of memory per entry.
+    ///
+    /// # Errors
+    /// Each [`DirectoryError`] but `NoEntry` and those of [`new`](Directory::new).
+    ///
+    /// Source: SPEC 4.4, SPEC 7.
+    pub fn check(&self) -> Result<(), DirectoryError> {
+        let index_end = COUNTS.saturating_add(self.slots.as_flattened().len());
+        let entries_start = self.names.saturating_sub(self.entries.as_flattened().len());
+        let padding = self.bytes.get(index_end..entries_start).unwrap_or_default();
+        if padding.iter().any(|&byte| byte != 0) {
+            let got = padding.iter().rev().fold(0, |got, &byte| got << 8 | u32::from(byte));
+            return Err(DirectoryError::Reserved {
+                offset: self.position.saturating_add(index_end as u64),
+                got,
+            });
+        }
+
+        let mut names = Vec::with_capacity(self.len());
+        let mut name_position = self.position.saturating_add(self.names as u64);
+        let mut object_position = self.objects.0;
+        for (index, entry) in self.iter().enumerate() {
+            let entry = entry?;
+            let computed = checksum(entry.name.as_bytes());
+            if self.hash(index) != computed {
+                return Err(DirectoryError::NameHash {
+                    name: entry.name.to_string(),
+                    offset: self.entry_position(index),
+                    recorded: self.hash(index),
+                    computed,
+                });
+            }
+            let got = PLACES[1].get(&self.entries[index]);
+            if got != name_position {
+                let name = entry.name.to_string();
+                return Err(DirectoryError::NamePosition { name, got, expected: name_position });
+            }
+            name_position = name_position.saturating_add(entry.name.len() as u64);
+            if entry.object.position < object_position {
+                return Err(DirectoryError::ObjectOverlap {
+                    name: entry.name.to_string(),
+                    object: entry.object,
+                    free: object_position,
+                });
+            }
+            object_position = entry.object.end().unwrap_or(u64::MAX);
+            names.push(entry.name);
+        }
+        let end = self.position.saturating_add(self.bytes.len() as u64);
+        if name_position != end {
+            return Err(DirectoryError::Trailing {
+                offset: name_position,
+                bytes: end.saturating_sub(name_position),
+            });
+        }
+        names.sort_unstable();
+        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(DirectoryError::DuplicateName { name: pair[0].to_string() });
+        }
+        self.check_slots()
+    }
+
+    /// Checks that each entry is in exactly one slot and that a search gets there.
+    ///
+    /// A search from an entry's home gets to its slot exactly if no slot between the two is empty. So one pass that
+    /// counts the full slots before each slot answers for all entries, whereas a search for each would be quadratic
+    /// on bytes that someone chose. Names are unique here, so no search ends too early either.
+    fn check_slots(&self) -> Result<(), DirectoryError> {
+        let mut seen = alloc::vec![false; self.len()];
+        let mut start = None;
+        for slot in 0..self.slots.len() {
+            match self.slot(slot)? {
+                None => start = Some(slot),
+                Some(index) => {
+                    if core::mem::replace(&mut seen[index], true) {
+                        return Err(DirectoryError::DuplicateSlot { slot, entry: index });
+                    }
+                }
+            }
+        }
+        if let Some(entry) = seen.iter().position(|seen| !seen) {
+            return Err(DirectoryError::NotIndexed { entry });
+        }
+        let Some(start) = start else {
+            return Err(DirectoryError::NoEmptySlot { slots: self.slots.len() });
+        };
+        let mut full = 0;
+        for slot in (start..self.slots.len()).chain(0..start) {
+            let Some(index) = self.slot(slot)? else {
+                full = 0;
+                continue;
+            };
+            let home = home(self.hash(index), self.slots.len());
+            // Modulo the number of slots, a power of two.
+            let distance = slot.wrapping_sub(home) & (self.slots.len() - 1);
+            if distance > full {
+                return Err(DirectoryError::Unreachable { entry: index, slot, home });
+            }
+            full += 1;
+        }
+        Ok(())
+    }
+
+    /// The number of the entry that a slot leads to. `slot` is below the number of slots.
+    fn slot(&self, slot: usize) -> Result<Option<usize>, DirectoryError> {
+        let got = self.slots.get(slot).map_or(0, |&bytes| u32::from_le_bytes(bytes));
+        let Some(index) = got.checked_sub(1) else { return Ok(None) };
+        match usize::try_from(index) {
+            Ok(index) if index < self.len() => Ok(Some(index)),
+            _ => {
+                let offset = (COUNTS as u64).saturating_add((slot as u64).saturating_mul(SLOT as u64));
+                let offset = self.position.saturating_add(offset);
+                Err(DirectoryError::Slot { offset, got, entries: self.len() })
+            }
+        }
+    }
+
+    /// The hash that an entry records for its name.
+    fn hash(&self, index: usize) -> u64 {
+        self.entries.get(index).map_or(0, |entry| NAME_HASH.get(entry))
+    }
+
+    /// Where an entry stands in the segment.
+    fn entry_position(&self, index: usize) -> u64 {
+        let entries = self.names.saturating_sub(self.entries.as_flattened().len());
+        let before = (entries as u64).saturating_add((index as u64).saturating_mul(ENTRY as u64));
+        self.position.saturating_add(before)
+    }
+
+    /// The bytes of a name, if they are where names are.
+    fn name(&self, at: Section) -> Option<&'a [u8]> {
+        let position = at.position.checked_sub(self.position)?.checked_sub(self.names as u64)?;
+        Section { position, length: at.length }.of(self.bytes.get(self.names..)?)
+    }
+}
+
+/// The number at `offset`, if it is there.
+fn number(bytes: &[u8], offset: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(*bytes.get(offset..)?.first_chunk()?))
+}
+
+/// Why a directory, or an entry, cannot be right. Offsets are from the segment base.
+///
+/// The segment is damaged or its writer breaks the format: write it again, or get it again.
+///
+/// Source: SPEC 4.4.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DirectoryError {
+    /// The section is not in the bytes given.
+    Section {
+        /// Where the header says it is.
+        section: Section,
+        /// Bytes of the segment.
+        segment: u64,
+    },
+    /// The section is too short for its counts, slots and entries.
+    Truncated {
+        /// Where the header says it is.
+        section: Section,
+        /// Entries, as recorded (0 where the counts do not fit either).
+        entries: u64,
+        /// Slots, as recorded.
+        slots: u64,
+    },
+    /// More entries than a slot can count.
+    TooMany {
+        /// Where the count stands.
+        offset: u64,
+        /// The count.
+        entries: u64,
+    },
+    /// The number of slots is no power of two, or less than twice the entries.
+    SlotCount {
+        /// Where the count stands.
+        offset: u64,
+        /// The count.
+        slots: u64,
+        /// The entries.
+        entries: u64,
+    },
+    /// The caller asked for an entry that the directory has not.
+    NoEntry {
+        /// What was asked for.
+        index: usize,
+        /// The entries there are.
+        entries: usize,
+    },
+    /// Reserved bytes are in use.
+    Reserved {
+        /// Where they stand.
+        offset: u64,
+        /// Their value.
+        got: u32,
+    },
+    /// A name is not in the part of the directory where names are.
+    NameBounds {
+        /// The entry's number.
+        entry: usize,
+        /// Where it says its name is.
+        name: Section,
+        /// Where names start.
+        from: u64,
+        /// Where they end.
+        to: u64,
+    },
+    /// A name is not UTF-8.
+    NameNotUtf8 {
+        /// The entry's number.
+        entry: usize,
+        /// The first wrong byte.
+        offset: u64,
+    },
+    /// A name that no object can have.
+    Name {
+        /// The entry's number.
+        entry: usize,
+        /// Where the name starts.
+        offset: u64,
+        /// Why not.
+        error: NameError,
+    },
+    /// A schema table is not in the schema section.
+    TableBounds {
+        /// The object.
+        name: String,
+        /// Where its entry says the table is.
+        table: Section,
+        /// The schema section.
+        section: Section,
+    },
+    /// A schema table does not start at a multiple of 8.
+    TableAlign {
+        /// The object.
+        name: String,
+        /// Where its entry says the table starts.
+        position: u64,
+    },
+    /// An object's alignment is no power of two from 16 to the page size.
+    ObjectAlignment {
+        /// The object.
+        name: String,
+        /// Where the alignment stands.
+        offset: u64,
+        /// The alignment.
+        align: u32,
+        /// The page size.
+        page_size: u32,
+    },
+    /// An object is not between the header page and the schema section.
+    ObjectBounds {
+        /// The object.
+        name: String,
+        /// Where its entry says it is.
+        object: Section,
+        /// Where objects may start.
+        from: u64,
+        /// Where they have to end.
+        to: u64,
+    },
+    /// An object does not start at a multiple of its alignment.
+    ObjectPosition {
+        /// The object.
+        name: String,
+        /// Where its entry says it starts.
+        position: u64,
+        /// Its alignment.
+        align: u32,
+    },
+    /// An object's root starts behind its end.
+    RootBounds {
+        /// The object.
+        name: String,
+        /// Where the root offset stands.
+        offset: u64,
+        /// The root offset.
+        root: u64,
+        /// Bytes of the object.
+        length: u64,
+    },
+    /// A slot leads to an entry that is not there.
+    Slot {
+        /// Where the slot stands.
+        offset: u64,
+        /// Its value: an entry's number plus 1.
+        got: u32,
+        /// The entries there are.
+        entries: usize,
+    },
+    /// All slots are in use, so that a search for an unknown name does not end.
+    NoEmptySlot {
+        /// How many there are.
+        slots: usize,
+    },
+    /// An entry's hash is not that of its name.
+    NameHash {
+        /// The object.
+        name: String,
+        /// Where the hash stands.
+        offset: u64,
+        /// The hash there.
+        recorded: u64,
+        /// The hash of the name.
+        computed: u64,
+    },
+    /// A name does not start where the one before it ends.
+    NamePosition {
+        /// The object.
+        name: String,
+        /// Where its entry says the name starts.
+        got: u64,
+        /// Where it should.
+        expected: u64,
+    },
+    /// Bytes after the last name.
+    Trailing {
+        /// Where they start.
+        offset: u64,
+        /// How many.
+        bytes: u64,
+    },
+    /// An object starts before the end of the one before it.
+    ObjectOverlap {
+        /// The object.
+        name: String,
+        /// Where its entry says it is.
+        object: Section,
+        /// Where it may start at the earliest.
+        free: u64,
+    },
+    /// Two objects have one name.
+    DuplicateName {
+        /// The name.
+        name: String,
+    },
+    /// An entry is in two slots.
+    DuplicateSlot {
+        /// The second slot's number.
+        slot: usize,
+        /// The entry's number.
+        entry: usize,
+    },
+    /// An entry is in no slot, so that its name does not find it.
+    NotIndexed {
+        /// The entry's number.
+        entry: usize,
+    },
+    /// An empty slot stands between the slot where the search for an entry starts and the one it is in.
+    Unreachable {
+        /// The entry's number.
+        entry: usize,
+        /// The slot that it is in.
+        slot: usize,
+        /// The slot where the search starts.
+        home: usize,
+    },
+}
+
+impl fmt::Display for DirectoryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "directory damaged: ")?;
+        match self {
+            Self::Section { section, segment } => {
+                write!(f, "its {section} are not in the segment's {segment} bytes")
+            }
+            Self::Truncated { section, entries, slots } => {
+                write!(f, "its {section} have no room for its counts, {slots} slots and {entries} entries")
+            }
+            Self::TooMany { offset, entries } => {
+                write!(f, "{entries} entries at offset {offset}, at most {} are possible", u32::MAX)
+            }
+            Self::SlotCount { offset, slots, entries } => write!(
+                f,
+                "{slots} slots at offset {offset} for {entries} entries: a power of two is needed, \
+                 at least twice the entries"
+            ),
+            Self::NoEntry { index, entries } => {
+                write!(f, "no entry {index}, there are {entries}")
+            }
+            Self::Reserved { offset, got } => {
+                write!(f, "reserved bytes at offset {offset} are {got:#x}, not 0")
+            }
+            Self::NameBounds { entry, name, from, to } => {
+                write!(f, "name of entry {entry} ({name}) is not between offsets {from} and {to}")
+            }
+            Self::NameNotUtf8 { entry, offset } => {
+                write!(f, "name of entry {entry} is not UTF-8 at offset {offset}")
+            }
+            Self::Name { entry, offset, error } => {
+                write!(f, "entry {entry}, at offset {offset}: {error}")
+            }
+            Self::TableBounds { name, table, section } => write!(
+                f,
+                "schema table of {} ({table}) is not in the schema section ({section})",
+                Named(name)
+            ),
+            Self::TableAlign { name, position } => {
+                write!(f, "schema table of {} at offset {position}, no multiple of 8", Named(name))
+            }
+            Self::ObjectAlignment { name, offset, align, page_size } => write!(
+                f,
+                "alignment {align} of {} at offset {offset} is no power of two from 16 to {page_size}",
+                Named(name)
+            ),
+            Self::ObjectBounds { name, object, from, to } => {
+                write!(f, "{} ({object}) is not between offsets {from} and {to}", Named(name))
+            }
+            Self::ObjectPosition { name, position, align } => {
+                write!(f, "{} at offset {position}, no multiple of its alignment {align}", Named(name))
+            }
+            Self::RootBounds { name, offset, root, length } => write!(
+                f,
+                "root offset {root} at offset {offset} is behind the {length} bytes of {}",
+                Named(name)
+            ),
+            Self::Slot { offset, got, entries } => write!(
+                f,
+                "slot at offset {offset} leads to entry {} of {entries}",
+                u64::from(*got).saturating_sub(1)
+            ),
+            Self::NoEmptySlot { slots } => write!(f, "none of its {slots} slots is empty"),
+            Self::NameHash { name, offset, recorded, computed } => write!(
+                f,
+                "name hash of {} at offset {offset} is {recorded:#018x}, computed {computed:#018x}",
+                Named(name)
+            ),
+            Self::NamePosition { name, got, expected } => {
+                write!(f, "name of {} at offset {got}, expected at {expected}", Named(name))
+            }
+            Self::Trailing { offset, bytes } => {
+                write!(f, "{bytes} bytes at offset {offset} belong to no name")
+            }
+            Self::ObjectOverlap { name, object, free } => write!(
+                f,
+                "{} ({object}) overlaps what comes before it, which ends at offset {free}",
+                Named(name)
+            ),
+            Self::DuplicateName { name } => write!(f, "two entries name {}", Named(name)),
+            Self::DuplicateSlot { slot, entry } => {
+                write!(f, "slot {slot} leads to entry {entry}, as a slot before it does")
+            }
+            Self::NotIndexed { entry } => write!(f, "no slot leads to entry {entry}"),
+            Self::Unreachable { entry, slot, home } => write!(
+                f,
+                "entry {entry} is in slot {slot}, but a search that starts at slot {home} ends before it"
+            ),
+        }
+    }
+}
+
+impl core::error::Error for DirectoryError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_fill_an_entry_without_gaps() {
+        let mut end = 0;
+        for place in PLACES {
+            assert_eq!(place.offset, end, "{place:?}");
+            end += place.size;
+        }
+        assert_eq!(end, ENTRY);
+    }
+}

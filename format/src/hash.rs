@@ -1,0 +1,86 @@
+//! The one hash of the format: XXH64, for checksums and names, and twice for 128-bit digests.
+//!
+//! Everything here runs in const evaluation too, so that a fingerprint can be a compile-time constant.
+//! Source: SPEC 7 (checksums), SPEC 6.4 (digests), SPEC B (XXH64 in pseudo-code).
+
+use xxhash_rust::const_xxh64;
+pub use xxhash_rust::xxh64::Xxh64 as Hasher;
+
+/// The checksum of `bytes`: XXH64 with seed 0.
+///
+/// O(n), several GB/s. It finds damage, not forgery. Use [`Hasher`] with seed 0 for bytes that come in pieces.
+///
+/// # Examples
+/// ```
+/// assert_eq!(graven_format::checksum(b""), 0xef46_db37_51d8_e999);
+/// ```
+/// Source: SPEC 7.
+pub fn checksum(bytes: &[u8]) -> u64 {
+    xxhash_rust::xxh64::xxh64(bytes, 0)
+}
+
+/// A 128-bit value that grows by items: the building block of fingerprints.
+///
+/// Source: SPEC 6.4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest(pub u128);
+
+impl Digest {
+    /// The digest of no items.
+    pub const EMPTY: Digest = Digest(0);
+
+    /// `H(bytes)`: XXH64 with seed 0 in the low half, with seed 1 in the high half.
+    pub const fn of(bytes: &[u8]) -> Digest {
+        let low = const_xxh64::xxh64(bytes, 0) as u128;
+        let high = const_xxh64::xxh64(bytes, 1) as u128;
+        Digest(high << 64 | low)
+    }
+
+    /// Adds a number: `H(self ‖ le64(number))`.
+    #[must_use]
+    pub const fn number(self, number: u64) -> Digest {
+        let mut bytes = [0; 24];
+        put(&mut bytes, 0, &self.0.to_le_bytes());
+        put(&mut bytes, 16, &number.to_le_bytes());
+        Digest::of(&bytes)
+    }
+
+    /// Adds another digest: `H(self ‖ other)`.
+    #[must_use]
+    pub const fn digest(self, other: Digest) -> Digest {
+        let mut bytes = [0; 32];
+        put(&mut bytes, 0, &self.0.to_le_bytes());
+        put(&mut bytes, 16, &other.0.to_le_bytes());
+        Digest::of(&bytes)
+    }
+
+    /// Adds a text: `H(self ‖ H(text))`.
+    #[must_use]
+    pub const fn text(self, text: &str) -> Digest {
+        self.digest(Digest::of(text.as_bytes()))
+    }
+}
+
+const fn put(to: &mut [u8], at: usize, from: &[u8]) {
+    let (_, rest) = to.split_at_mut(at);
+    let (place, _) = rest.split_at_mut(from.len());
+    place.copy_from_slice(from);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn const_and_streaming_hashes_agree() {
+        let bytes: alloc::vec::Vec<u8> = (0..200u8).collect();
+        for len in 0..bytes.len() {
+            let mut hasher = Hasher::new(0);
+            for piece in bytes[..len].chunks(7) {
+                hasher.update(piece);
+            }
+            assert_eq!(hasher.digest(), checksum(&bytes[..len]));
+            assert_eq!(Digest::of(&bytes[..len]).0 as u64, checksum(&bytes[..len]));
+        }
+    }
+}

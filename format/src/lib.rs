@@ -1,0 +1,36 @@
+//! What the bytes of a graven segment mean: header, directory, schema, and the layouts of archived types.
+//!
+//! | module | owns | SPEC |
+//! |---|---|---|
+//! | `header` | the first 256 bytes; the only place where their offsets are numbers | 4 |
+//! | [`directory`] | name to object, O(1) | 4.4 |
+//! | [`layout`] | what archived Rust types look like, as data | 6 |
+//! | `schema` | those descriptions as a canonical table, and its fingerprint | 6 |
+//! | `diff` | what differs between two layouts, in words | 6.5 |
+//! | `payload` | endianness, offset width, alignment | 4, 5 |
+//! | `hash` | checksums and digests | 7 |
+//! | `view` | a whole segment as bytes, without an operating system | 8 |
+//!
+//! No I/O, no operating system, `no_std` with `alloc`. The crate `graven` is what programs use; this one is for those
+//! who read segments where `graven` does not run.
+#![cfg_attr(not(test), no_std)]
+#![deny(unsafe_code)]
+extern crate alloc;
+
+mod diff;
+pub mod directory;
+mod hash;
+mod header;
+#[allow(unsafe_code)] // the trait `Layout` is a promise that the compiler cannot check
+pub mod layout;
+mod payload;
+mod schema;
+mod view;
+
+pub use diff::{Difference, LayoutMismatch};
+pub use directory::{Directory, DirectoryError, Entry, NameError};
+pub use hash::{Digest, Hasher, checksum};
+pub use header::{Header, HeaderError, Mode, Place, Section};
+pub use payload::Payload;
+pub use schema::{Fingerprint, Schema, SchemaError, canonical_part};
+pub use view::{VerifyError, View, check_entry};

@@ -1,0 +1,72 @@
+//! The three traits of archived bytes that rkyv fixes for a whole build.
+
+use core::fmt;
+
+/// How the numbers and relative offsets of a segment's objects are encoded.
+///
+/// rkyv fixes all three for a build, by cargo features. A segment records them, so that a reader of another
+/// build refuses instead of misreading.
+///
+/// Source: SPEC 4 (header fields), SPEC 5 (relative pointers).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Payload {
+    /// Numbers are in big-endian order, otherwise little-endian.
+    pub big_endian: bool,
+    /// Bytes of a relative offset and of a length: 2, 4 or 8.
+    pub offset_width: u8,
+    /// Numbers have alignment 1, otherwise their natural alignment.
+    pub unaligned: bool,
+}
+
+impl Payload {
+    /// The traits of this build.
+    pub const NATIVE: Payload = Payload {
+        big_endian: cfg!(feature = "big_endian"),
+        offset_width: size_of::<rkyv::primitive::ArchivedUsize>() as u8,
+        unaligned: align_of::<rkyv::primitive::ArchivedU64>() == 1,
+    };
+
+    /// The largest position in an object that a relative offset of this width can reach from anywhere: 2^(8w-1)-1.
+    ///
+    /// # Examples
+    /// ```
+    /// use graven_format::Payload;
+    /// let narrow = Payload { big_endian: false, offset_width: 2, unaligned: false };
+    /// assert_eq!(narrow.max_position(), 32_767);
+    /// ```
+    /// Source: SPEC 11 (limits).
+    pub const fn max_position(self) -> u64 {
+        u64::MAX >> (65 - 8 * self.offset_width as u32)
+    }
+}
+
+impl fmt::Display for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}-endian, {}-bit offsets, {}",
+            if self.big_endian { "big" } else { "little" },
+            u32::from(self.offset_width) * 8,
+            if self.unaligned { "unaligned" } else { "aligned" },
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn native_traits_are_those_of_the_archived_primitives() {
+        let archived: &dyn core::any::Any = &rkyv::primitive::ArchivedU32::from_native(1);
+        let big = archived.is::<rkyv::rend::u32_be>() || archived.is::<rkyv::rend::unaligned::u32_ube>();
+        assert_eq!(big, Payload::NATIVE.big_endian);
+        assert_eq!(align_of::<rkyv::primitive::ArchivedU32>() == 1, Payload::NATIVE.unaligned);
+    }
+
+    #[test]
+    fn max_position_is_the_largest_signed_offset() {
+        let max = |offset_width| Payload { offset_width, ..Payload::NATIVE }.max_position();
+        assert_eq!((max(2), max(4), max(8)), (0x7fff, 0x7fff_ffff, 0x7fff_ffff_ffff_ffff));
+    }
+}

@@ -1,0 +1,533 @@
+//! A segment as bytes, without an operating system: open, find an object, verify everything.
+//!
+//! Looking at a segment costs nothing that grows with it; [`View::verify`] reads every byte once. Every byte of a
+//! segment is covered by a checksum or has to be zero, so that no change passes it.
+//!
+//! Source: SPEC 8 (opening), SPEC 7 (verifying).
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::directory::{Directory, DirectoryError, Entry, Named};
+use crate::header::{Header, HeaderError, Section};
+use crate::{Fingerprint, Payload, Schema, SchemaError, checksum};
+
+/// The smallest alignment of an object.
+const MIN_ALIGN: u32 = 16;
+
+/// A segment, read in place.
+///
+/// The bytes need no alignment.
+///
+/// Source: SPEC 8.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// INVARIANT: as many as the header says.
+    bytes: &'a [u8],
+    /// INVARIANT: decoded from `bytes`, so that its sections are in order and in bounds.
+    header: Header,
+}
+
+impl<'a> View<'a> {
+    /// The segment in `bytes`, to read its objects in this build.
+    ///
+    /// O(1): the header is checked, and the number of bytes. Nothing else is looked at.
+    ///
+    /// # Errors
+    /// [`HeaderError`], from [`Header::decode`], [`Header::check_length`] and [`Header::check_payload`] in this order.
+    ///
+    /// # Examples
+    /// ```
+    /// use graven_format::{HeaderError, View};
+    /// let error = View::open(b"\x7fELF").unwrap_err();
+    /// assert_eq!(error, HeaderError::Truncated { expected: 256, got: 4 });
+    /// ```
+    /// Source: SPEC 8.
+    pub fn open(bytes: &'a [u8]) -> Result<View<'a>, HeaderError> {
+        let view = View::inspect(bytes)?;
+        view.header.check_payload()?;
+        Ok(view)
+    }
+
+    /// The segment in `bytes`, to look at all but its objects: for segments of other builds too.
+    ///
+    /// O(1), like [`open`](View::open). Header, directory and schema read the same in every build.
+    ///
+    /// # Errors
+    /// [`HeaderError`], but neither `ForeignPayload` nor `FixedMode`.
+    ///
+    /// Source: SPEC 8.
+    pub fn inspect(bytes: &'a [u8]) -> Result<View<'a>, HeaderError> {
+        let header = Header::decode(bytes)?;
+        header.check_length(bytes.len() as u64)?;
+        Ok(View { bytes, header })
+    }
+
+    /// The header.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The whole segment.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The directory. O(1).
+    ///
+    /// # Errors
+    /// [`DirectoryError`] as from [`Directory::new`].
+    pub fn directory(&self) -> Result<Directory<'a>, DirectoryError> {
+        Directory::new(self.bytes, &self.header)
+    }
+
+    /// The entry of the object with this name, and its number. O(1) expected.
+    ///
+    /// # Errors
+    /// [`DirectoryError`] as from [`Directory::new`] and [`Directory::find`].
+    pub fn find(&self, name: &str) -> Result<Option<(usize, Entry<'a>)>, DirectoryError> {
+        self.directory()?.find(name)
+    }
+
+    /// The bytes of an object of this segment. O(1); they are not checked.
+    ///
+    /// For an entry of another segment: whatever is there in this one, or nothing.
+    pub fn object_bytes(&self, entry: &Entry<'_>) -> &'a [u8] {
+        entry.object.of(self.bytes).unwrap_or_default()
+    }
+
+    /// The schema table of an object of this segment, with its annotations: input for [`Schema::decode`] and
+    /// [`canonical_part`](crate::canonical_part). O(1).
+    ///
+    /// Call [`check_schema`](View::check_schema) once before the first. For an entry of another segment: whatever is
+    /// there in this one, or nothing.
+    pub fn table_bytes(&self, entry: &Entry<'_>) -> &'a [u8] {
+        entry.schema.of(self.bytes).unwrap_or_default()
+    }
+
+    /// Checks the schema section's checksum. O(length of the schema).
+    ///
+    /// # Errors
+    /// [`VerifyError::SchemaChecksum`].
+    ///
+    /// Source: SPEC 7.
+    pub fn check_schema(&self) -> Result<(), VerifyError> {
+        let section = self.header.schema;
+        check(self.part(section), self.header.schema_checksum).map_err(|Mismatch { recorded, computed }| {
+            VerifyError::SchemaChecksum { section, recorded, computed }
+        })
+    }
+
+    /// Checks every byte of the segment: checksums, the directory, the schema tables, that each object fits its
+    /// layout in size and alignment, and that all padding is zero.
+    ///
+    /// Linear in the bytes, but for sorting names and tables. Memory: a constant times the directory and the largest
+    /// schema table. What the objects' bytes mean is not asked; their checksums say that they are as written.
+    ///
+    /// # Errors
+    /// [`VerifyError`], the first found.
+    ///
+    /// Source: SPEC 7.
+    pub fn verify(&self) -> Result<(), VerifyError> {
+        let header = &self.header;
+        let page: u64 = header.page_size.into();
+        self.zero(Header::SIZE as u64, page)
+            .map_err(|(offset, got)| VerifyError::HeaderPage { offset, got })?;
+        self.check_schema()?;
+        let section = header.directory;
+        check(self.part(section), header.directory_checksum).map_err(|Mismatch { recorded, computed }| {
+            VerifyError::DirectoryChecksum { section, recorded, computed }
+        })?;
+        let mut used = end(section);
+        if header.relocations.length > 0 {
+            let section = header.relocations;
+            check(self.part(section), header.relocations_checksum).map_err(
+                |Mismatch { recorded, computed }| VerifyError::RelocationsChecksum {
+                    section,
+                    recorded,
+                    computed,
+                },
+            )?;
+            self.padding(used, section.position, "the relocations section")?;
+            used = end(section);
+        }
+        self.padding(used, header.length, "the segment's end")?;
+        self.padding(end(header.schema), header.directory.position, "the directory")?;
+
+        let directory = self.directory().map_err(VerifyError::Directory)?;
+        directory.check().map_err(VerifyError::Directory)?;
+        self.verify_tables(&directory)?;
+
+        let mut used = page;
+        for entry in directory.iter() {
+            let entry = entry.map_err(VerifyError::Directory)?;
+            let name = || entry.name.to_string();
+            let object = entry.object;
+            let zero = self.zero(used, object.position);
+            zero.map_err(|(offset, got)| VerifyError::ObjectPadding { name: name(), offset, got })?;
+            check(self.part(object), entry.checksum).map_err(|Mismatch { recorded, computed }| {
+                VerifyError::ObjectChecksum { name: name(), object, recorded, computed }
+            })?;
+            used = end(object);
+        }
+        self.padding(used, header.schema.position, "the schema section")
+    }
+
+    /// Checks the schema tables, each once, however many objects share it, and each object against its table.
+    fn verify_tables(&self, directory: &Directory<'a>) -> Result<(), VerifyError> {
+        let mut entries = Vec::with_capacity(directory.len());
+        for (index, entry) in directory.iter().enumerate() {
+            entries.push((entry.map_err(VerifyError::Directory)?.schema, index));
+        }
+        entries.sort_unstable_by_key(|(table, index)| (table.position, table.length, *index));
+
+        let section = self.header.schema;
+        let mut used = section.position;
+        for sharing in entries.chunk_by(|one, other| one.0 == other.0) {
+            let mut table = None;
+            for &(at, index) in sharing {
+                let entry = directory.entry(index).map_err(VerifyError::Directory)?;
+                let (schema, fingerprint) = match &table {
+                    Some(known) => known,
+                    None => {
+                        used = self.table_gap(used, at, &entry)?;
+                        table.insert(self.table(&entry)?)
+                    }
+                };
+                check_entry(&entry, schema, *fingerprint)?;
+            }
+        }
+        match end(section).saturating_sub(used) {
+            0 => Ok(()),
+            bytes => Err(VerifyError::UnusedTable { offset: used, bytes }),
+        }
+    }
+
+    /// Checks that the table `at` is the next one after those that end at `used`, and says where it ends.
+    fn table_gap(&self, used: u64, at: Section, entry: &Entry<'_>) -> Result<u64, VerifyError> {
+        let expected = used.checked_next_multiple_of(8).unwrap_or(u64::MAX);
+        if at.position != expected {
+            let name = entry.name.to_string();
+            return Err(VerifyError::TablePosition { name, table: at, expected });
+        }
+        self.padding(used, expected, "a schema table")?;
+        Ok(end(at))
+    }
+
+    /// Decodes an entry's table.
+    fn table(&self, entry: &Entry<'_>) -> Result<(Schema, Fingerprint), VerifyError> {
+        let (name, table) = (|| entry.name.to_string(), entry.schema);
+        let schema = Schema::decode(self.table_bytes(entry)).map_err(|error| VerifyError::Table {
+            name: name(),
+            table,
+            error,
+        })?;
+        if schema.payload() != self.header.payload {
+            return Err(VerifyError::TablePayload {
+                name: name(),
+                table,
+                recorded: schema.payload(),
+                segment: self.header.payload,
+            });
+        }
+        if !schema.is_canonical() {
+            return Err(VerifyError::TableNotCanonical { name: name(), table });
+        }
+        let fingerprint = schema.fingerprint();
+        Ok((schema, fingerprint))
+    }
+
+    /// The bytes of a section. Those of the header and of entries are in bounds; nothing is there for others.
+    fn part(&self, section: Section) -> &'a [u8] {
+        section.of(self.bytes).unwrap_or_default()
+    }
+
+    /// The first byte between two offsets that is not zero, as an error.
+    fn zero(&self, from: u64, to: u64) -> Result<(), (u64, u8)> {
+        let gap = self.part(Section { position: from, length: to.saturating_sub(from) });
+        match gap.iter().position(|&byte| byte != 0) {
+            Some(at) => Err((from.saturating_add(at as u64), gap[at])),
+            None => Ok(()),
+        }
+    }
+
+    fn padding(&self, from: u64, to: u64, before: &'static str) -> Result<(), VerifyError> {
+        self.zero(from, to).map_err(|(offset, got)| VerifyError::Padding { before, offset, got })
+    }
+}
+
+/// Checks what an entry says about its layout: `schema` is the object's, `computed` its fingerprint. O(types).
+///
+/// # Errors
+/// [`VerifyError::Fingerprint`], [`VerifyError::Alignment`], [`VerifyError::RootSize`], [`VerifyError::RootAlign`].
+pub fn check_entry(entry: &Entry<'_>, schema: &Schema, computed: Fingerprint) -> Result<(), VerifyError> {
+    let name = || entry.name.to_string();
+    if entry.fingerprint != computed {
+        return Err(VerifyError::Fingerprint { name: name(), recorded: entry.fingerprint, computed });
+    }
+    let needed = schema.max_align().max(MIN_ALIGN);
+    if entry.align < needed {
+        return Err(VerifyError::Alignment { name: name(), align: entry.align, needed });
+    }
+    let root = schema.root();
+    if entry.root.checked_add(root.size).is_none_or(|end| end > entry.object.length) {
+        let length = entry.object.length;
+        return Err(VerifyError::RootSize { name: name(), root: entry.root, size: root.size, length });
+    }
+    // The object's position is a multiple of `entry.align`, and so of the root's alignment.
+    if !entry.root.is_multiple_of(root.align.into()) {
+        return Err(VerifyError::RootAlign { name: name(), root: entry.root, align: root.align });
+    }
+    Ok(())
+}
+
+/// The end of a section that was checked to have one.
+fn end(section: Section) -> u64 {
+    section.end().unwrap_or(u64::MAX)
+}
+
+struct Mismatch {
+    recorded: u64,
+    computed: u64,
+}
+
+fn check(bytes: &[u8], recorded: u64) -> Result<(), Mismatch> {
+    match checksum(bytes) {
+        computed if computed == recorded => Ok(()),
+        computed => Err(Mismatch { recorded, computed }),
+    }
+}
+
+/// What is wrong in a segment whose header is right. Offsets are from the segment base.
+///
+/// The segment is damaged or its writer breaks the format: write it again, or get it again.
+///
+/// Source: SPEC 7.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum VerifyError {
+    /// A byte of the header page, behind the header, is not zero.
+    HeaderPage {
+        /// The first such byte.
+        offset: u64,
+        /// Its value.
+        got: u8,
+    },
+    /// The schema section was changed.
+    SchemaChecksum {
+        /// The section.
+        section: Section,
+        /// What the header says.
+        recorded: u64,
+        /// What the bytes give.
+        computed: u64,
+    },
+    /// The directory was changed.
+    DirectoryChecksum {
+        /// The section.
+        section: Section,
+        /// What the header says.
+        recorded: u64,
+        /// What the bytes give.
+        computed: u64,
+    },
+    /// The relocations were changed.
+    RelocationsChecksum {
+        /// The section.
+        section: Section,
+        /// What the header says.
+        recorded: u64,
+        /// What the bytes give.
+        computed: u64,
+    },
+    /// A byte between two parts is not zero.
+    Padding {
+        /// The part that follows.
+        before: &'static str,
+        /// The first such byte.
+        offset: u64,
+        /// Its value.
+        got: u8,
+    },
+    /// The directory cannot be right.
+    Directory(DirectoryError),
+    /// A schema table does not follow the one before it.
+    TablePosition {
+        /// The first object with that table.
+        name: String,
+        /// Where its entry says the table is.
+        table: Section,
+        /// Where it should start.
+        expected: u64,
+    },
+    /// Bytes of the schema section that no object uses.
+    UnusedTable {
+        /// Where they start.
+        offset: u64,
+        /// How many.
+        bytes: u64,
+    },
+    /// A schema table cannot be read.
+    Table {
+        /// The first object with that table.
+        name: String,
+        /// The table.
+        table: Section,
+        /// What is wrong with it.
+        error: SchemaError,
+    },
+    /// A schema table has equal types twice, or numbers them in another order than equal layouts have to.
+    TableNotCanonical {
+        /// The first object with that table.
+        name: String,
+        /// The table.
+        table: Section,
+    },
+    /// A schema table is of a build with other payload traits than the segment.
+    TablePayload {
+        /// The first object with that table.
+        name: String,
+        /// The table.
+        table: Section,
+        /// The table's traits.
+        recorded: Payload,
+        /// The segment's.
+        segment: Payload,
+    },
+    /// An entry's fingerprint is not that of its schema table.
+    Fingerprint {
+        /// The object.
+        name: String,
+        /// What the entry says.
+        recorded: Fingerprint,
+        /// What the table gives.
+        computed: Fingerprint,
+    },
+    /// An object's alignment is too small for its types.
+    Alignment {
+        /// The object.
+        name: String,
+        /// What the entry says.
+        align: u32,
+        /// What its types need.
+        needed: u32,
+    },
+    /// An object is too short for its root.
+    RootSize {
+        /// The object.
+        name: String,
+        /// Where in the object the root starts.
+        root: u64,
+        /// Bytes of the root's type.
+        size: u64,
+        /// Bytes of the object.
+        length: u64,
+    },
+    /// An object's root is not aligned for its type.
+    RootAlign {
+        /// The object.
+        name: String,
+        /// Where in the object the root starts.
+        root: u64,
+        /// The alignment of the root's type.
+        align: u32,
+    },
+    /// A byte before an object, which belongs to none, is not zero.
+    ObjectPadding {
+        /// The object that follows.
+        name: String,
+        /// The first such byte.
+        offset: u64,
+        /// Its value.
+        got: u8,
+    },
+    /// An object was changed.
+    ObjectChecksum {
+        /// The object.
+        name: String,
+        /// Its bytes.
+        object: Section,
+        /// What the entry says.
+        recorded: u64,
+        /// What the bytes give.
+        computed: u64,
+    },
+}
+
+impl fmt::Display for VerifyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sum = |f: &mut fmt::Formatter<'_>, section: &Section, recorded: &u64, computed: &u64| {
+            write!(f, "({section}) damaged: checksum {recorded:#018x}, computed {computed:#018x}")
+        };
+        match self {
+            Self::HeaderPage { offset, got } => {
+                write!(f, "header page damaged: byte at offset {offset} is {got:#04x}, not 0")
+            }
+            Self::SchemaChecksum { section, recorded, computed } => {
+                write!(f, "schema section ")?;
+                sum(f, section, recorded, computed)
+            }
+            Self::DirectoryChecksum { section, recorded, computed } => {
+                write!(f, "directory ")?;
+                sum(f, section, recorded, computed)
+            }
+            Self::RelocationsChecksum { section, recorded, computed } => {
+                write!(f, "relocations section ")?;
+                sum(f, section, recorded, computed)
+            }
+            Self::Padding { before, offset, got } => {
+                write!(f, "padding before {before} damaged: byte at offset {offset} is {got:#04x}, not 0")
+            }
+            Self::Directory(error) => error.fmt(f),
+            Self::TablePosition { name, table, expected } => write!(
+                f,
+                "schema table of {} ({table}) is out of place: expected at offset {expected}",
+                Named(name)
+            ),
+            Self::UnusedTable { offset, bytes } => {
+                write!(f, "schema section has {bytes} bytes at offset {offset} that no object uses")
+            }
+            Self::Table { name, table, error } => {
+                write!(f, "schema table of {} ({table}): {error}", Named(name))
+            }
+            Self::TableNotCanonical { name, table } => write!(
+                f,
+                "schema table of {} ({table}) has equal types twice, or numbers them in another order",
+                Named(name)
+            ),
+            Self::TablePayload { name, table, recorded, segment } => write!(
+                f,
+                "schema table of {} ({table}) is for another encoding ({recorded}) than the segment's ({segment})",
+                Named(name)
+            ),
+            Self::Fingerprint { name, recorded, computed } => {
+                write!(f, "fingerprint {recorded} of {} is not its schema table's, {computed}", Named(name))
+            }
+            Self::Alignment { name, align, needed } => {
+                write!(f, "{} is aligned to {align}, but its types need {needed}", Named(name))
+            }
+            Self::RootSize { name, root, size, length } => write!(
+                f,
+                "{} has {length} bytes, too few for its root of {size} bytes at {root}",
+                Named(name)
+            ),
+            Self::RootAlign { name, root, align } => write!(
+                f,
+                "{} has its root at {root}, no multiple of the alignment {align} of its type",
+                Named(name)
+            ),
+            Self::ObjectPadding { name, offset, got } => write!(
+                f,
+                "padding before {} damaged: byte at offset {offset} is {got:#04x}, not 0",
+                Named(name)
+            ),
+            Self::ObjectChecksum { name, object, recorded, computed } => {
+                write!(f, "{} ", Named(name))?;
+                sum(f, object, recorded, computed)
+            }
+        }
+    }
+}
+
+impl core::error::Error for VerifyError {}
