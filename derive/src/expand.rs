@@ -1,0 +1,597 @@
+//! `#[derive(Layout)]`: from the declaration of a type to the description of its archived form.
+//!
+//! The description is built of measurements that the compiler makes later. Of a struct they are `offset_of!` on the
+//! archived struct itself. For enums that is unstable, so each variant is declared again as what it is in memory, a
+//! `#[repr(C)]` struct that starts with the tag (Rust reference, "primitive representation of enums with fields"),
+//! and the tags are declared again as a `#[repr(u8)]` enum. A closure that is never called takes the archived type
+//! apart, field by field, with the types that the description says: if they differ, it does not compile.
+
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::{
+    Data, DeriveInput, Error, Field, Fields, Generics, Member, Path, PathArguments, Result, Type, Variant,
+    WherePredicate, ext::IdentExt, parse_quote, spanned::Spanned,
+};
+
+use crate::{
+    attributes::{LayoutOfField, LayoutOfType, RkyvOfField, RkyvOfType, at, no_layout_on_variant},
+    types::{is_named, mentions, parameters, spelled_usize, write_out_self},
+};
+
+/// What the derived impl is for.
+enum Target {
+    /// The archived type that rkyv declares.
+    Archived(Ident),
+    /// The type itself: it is its own archived form.
+    Itself,
+    /// The archived type that `#[rkyv(as = …)]` names, described by the fields here.
+    Other(Type),
+    /// The archived type that `#[rkyv(as = …)]` names, which describes itself.
+    Described(Type),
+}
+
+/// A field of the declaration, and what describes it.
+struct Described<'a> {
+    field: &'a Field,
+    /// The type of the field in the archived type.
+    archived: TokenStream,
+    /// The type whose layout says what the field is: the same, or an `Opaque`.
+    layout: TokenStream,
+    /// The tag type of an opaque field, and the tag.
+    tag: Option<(Ident, syn::LitStr)>,
+    /// `omit_bounds` is on it.
+    omit_bounds: bool,
+    /// rkyv's bound on it.
+    bound: WherePredicate,
+}
+
+pub(crate) fn layout(mut input: DeriveInput) -> Result<TokenStream> {
+    let of_type = LayoutOfType::parse(&input.attrs)?;
+    let rkyv_of_type = RkyvOfType::parse(&input.attrs)?;
+    let graven = of_type.krate.clone().unwrap_or_else(|| parse_quote!(::graven));
+    refuse(&input, &of_type)?;
+    write_out_self(&mut input);
+
+    let name = &input.ident;
+    let target = match &rkyv_of_type.as_type {
+        _ if of_type.portable => Target::Itself,
+        Some(other) if is_named(other, name) => Target::Itself,
+        Some(other) if of_type.skip || !parameters(&input.generics).is_empty() => {
+            Target::Described(other.clone())
+        }
+        Some(other) => Target::Other(other.clone()),
+        None if of_type.skip => {
+            return Err(Error::new(name.span(), "`layout(skip)` is for types with `#[rkyv(as = …)]`"));
+        }
+        None => Target::Archived(match &rkyv_of_type.archived {
+            Some(archived) => archived.clone(),
+            None => format_ident!("Archived{}", name.unraw()),
+        }),
+    };
+    if matches!(target, Target::Itself) {
+        check_repr(&input, &of_type)?;
+    }
+
+    let fields = describe_fields(&input, &graven, &target)?;
+    Expansion { input: &input, graven, of_type, rkyv_of_type, target, fields }.expand()
+}
+
+/// What no layout can be made of, with the remedy. All errors at once.
+fn refuse(input: &DeriveInput, of_type: &LayoutOfType) -> Result<()> {
+    let mut errors: Option<Error> = None;
+    let mut add = |error: Error| match &mut errors {
+        Some(errors) => errors.combine(error),
+        None => errors = Some(error),
+    };
+
+    let (fields, in_enum): (Vec<&Field>, bool) = match &input.data {
+        Data::Struct(data) => (data.fields.iter().collect(), false),
+        Data::Enum(data) => (data.variants.iter().flat_map(|variant| &variant.fields).collect(), true),
+        Data::Union(data) => {
+            if of_type.opaque.is_none() {
+                add(Error::new(
+                    data.union_token.span(),
+                    "a union has no layout: its bytes do not say which of the fields they are. Use an enum, or \
+                     `#[layout(portable, opaque = \"name/version\")]` if the program alone is to know",
+                ));
+            }
+            (data.fields.named.iter().collect(), false)
+        }
+    };
+    for field in fields {
+        let of_layout = match LayoutOfField::parse(&field.attrs) {
+            Ok(of_layout) => of_layout,
+            Err(error) => {
+                add(error);
+                continue;
+            }
+        };
+        if let Some(path) = RkyvOfField::parse(&field.attrs)?.niche
+            && in_enum
+        {
+            add(Error::new(
+                path.span(),
+                "a niche in an enum: checking such an archive is undefined behavior in rkyv 0.8.18 (rkyv#698). Leave \
+                 it out, or put the niche on a struct",
+            ));
+        }
+        if !of_type.allow_usize
+            && !of_layout.allow_usize
+            && let Some(ident) = spelled_usize(&field.ty)
+        {
+            let fixed = ident.to_string().replace("usize", "u64").replace("isize", "i64");
+            let fixed = fixed.replace("Usize", "U64").replace("Isize", "I64");
+            add(Error::new(
+                ident.span(),
+                format!(
+                    "rkyv archives `{ident}` cut to the offset width, 4 bytes by default, without an error: use \
+                     `{fixed}`, or write `#[layout(allow_usize)]` on the field if no value is larger"
+                ),
+            ));
+        }
+    }
+    if let Data::Enum(data) = &input.data {
+        if data.variants.is_empty() {
+            add(Error::new(input.ident.span(), "an enum without variants has no values to archive"));
+        }
+        // rkyv copies the expression into enums of these names, where `Self` and they mean something else (rkyv#708).
+        let meaning_changes =
+            ["Self", "Tag", "ArchivedTag", "Discriminant", "__Tag"].map(|name| format_ident!("{name}"));
+        for variant in &data.variants {
+            if let Err(error) = no_layout_on_variant(&variant.attrs) {
+                add(error);
+            }
+            if let Some((_, expression)) = &variant.discriminant
+                && mentions(expression, &meaning_changes)
+            {
+                add(Error::new(
+                    expression.span(),
+                    "rkyv copies this expression into enums where it can mean another number (rkyv#708): write the \
+                     number, or the path of a constant outside the enum",
+                ));
+            }
+        }
+    }
+    if let Some(fingerprint) = &of_type.fingerprint
+        && !parameters(&input.generics).is_empty()
+    {
+        add(Error::new(
+            fingerprint.span(),
+            format!(
+                "a generic type has a layout per instantiation: pin one with `graven::pin_layout!({}<…> = \"…\")`",
+                input.ident
+            ),
+        ));
+    }
+    errors.map_or(Ok(()), Err)
+}
+
+/// A type that is its own archived form must have the layout that its attributes fix, not the compiler's choice.
+fn check_repr(input: &DeriveInput, of_type: &LayoutOfType) -> Result<()> {
+    let mut reprs = Vec::new();
+    for attribute in input.attrs.iter().filter(|a| a.path().is_ident("repr")) {
+        attribute.parse_nested_meta(|meta| {
+            reprs.push(meta.path.require_ident()?.to_string());
+            crate::attributes::rest_of_repr(&meta)
+        })?;
+    }
+    let has = |repr: &str| reprs.iter().any(|r| r == repr);
+    match &input.data {
+        Data::Enum(_) if of_type.opaque.is_some() => Ok(()),
+        Data::Enum(_) if has("u8") && !has("C") => Ok(()),
+        Data::Enum(_) => Err(Error::new(
+            input.ident.span(),
+            "an enum that is its own archived form has to be `#[repr(u8)]`",
+        )),
+        _ if has("C") || has("transparent") => Ok(()),
+        _ => {
+            Err(Error::new(input.ident.span(), "a type that is its own archived form has to be `#[repr(C)]`"))
+        }
+    }
+}
+
+/// All fields, those of enums in the order of the variants.
+fn describe_fields<'a>(input: &'a DeriveInput, graven: &Path, target: &Target) -> Result<Vec<Described<'a>>> {
+    let fields: Vec<&Field> = match &input.data {
+        Data::Struct(data) => data.fields.iter().collect(),
+        Data::Enum(data) => data.variants.iter().flat_map(|variant| &variant.fields).collect(),
+        Data::Union(_) => Vec::new(),
+    };
+    let describe = |(i, field): (usize, &'a Field)| {
+        let of_rkyv = RkyvOfField::parse(&field.attrs)?;
+        let of_layout = LayoutOfField::parse(&field.attrs)?;
+        let ty = &field.ty;
+        // Where errors are shown: at the field, not at the derive.
+        let graven = &respan(graven, at(ty));
+        let rkyv = quote_spanned!(at(ty)=> #graven::layout::__private::rkyv);
+        let (archived, bound) = match (target, &of_rkyv.with) {
+            (Target::Itself, _) => (ty.to_token_stream(), parse_quote!(#ty: #graven::layout::Layout)),
+            (_, Some(with)) => (
+                quote_spanned!(at(ty)=> <#with as #rkyv::with::ArchiveWith<#ty>>::Archived),
+                parse_quote!(#with: #rkyv::with::ArchiveWith<#ty>),
+            ),
+            (_, None) => (
+                quote_spanned!(at(ty)=> <#ty as #rkyv::Archive>::Archived),
+                parse_quote!(#ty: #rkyv::Archive),
+            ),
+        };
+        let tag = of_layout.opaque.map(|text| (format_ident!("__Tag{i}"), text));
+        let layout = match &tag {
+            Some((tag, _)) => quote_spanned!(at(ty)=> #graven::layout::Opaque<#archived, #tag>),
+            None => archived.clone(),
+        };
+        Ok(Described { field, archived, layout, tag, omit_bounds: of_rkyv.omit_bounds, bound })
+    };
+    fields.into_iter().enumerate().map(describe).collect()
+}
+
+struct Expansion<'a> {
+    input: &'a DeriveInput,
+    graven: Path,
+    of_type: LayoutOfType,
+    rkyv_of_type: RkyvOfType,
+    target: Target,
+    fields: Vec<Described<'a>>,
+}
+
+impl Expansion<'_> {
+    fn expand(&self) -> Result<TokenStream> {
+        let graven = &self.graven;
+        let private = quote!(#graven::layout::__private);
+        let target = self.target_type();
+        let generics = self.generics();
+        let (impl_generics, _, where_clause) = generics.split_for_impl();
+
+        if let Target::Described(other) = &self.target {
+            // `other` has a layout of its own; without one this does not compile.
+            let span = at(other);
+            return Ok(quote_spanned! {span=>
+                const _: () = {
+                    #[allow(dead_code)]
+                    const fn __described #impl_generics () #where_clause {
+                        #private::described::<#target>()
+                    }
+                };
+            });
+        }
+
+        let opaque = self.of_type.opaque.as_ref();
+        let name = self.input.ident.unraw().to_string();
+        let invariants = self.of_type.invariants || self.rkyv_of_type.verify || opaque.is_some();
+        let verified = self.rkyv_of_type.verify.then(|| quote!(#private::verified_alone::<#target>();));
+        let shape = match (opaque, &self.input.data) {
+            (Some(tag), _) => quote!({
+                #private::pointer_free::<#target>();
+                #graven::layout::Shape::Opaque { tag: #private::Cow::Borrowed(#tag) }
+            }),
+            (None, Data::Struct(data)) => self.struct_shape(&data.fields),
+            (None, Data::Enum(data)) => self.enum_shape(&data.variants),
+            (None, Data::Union(_)) => unreachable!("refused"),
+        };
+        let tags = self.fields.iter().filter_map(|field| field.tag.as_ref()).map(|(ident, tag)| {
+            quote! {
+                #[allow(dead_code)]
+                struct #ident;
+                impl #graven::layout::OpaqueTag for #ident {
+                    const TAG: &'static str = #tag;
+                }
+            }
+        });
+
+        let children: Vec<&TokenStream> = match opaque {
+            Some(_) => Vec::new(),
+            None => self.fields.iter().map(|field| &field.layout).collect(),
+        };
+        let mut refined = generics.clone();
+        refined.params.push(parse_quote!(__N));
+        let bounds = refined.make_where_clause();
+        let mut seen = Vec::new();
+        for child in &children {
+            let spelled = child.to_string();
+            if !seen.contains(&spelled) {
+                bounds.predicates.push(parse_quote!(#child: #graven::layout::Refine<__N>));
+                seen.push(spelled);
+            }
+        }
+        let (refine_generics, _, refine_where) = refined.split_for_impl();
+
+        let checks = self.checks(&target);
+        Ok(quote! {
+            const _: () = {
+                #(#tags)*
+
+                // SAFETY: the description is made of the compiler's measurements of the archived type: see
+                // `graven_derive::expand`.
+                #[automatically_derived]
+                unsafe impl #impl_generics #graven::layout::Layout for #target #where_clause {
+                    const TYPE: &'static #graven::layout::Type<#graven::layout::TypeRef> = &#graven::layout::Type {
+                        name: #private::Cow::Borrowed(#name),
+                        size: ::core::mem::size_of::<#target>() as u64,
+                        align: ::core::mem::align_of::<#target>() as u32,
+                        invariants: { #verified #invariants },
+                        shape: #shape,
+                    };
+                }
+
+                #[automatically_derived]
+                impl #refine_generics #graven::layout::Refine<#graven::layout::Next<__N>> for #target #refine_where {
+                    const DIGEST: #private::Digest = <Self as #graven::layout::Layout>::TYPE.digest()
+                        #(.digest(<#children as #graven::layout::Refine<__N>>::DIGEST))*;
+                }
+            };
+            #checks
+        })
+    }
+
+    /// The type the impl is for.
+    fn target_type(&self) -> TokenStream {
+        let (_, arguments, _) = self.input.generics.split_for_impl();
+        match &self.target {
+            Target::Archived(archived) => quote!(#archived #arguments),
+            Target::Itself => {
+                let name = &self.input.ident;
+                quote!(#name #arguments)
+            }
+            Target::Other(other) | Target::Described(other) => other.to_token_stream(),
+        }
+    }
+
+    /// The same as a path in a pattern: without arguments, which are inferred.
+    fn target_pattern(&self) -> Option<TokenStream> {
+        match &self.target {
+            Target::Archived(archived) => Some(archived.to_token_stream()),
+            Target::Itself => Some(self.input.ident.to_token_stream()),
+            Target::Other(Type::Path(other)) if other.qself.is_none() => {
+                let mut path = other.path.clone();
+                path.segments.iter_mut().for_each(|segment| segment.arguments = PathArguments::None);
+                Some(path.to_token_stream())
+            }
+            Target::Other(_) | Target::Described(_) => None,
+        }
+    }
+
+    /// The type's generics with the bounds of the impl: the archived type's own (rkyv puts its bounds on fields
+    /// there), and a layout for what the fields are archived as. Bounds that name no parameter are left out: they
+    /// hold or not, and the compiler says so at the field.
+    fn generics(&self) -> Generics {
+        let graven = &self.graven;
+        let rkyv = quote!(#graven::layout::__private::rkyv);
+        let mut generics = self.input.generics.clone();
+        let names = parameters(&generics);
+        let lifetimes: Vec<syn::Lifetime> =
+            generics.lifetimes().map(|param| param.lifetime.clone()).collect();
+        let types: Vec<Ident> = generics.type_params().map(|param| param.ident.clone()).collect();
+
+        // What is said of each type parameter, to find those that are archived themselves.
+        let archive = [format_ident!("Archive")];
+        let mut archived: Vec<Ident> = generics
+            .type_params()
+            .filter(|param| mentions(&param.bounds, &archive))
+            .map(|param| param.ident.clone())
+            .collect();
+        let said = generics.where_clause.iter().flat_map(|clause| &clause.predicates);
+        for predicate in said.chain(&self.rkyv_of_type.archive_bounds) {
+            if let WherePredicate::Type(predicate) = predicate
+                && mentions(&predicate.bounds, &archive)
+            {
+                archived.extend(types.iter().filter(|ty| is_parameter(&predicate.bounded_ty, ty)).cloned());
+            }
+        }
+
+        let predicates = &mut generics.make_where_clause().predicates;
+        if !matches!(self.target, Target::Itself) {
+            predicates.extend(self.rkyv_of_type.archive_bounds.iter().cloned());
+        }
+        predicates
+            .extend(lifetimes.iter().map(|lifetime| -> WherePredicate { parse_quote!(#lifetime: 'static) }));
+        predicates.extend(types.iter().map(|ty| -> WherePredicate { parse_quote!(#ty: 'static) }));
+        for field in &self.fields {
+            let Described { archived: archived_type, bound, .. } = field;
+            if field.omit_bounds && !matches!(self.target, Target::Itself) {
+                for ty in archived.iter().filter(|ty| mentions(&field.field.ty, std::slice::from_ref(ty))) {
+                    predicates.push(parse_quote!(<#ty as #rkyv::Archive>::Archived: #graven::layout::Layout));
+                }
+            } else if mentions(&field.archived, &names) {
+                predicates.push(bound.clone());
+                if field.tag.is_none() && self.of_type.opaque.is_none() {
+                    predicates.push(parse_quote!(#archived_type: #graven::layout::Layout));
+                }
+            }
+            if field.tag.is_some() && mentions(&field.archived, &names) {
+                predicates.push(parse_quote!(#archived_type: #graven::layout::PointerFree));
+            }
+        }
+        if !names.is_empty() {
+            let target = self.target_type();
+            if self.rkyv_of_type.verify {
+                predicates.push(parse_quote!(#target: #graven::layout::VerifiedAlone));
+            }
+            if self.of_type.opaque.is_some() {
+                predicates.push(parse_quote!(#target: #graven::layout::PointerFree));
+            }
+        }
+        generics
+    }
+
+    /// `Field { … }` for a description.
+    fn field(
+        &self,
+        described: &Described<'_>,
+        name: &str,
+        holder: &TokenStream,
+        member: &Member,
+    ) -> TokenStream {
+        let graven = &self.graven;
+        let layout = &described.layout;
+        let span = at(&described.field.ty);
+        let here = respan(graven, span);
+        let ty = quote_spanned!(span=> #here::layout::TypeRef::of::<#layout>());
+        quote! {
+            #graven::layout::Field {
+                name: #graven::layout::__private::Cow::Borrowed(#name),
+                offset: ::core::mem::offset_of!(#holder, #member) as u64,
+                ty: #ty,
+            }
+        }
+    }
+
+    fn struct_shape(&self, fields: &Fields) -> TokenStream {
+        let graven = &self.graven;
+        if fields.is_empty() {
+            return quote!(#graven::layout::Shape::Unit);
+        }
+        let target = self.target_type();
+        let list = self
+            .fields
+            .iter()
+            .zip(fields.members())
+            .map(|(described, member)| self.field(described, &member_name(&member), &target, &member));
+        let apart = self.target_pattern().map(|pattern| {
+            let (bindings, types) = self.bindings(&self.fields);
+            let members = fields.members();
+            quote! {
+                let _ = |__this: &#target| {
+                    let #pattern { #(#members: #bindings),* } = __this;
+                    #(let _: &#types = #bindings;)*
+                };
+            }
+        });
+        quote!({
+            #apart
+            #graven::layout::Shape::Struct { fields: #graven::layout::__private::Cow::Borrowed(&[#(#list),*]) }
+        })
+    }
+
+    fn enum_shape<'v>(&self, variants: impl IntoIterator<Item = &'v Variant> + Clone) -> TokenStream {
+        let graven = &self.graven;
+        let cow = quote!(#graven::layout::__private::Cow::Borrowed);
+        let target = self.target_type();
+        let mut rest = &self.fields[..];
+        let (mut mirrors, mut sizes, mut described, mut arms) = (vec![], vec![], vec![], vec![]);
+        for (i, variant) in variants.clone().into_iter().enumerate() {
+            let (fields, after) = rest.split_at(variant.fields.len());
+            rest = after;
+            let mirror = format_ident!("__V{i}");
+            let parameters: Vec<Ident> = (0..fields.len()).map(|i| format_ident!("__F{i}")).collect();
+            let archived: Vec<&TokenStream> = fields.iter().map(|field| &field.archived).collect();
+            mirrors.push(quote! {
+                #[repr(C)]
+                #[allow(dead_code)]
+                struct #mirror<#(#parameters),*>(u8, #(#parameters),*);
+            });
+            let holder = quote!(#mirror<#(#archived),*>);
+            sizes.push(quote!((::core::mem::size_of::<#holder>(), ::core::mem::align_of::<#holder>())));
+
+            let list = fields.iter().zip(variant.fields.members()).enumerate().map(|(i, (field, member))| {
+                self.field(field, &member_name(&member), &holder, &Member::Unnamed((i + 1).into()))
+            });
+            let (ident, name) = (&variant.ident, variant.ident.unraw().to_string());
+            described.push(quote! {
+                #graven::layout::Variant { name: #cow(#name), tag: __Tag::#ident as u8, fields: #cow(&[#(#list),*]) }
+            });
+            if let Some(pattern) = self.target_pattern() {
+                let (bindings, types) = self.bindings(fields);
+                let members = variant.fields.members();
+                arms.push(quote! {
+                    #pattern::#ident { #(#members: #bindings),* } => { #(let _: &#types = #bindings;)* }
+                });
+            }
+        }
+        let tags = variants.clone().into_iter().map(|variant| {
+            let (ident, number) =
+                (&variant.ident, variant.discriminant.as_ref().map(|(_, number)| quote!(= #number)));
+            quote!(#ident #number)
+        });
+        // Without fields the archived enum's own tags can be asked for.
+        let mut all = variants.clone().into_iter();
+        let same_tags = all.all(|variant| variant.fields.is_empty()).then(|| {
+            let idents = variants.into_iter().map(|variant| &variant.ident);
+            quote! {
+                #(::core::assert!(
+                    <#target>::#idents as u8 == __Tag::#idents as u8,
+                    "a discriminant means another number in the archived enum",
+                );)*
+            }
+        });
+        let apart =
+            (!arms.is_empty()).then(|| quote!(let _ = |__this: &#target| match __this { #(#arms)* };));
+        quote!({
+            #(#mirrors)*
+            #[repr(u8)]
+            #[allow(dead_code, clippy::enum_variant_names)]
+            enum __Tag { #(#tags),* }
+            #apart
+            #same_tags
+            let (size, align) = #graven::layout::__private::enum_size(&[#(#sizes),*]);
+            ::core::assert!(
+                ::core::mem::size_of::<#target>() == size && ::core::mem::align_of::<#target>() == align,
+                "the archived enum has another size than its variants: attributes on it must not change its layout",
+            );
+            #graven::layout::Shape::Enum { variants: #cow(&[#(#described),*]) }
+        })
+    }
+
+    /// A name for each field in a pattern, and the type it has to have.
+    fn bindings<'f>(&self, fields: &'f [Described<'_>]) -> (Vec<Ident>, Vec<&'f TokenStream>) {
+        let name = |i| Ident::new(&format!("__field{i}"), Span::mixed_site());
+        ((0..fields.len()).map(name).collect(), fields.iter().map(|field| &field.archived).collect())
+    }
+
+    /// What is checked of a type without parameters where it is declared, rather than where it is used: that the
+    /// layout can be evaluated, and that it is the pinned one.
+    fn checks(&self, target: &TokenStream) -> TokenStream {
+        let graven = &self.graven;
+        let private = quote!(#graven::layout::__private);
+        if !self.input.generics.params.is_empty() {
+            return TokenStream::new();
+        }
+        let portable =
+            matches!(self.target, Target::Itself).then(|| quote!(#private::portable::<#target>();));
+        let opaque = self.fields.iter().filter(|field| field.tag.is_some()).map(|field| {
+            let (archived, span) = (&field.archived, at(&field.field.ty));
+            let graven = respan(graven, span);
+            quote_spanned!(span=> #graven::layout::__private::pointer_free::<#archived>();)
+        });
+        let pinned = self.of_type.fingerprint.as_ref().map(|fingerprint| {
+            let name = self.input.ident.unraw().to_string();
+            let span = Span::call_site().located_at(fingerprint.span());
+            let (graven, target) = (respan(graven, span), respan(target, span));
+            quote_spanned!(span=>
+                const _: () = #graven::layout::__private::check_pin::<#target>(#name, #fingerprint);
+            )
+        });
+        quote! {
+            const _: () = {
+                #portable
+                #(#opaque)*
+                let _ = <#target as #graven::layout::Layout>::TYPE;
+            };
+            #pinned
+        }
+    }
+}
+
+/// The same tokens, shown at `span` in errors.
+fn respan(tokens: &impl ToTokens, span: Span) -> TokenStream {
+    let respan = |mut token: TokenTree| {
+        if let TokenTree::Group(group) = &token {
+            token = Group::new(group.delimiter(), respan(&group.stream(), span)).into();
+        }
+        token.set_span(token.span().located_at(span));
+        token
+    };
+    tokens.to_token_stream().into_iter().map(respan).collect()
+}
+
+/// Whether a type is nothing but this parameter.
+fn is_parameter(ty: &Type, name: &Ident) -> bool {
+    matches!(ty, Type::Path(path) if path.qself.is_none() && path.path.is_ident(name))
+}
+
+/// The name of a field in the layout: its number in tuples.
+fn member_name(member: &Member) -> String {
+    match member {
+        Member::Named(ident) => ident.unraw().to_string(),
+        Member::Unnamed(index) => index.index.to_string(),
+    }
+}

@@ -1,0 +1,244 @@
+//! `#[graven::object]`: rkyv's three derives and ours, with the bounds that recursion needs.
+//!
+//! rkyv's derives ask `Field: Serialize<S>` and so on for each field, which never ends if the field leads back to the
+//! type. `omit_bounds` on the field leaves the question out, and then the impl has to ask of `S` itself what the
+//! field's impl will. What any built-in type asks is known: it is asked here, once, for all.
+//!
+//! A type of which every field is visibly a number, or names a parameter, needs no help and gets none: such types can
+//! be checked without the archive around them, which opaque types have to be.
+//!
+//! Generic types that hold each other can only be told by the user, who omits the bounds of a field that names a
+//! parameter. What the field's impl will ask of the parameter is then asked of the parameter itself.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens, quote};
+use syn::{
+    Attribute, Data, DeriveInput, Error, Field, Path, Result, Token, Type, WherePredicate,
+    parse::Parser,
+    parse_quote,
+    punctuated::Punctuated,
+    visit::{self, Visit},
+};
+
+use crate::{
+    attributes::{LayoutOfType, RkyvOfField, rest},
+    types::{mentions, parameters},
+};
+
+pub(crate) fn object(arguments: TokenStream, mut item: DeriveInput) -> Result<TokenStream> {
+    let mut krate: Option<Path> = None;
+    let parser = syn::meta::parser(|meta| {
+        if meta.path.is_ident("crate") {
+            krate = Some(meta.value()?.parse()?);
+            Ok(())
+        } else {
+            Err(meta.error("unknown argument: `object` takes `crate = path`"))
+        }
+    });
+    parser.parse2(arguments)?;
+    let of_layout = LayoutOfType::parse(&item.attrs)?;
+    if let Some(path) = &krate
+        && of_layout.krate.is_none()
+    {
+        item.attrs.push(parse_quote!(#[layout(crate = #path)]));
+    }
+    let graven = krate.or(of_layout.krate).unwrap_or_else(|| parse_quote!(::graven));
+
+    // An opaque type holds no pointers, so it needs no help; and the bounds would keep it from being checked alone.
+    let (mut help, mut closed) = (false, Vec::new());
+    if of_layout.opaque.is_none() {
+        let mut mark = Mark {
+            name: item.ident.clone(),
+            names: parameters(&item.generics),
+            types: item.generics.type_params().map(|param| param.ident.clone()).collect(),
+            help: false,
+            closed: Vec::new(),
+        };
+        match &mut item.data {
+            Data::Struct(data) => data.fields.iter_mut().try_for_each(|field| mark.field(field))?,
+            Data::Enum(data) => {
+                data.variants
+                    .iter_mut()
+                    .flat_map(|v| &mut v.fields)
+                    .try_for_each(|field| mark.field(field))?;
+            }
+            Data::Union(data) => {
+                return Err(Error::new(
+                    data.union_token.span,
+                    "a union cannot be an object: its bytes do not say which of the fields they are. Use an enum",
+                ));
+            }
+        }
+        (help, closed) = (mark.help, mark.closed);
+    }
+
+    let rkyv = merge(&mut item.attrs, &graven, help, &closed)?;
+    Ok(quote! {
+        #[derive(#graven::rkyv::Archive, #graven::rkyv::Serialize, #graven::rkyv::Deserialize, #graven::Layout)]
+        #rkyv
+        #item
+    })
+}
+
+/// Marks the fields that could lead back to the type.
+struct Mark {
+    name: Ident,
+    /// All type and const parameters.
+    names: Vec<Ident>,
+    /// The type parameters.
+    types: Vec<Ident>,
+    /// There are fields without bounds.
+    help: bool,
+    /// The type parameters named in fields on which the user omits the bounds.
+    closed: Vec<Ident>,
+}
+
+impl Mark {
+    fn field(&mut self, field: &mut Field) -> Result<()> {
+        let of_rkyv = RkyvOfField::parse(&field.attrs)?;
+        let named = mentions(&field.ty, &self.names) || mentions(&of_rkyv.with, &self.names);
+        if of_rkyv.omit_bounds {
+            self.help = true;
+            let ty = &field.ty;
+            self.closed
+                .extend(self.types.iter().filter(|name| mentions(ty, std::slice::from_ref(name))).cloned());
+        } else if !(named || is_plain(&field.ty) && of_rkyv.with.is_none())
+            || holds_itself(&field.ty, &self.name)
+        {
+            self.help = true;
+            field.attrs.push(parse_quote!(#[rkyv(omit_bounds)]));
+        }
+        Ok(())
+    }
+}
+
+/// Whether the type is visibly made of numbers: it cannot lead back to the type, and it needs nothing.
+fn is_plain(ty: &Type) -> bool {
+    const PLAIN: [&str; 15] = [
+        "bool", "char", "u8", "u16", "u32", "u64", "u128", "i8", "i16", "i32", "i64", "i128", "f32", "f64",
+        "usize",
+    ];
+    match ty {
+        Type::Path(path) => path.qself.is_none() && PLAIN.iter().any(|name| path.path.is_ident(name)),
+        Type::Tuple(tuple) => tuple.elems.iter().all(is_plain),
+        Type::Array(array) => is_plain(&array.elem),
+        Type::Group(group) => is_plain(&group.elem),
+        Type::Paren(paren) => is_plain(&paren.elem),
+        _ => false,
+    }
+}
+
+/// Whether a path in the type ends in this name, or is `Self`.
+fn holds_itself(ty: &Type, name: &Ident) -> bool {
+    struct Search<'a>(&'a Ident, bool);
+    impl<'ast> Visit<'ast> for Search<'_> {
+        fn visit_path(&mut self, path: &'ast Path) {
+            self.1 |= path.segments.last().is_some_and(|last| last.ident == *self.0) || path.is_ident("Self");
+            visit::visit_path(self, path);
+        }
+    }
+    let mut search = Search(name, false);
+    search.visit_type(ty);
+    search.1
+}
+
+type Bounds = Vec<WherePredicate>;
+
+/// Takes rkyv's attributes off the type and puts them into one, with the crate path and the bounds added: rkyv
+/// takes each argument once only.
+fn merge(attributes: &mut Vec<Attribute>, graven: &Path, help: bool, closed: &[Ident]) -> Result<Attribute> {
+    let rkyv = quote!(#graven::rkyv);
+    let (mut krate, mut as_type) = (None, false);
+    let (mut archive, mut serialize, mut deserialize, mut check): (Bounds, Bounds, Bounds, Bounds) =
+        Default::default();
+    let mut bytecheck: Vec<TokenStream> = Vec::new();
+    let mut others: Vec<TokenStream> = Vec::new();
+    if help {
+        let source = quote!(#rkyv::rancor::Source);
+        let error = |of: &str| -> WherePredicate {
+            let of = quote::format_ident!("{of}");
+            parse_quote!(<#of as #rkyv::rancor::Fallible>::Error: #source)
+        };
+        serialize.push(parse_quote!(__S: #rkyv::ser::Writer + #rkyv::ser::Allocator + #rkyv::ser::Sharing));
+        serialize.push(error("__S"));
+        deserialize.push(parse_quote!(__D: #rkyv::de::Pooling));
+        deserialize.push(error("__D"));
+        check.push(parse_quote!(__C: #rkyv::validation::ArchiveContext + #rkyv::validation::SharedContext));
+        check.push(error("__C"));
+        for ty in closed {
+            archive.push(parse_quote!(#ty: #rkyv::Archive));
+            serialize.push(parse_quote!(#ty: #rkyv::Serialize<__S>));
+            deserialize.push(parse_quote!(<#ty as #rkyv::Archive>::Archived: #rkyv::Deserialize<#ty, __D>));
+            check.push(parse_quote!(<#ty as #rkyv::Archive>::Archived: #rkyv::bytecheck::CheckBytes<__C>));
+        }
+    }
+
+    let bounds = Punctuated::<WherePredicate, Token![,]>::parse_terminated;
+    let (of_rkyv, kept): (Vec<_>, Vec<_>) = attributes.drain(..).partition(|a| a.path().is_ident("rkyv"));
+    *attributes = kept;
+    for attribute in of_rkyv {
+        attribute.parse_nested_meta(|meta| {
+            let path = meta.path.to_token_stream();
+            let named = |name: &str| meta.path.is_ident(name);
+            let assigned = meta.input.peek(Token![=]);
+            let content = rest(&meta)?;
+            if named("crate") {
+                krate = Some(content);
+            } else if named("archive_bounds") {
+                archive.extend(bounds.parse2(content)?);
+            } else if named("serialize_bounds") {
+                serialize.extend(bounds.parse2(content)?);
+            } else if named("deserialize_bounds") {
+                deserialize.extend(bounds.parse2(content)?);
+            } else if named("bytecheck") {
+                let parser = syn::meta::parser(|inner| {
+                    let name = inner.path.to_token_stream();
+                    let assigned = inner.input.peek(Token![=]);
+                    let content = rest(&inner)?;
+                    if inner.path.is_ident("bounds") {
+                        check.extend(bounds.parse2(content)?);
+                    } else {
+                        bytecheck.push(argument(name, assigned, content));
+                    }
+                    Ok(())
+                });
+                parser.parse2(content)?;
+            } else {
+                as_type |= named("as");
+                others.push(argument(path, assigned, content));
+            }
+            Ok(())
+        })?;
+    }
+
+    let krate = krate.unwrap_or(rkyv);
+    let mut arguments = vec![quote!(crate = #krate)];
+    if !archive.is_empty() {
+        arguments.push(quote!(archive_bounds(#(#archive),*)));
+    }
+    if !serialize.is_empty() {
+        arguments.push(quote!(serialize_bounds(#(#serialize),*)));
+    }
+    if !deserialize.is_empty() {
+        arguments.push(quote!(deserialize_bounds(#(#deserialize),*)));
+    }
+    if !as_type {
+        if !check.is_empty() {
+            bytecheck.push(quote!(bounds(#(#check),*)));
+        }
+        if !bytecheck.is_empty() {
+            arguments.push(quote!(bytecheck(#(#bytecheck),*)));
+        }
+    }
+    arguments.extend(others);
+    Ok(parse_quote!(#[rkyv(#(#arguments),*)]))
+}
+
+/// An argument as it was written.
+fn argument(path: TokenStream, assigned: bool, content: TokenStream) -> TokenStream {
+    match (assigned, content.is_empty()) {
+        (true, _) => quote!(#path = #content),
+        (false, false) => quote!(#path(#content)),
+        (false, true) => path,
+    }
+}

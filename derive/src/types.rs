@@ -1,0 +1,99 @@
+//! Questions about a type as it is spelled, and the one change that is made to it.
+
+use proc_macro2::{Ident, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::{
+    GenericParam, Generics, QSelf, Type, TypePath, parse_quote,
+    visit::{self, Visit},
+    visit_mut::{self, VisitMut},
+};
+
+/// The names of the type and const parameters.
+pub(crate) fn parameters(generics: &Generics) -> Vec<Ident> {
+    let name = |param: &GenericParam| match param {
+        GenericParam::Type(param) => Some(param.ident.clone()),
+        GenericParam::Const(param) => Some(param.ident.clone()),
+        GenericParam::Lifetime(_) => None,
+    };
+    generics.params.iter().filter_map(name).collect()
+}
+
+/// Whether one of these names is spelled anywhere in `tokens`.
+pub(crate) fn mentions(tokens: &impl ToTokens, names: &[Ident]) -> bool {
+    fn any(tokens: TokenStream, names: &[Ident]) -> bool {
+        tokens.into_iter().any(|token| match token {
+            TokenTree::Ident(ident) => names.contains(&ident),
+            TokenTree::Group(group) => any(group.stream(), names),
+            TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+        })
+    }
+    any(tokens.to_token_stream(), names)
+}
+
+/// The first `usize` or one of its kin that is spelled in the type, array lengths and the insides of `PhantomData`
+/// left out.
+pub(crate) fn spelled_usize(ty: &Type) -> Option<Ident> {
+    struct Search(Option<Ident>);
+    impl<'ast> Visit<'ast> for Search {
+        fn visit_path_segment(&mut self, segment: &'ast syn::PathSegment) {
+            const KIN: [&str; 6] =
+                ["usize", "isize", "NonZeroUsize", "NonZeroIsize", "AtomicUsize", "AtomicIsize"];
+            if self.0.is_none() && KIN.iter().any(|name| segment.ident == name) {
+                self.0 = Some(segment.ident.clone());
+            }
+            if segment.ident != "PhantomData" {
+                visit::visit_path_segment(self, segment);
+            }
+        }
+        fn visit_expr(&mut self, _: &'ast syn::Expr) {}
+    }
+    let mut search = Search(None);
+    search.visit_type(ty);
+    search.0
+}
+
+/// Whether the type's last path segment is this name, or the type is `Self`.
+pub(crate) fn is_named(ty: &Type, name: &Ident) -> bool {
+    match ty {
+        Type::Path(TypePath { qself: None, path }) => {
+            path.segments.last().is_some_and(|last| last.ident == *name || last.ident == "Self")
+        }
+        Type::Group(group) => is_named(&group.elem, name),
+        Type::Paren(paren) => is_named(&paren.elem, name),
+        _ => false,
+    }
+}
+
+/// Writes the type out wherever `Self` is spelled: the impls are for another type.
+pub(crate) fn write_out_self(input: &mut syn::DeriveInput) {
+    struct WriteOut(TypePath);
+    impl VisitMut for WriteOut {
+        fn visit_type_path_mut(&mut self, ty: &mut TypePath) {
+            if ty.qself.is_none() && ty.path.leading_colon.is_none() && ty.path.segments[0].ident == "Self" {
+                let this = self.0.clone();
+                if ty.path.segments.len() == 1 {
+                    *ty = this;
+                } else {
+                    // `Self::Name` becomes `<Foo>::Name`.
+                    let segments = std::mem::take(&mut ty.path.segments);
+                    ty.path.leading_colon = Some(Default::default());
+                    ty.path.segments = segments.into_iter().skip(1).collect();
+                    ty.qself = Some(QSelf {
+                        lt_token: Default::default(),
+                        ty: Box::new(this.into()),
+                        position: 0,
+                        as_token: None,
+                        gt_token: Default::default(),
+                    });
+                }
+            }
+            visit_mut::visit_type_path_mut(self, ty);
+        }
+        // Discriminants: `Self` is refused there.
+        fn visit_expr_mut(&mut self, _: &mut syn::Expr) {}
+    }
+    let (name, (_, arguments, _)) = (&input.ident, input.generics.split_for_impl());
+    let mut write_out = WriteOut(parse_quote!(#name #arguments));
+    write_out.visit_generics_mut(&mut input.generics);
+    write_out.visit_data_mut(&mut input.data);
+}
