@@ -1,0 +1,366 @@
+//! One error type: a cause with its facts, the file and the object it is about, and the errno it stands for.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use graven_format::{DirectoryError, HeaderError, LayoutMismatch, NameError, SchemaError, VerifyError};
+use nix::errno::Errno;
+
+/// What went wrong, with which file and which object.
+///
+/// Prints as `FILE: object "NAME" (TYPE): CAUSE`, as far as known. [`kind`](Error::kind) is for programs to branch on,
+/// [`errno`](Error::errno) for those that speak C, [`cause`](Error::cause) has the facts. Converts into
+/// [`io::Error`] with the matching kind and the same message.
+///
+/// # Examples
+/// ```
+/// use graven_store::{ErrorKind, Segment};
+/// let error = Segment::from_bytes(b"no segment").unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::InvalidSegment);
+/// assert_eq!(error.errno(), 22); // EINVAL
+/// assert_eq!(std::io::Error::from(error).kind(), std::io::ErrorKind::InvalidInput);
+/// ```
+pub struct Error(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    cause: Cause,
+    file: Option<PathBuf>,
+    object: Option<String>,
+    type_name: Option<&'static str>,
+}
+
+/// What a program may want to do about an [`Error`]; each stands for one errno, but for `System`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The bytes are no segment that this build accepts, or a damaged one: EINVAL.
+    InvalidSegment,
+    /// The object is of another layout than the type it was adopted as: EINVAL.
+    LayoutDiffers,
+    /// An argument is unaligned, too small, or otherwise not acceptable: EINVAL.
+    InvalidArgument,
+    /// There is no such object: ENOENT.
+    NotFound,
+    /// There is an object or a file of that name already: EEXIST.
+    AlreadyExists,
+    /// The memory file may still be changed: EPERM.
+    NotSealed,
+    /// The object is larger than relative offsets can span: EFBIG.
+    TooLarge,
+    /// The kernel refused; [`Error::errno`] is its answer.
+    System,
+}
+
+/// Why: one variant per task that failed, with the facts.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Cause {
+    /// The header is not one that this build accepts.
+    Header(HeaderError),
+    /// The directory is damaged.
+    Directory(DirectoryError),
+    /// A schema table is damaged.
+    Schema(SchemaError),
+    /// [`crate::Segment::verify`] found damage.
+    Verify(VerifyError),
+    /// The object's layout is not that of the type.
+    Layout(LayoutMismatch),
+    /// The object's bytes are not a valid value of the type.
+    Contents {
+        /// The validator's words.
+        message: String,
+    },
+    /// The segment has no object of that name.
+    NoObject {
+        /// Some of the names there are.
+        present: Vec<String>,
+        /// How many objects there are.
+        count: u64,
+    },
+    /// The segment being written has an object of that name already.
+    ObjectExists,
+    /// The name may not be an object's.
+    Name(NameError),
+    /// A type needs a larger alignment than the segment's pages give.
+    Overaligned {
+        /// The largest alignment in the object's schema.
+        align: u32,
+        /// The segment's page size.
+        page_size: u32,
+    },
+    /// A number has to be a multiple of a page size.
+    Unaligned {
+        /// Which number.
+        what: &'static str,
+        /// Its value.
+        got: u64,
+        /// What it has to be a multiple of.
+        align: u64,
+    },
+    /// A page size that segments cannot have.
+    PageSize {
+        /// Its value.
+        got: u32,
+    },
+    /// File offset and length together pass the end of all files.
+    RunOverflows {
+        /// The file offset.
+        file_offset: u64,
+        /// The length.
+        length: u64,
+    },
+    /// The run of the file is too short for the value.
+    RunTooShort {
+        /// The bytes that the value needs.
+        needed: u64,
+        /// The bytes that the run has.
+        given: u64,
+    },
+    /// The descriptor is open for appending, and pwrite(2) then ignores the offset.
+    Appending,
+    /// A position in the object passes what relative offsets of this build reach.
+    TooLarge {
+        /// The largest position.
+        limit: u64,
+    },
+    /// rkyv could not serialize the value.
+    Serialize {
+        /// rkyv's words.
+        message: String,
+    },
+    /// rkyv could not deserialize the value.
+    Deserialize {
+        /// rkyv's words.
+        message: String,
+    },
+    /// The object to be copied is not what its checksum says.
+    Checksum {
+        /// As recorded in the directory.
+        recorded: u64,
+        /// Of the bytes there are.
+        computed: u64,
+    },
+    /// The file is a directory, a device, a pipe or a socket.
+    NotRegular,
+    /// The memory file lacks seals that [`crate::Segment::map_sealed`] relies on.
+    NotSealed {
+        /// The missing ones.
+        missing: &'static str,
+    },
+    /// A system call failed.
+    System {
+        /// What was being done.
+        action: &'static str,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    pub(crate) fn new(cause: impl Into<Cause>) -> Error {
+        Error(Box::new(Inner { cause: cause.into(), file: None, object: None, type_name: None }))
+    }
+
+    /// For `map_err` on system calls.
+    pub(crate) fn system<E: Into<io::Error>>(action: &'static str) -> impl FnOnce(E) -> Error {
+        move |source| Error::new(Cause::System { action, source: source.into() })
+    }
+
+    pub(crate) fn of_file(mut self, path: &Path) -> Error {
+        self.0.file.get_or_insert_with(|| path.to_owned());
+        self
+    }
+
+    pub(crate) fn of_object(mut self, name: &str) -> Error {
+        self.0.object.get_or_insert_with(|| name.to_owned());
+        self
+    }
+
+    pub(crate) fn of_type<T>(mut self) -> Error {
+        self.0.type_name.get_or_insert(std::any::type_name::<T>());
+        self
+    }
+
+    /// The cause, with its facts.
+    pub fn cause(&self) -> &Cause {
+        &self.0.cause
+    }
+
+    /// The file it is about, if there is one.
+    pub fn file(&self) -> Option<&Path> {
+        self.0.file.as_deref()
+    }
+
+    /// The object it is about, if there is one. The root's name is empty.
+    pub fn object(&self) -> Option<&str> {
+        self.0.object.as_deref()
+    }
+
+    /// What a program may want to do about it.
+    pub fn kind(&self) -> ErrorKind {
+        match &self.0.cause {
+            Cause::Header(_)
+            | Cause::Directory(_)
+            | Cause::Schema(_)
+            | Cause::Verify(_)
+            | Cause::Contents { .. }
+            | Cause::Deserialize { .. }
+            | Cause::Checksum { .. } => ErrorKind::InvalidSegment,
+            Cause::Layout(_) => ErrorKind::LayoutDiffers,
+            Cause::NoObject { .. } => ErrorKind::NotFound,
+            Cause::ObjectExists => ErrorKind::AlreadyExists,
+            Cause::Name(_)
+            | Cause::Overaligned { .. }
+            | Cause::Unaligned { .. }
+            | Cause::PageSize { .. }
+            | Cause::RunOverflows { .. }
+            | Cause::RunTooShort { .. }
+            | Cause::Appending
+            | Cause::Serialize { .. }
+            | Cause::NotRegular => ErrorKind::InvalidArgument,
+            Cause::TooLarge { .. } => ErrorKind::TooLarge,
+            Cause::NotSealed { .. } => ErrorKind::NotSealed,
+            Cause::System { source, .. } => match source.kind() {
+                io::ErrorKind::NotFound => ErrorKind::NotFound,
+                io::ErrorKind::AlreadyExists => ErrorKind::AlreadyExists,
+                _ => ErrorKind::System,
+            },
+        }
+    }
+
+    /// The error number that stands for this error; the table in `docs/errors.md` lists them.
+    pub fn errno(&self) -> i32 {
+        if let Cause::System { source, .. } = &self.0.cause {
+            return source.raw_os_error().unwrap_or(Errno::EIO as i32);
+        }
+        let errno = match self.kind() {
+            ErrorKind::InvalidSegment | ErrorKind::LayoutDiffers | ErrorKind::InvalidArgument => {
+                Errno::EINVAL
+            }
+            ErrorKind::NotFound => Errno::ENOENT,
+            ErrorKind::AlreadyExists => Errno::EEXIST,
+            ErrorKind::NotSealed => Errno::EPERM,
+            ErrorKind::TooLarge => Errno::EFBIG,
+            ErrorKind::System => Errno::EIO,
+        };
+        errno as i32
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { cause, file, object, type_name } = &*self.0;
+        if let Some(file) = file {
+            write!(f, "{}: ", file.display())?;
+        }
+        match object.as_deref() {
+            Some("") => write!(f, "root")?,
+            Some(name) => write!(f, "object {name:?}")?,
+            None => {}
+        }
+        match (object, type_name) {
+            (Some(_), Some(name)) => write!(f, " ({name}): ")?,
+            (Some(_), None) => write!(f, ": ")?,
+            (None, Some(name)) => write!(f, "{name}: ")?,
+            (None, None) => {}
+        }
+        cause.fmt(f)
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cause::Header(error) => error.fmt(f),
+            Cause::Directory(error) => error.fmt(f),
+            Cause::Schema(error) => error.fmt(f),
+            Cause::Verify(error) => error.fmt(f),
+            Cause::Layout(error) => error.fmt(f),
+            Cause::Name(error) => error.fmt(f),
+            Cause::Contents { message } => write!(f, "contents are not valid: {message}"),
+            Cause::NoObject { present, count } => {
+                write!(f, "no such object; the segment has ")?;
+                for (i, name) in present.iter().enumerate() {
+                    write!(f, "{}{name:?}", if i == 0 { "" } else { ", " })?;
+                }
+                match *count - present.len() as u64 {
+                    0 if present.is_empty() => write!(f, "none"),
+                    0 => Ok(()),
+                    more => write!(f, " and {more} more"),
+                }
+            }
+            Cause::ObjectExists => write!(f, "the segment has an object of this name already"),
+            Cause::Overaligned { align, page_size } => {
+                write!(f, "needs alignment {align}, above the page size {page_size}; write with larger pages")
+            }
+            Cause::Unaligned { what, got, align } => write!(f, "{what} {got} is no multiple of {align}"),
+            Cause::PageSize { got } => {
+                write!(f, "page size {got} is not a power of two from 4096 to 65536")
+            }
+            Cause::RunOverflows { file_offset, length } => {
+                write!(f, "a run of {length} bytes at file offset {file_offset} passes the end of any file")
+            }
+            Cause::RunTooShort { needed, given } => write!(
+                f,
+                "the value needs {needed} bytes, the run has {given}; ask encoded_len again if the value has changed"
+            ),
+            Cause::Appending => {
+                write!(f, "the descriptor is open for appending (O_APPEND); open the file without")
+            }
+            Cause::TooLarge { limit } => write!(
+                f,
+                "the archived object passes {limit} bytes, the reach of {}-bit relative offsets{}",
+                8 * u32::from(graven_format::Payload::NATIVE.offset_width),
+                match graven_format::Payload::NATIVE.offset_width {
+                    8 => "",
+                    _ => "; split it into several objects, or build with the feature pointer_width_64",
+                }
+            ),
+            Cause::Serialize { message } => write!(f, "cannot be serialized: {message}"),
+            Cause::Deserialize { message } => write!(f, "cannot be deserialized: {message}"),
+            Cause::Checksum { recorded, computed } => {
+                write!(f, "damaged: its checksum is {computed:016x}, the directory says {recorded:016x}")
+            }
+            Cause::NotRegular => write!(f, "not a regular file"),
+            Cause::NotSealed { missing } => write!(
+                f,
+                "the memory file lacks {missing}; seal it, or use the unsafe map if nobody changes it"
+            ),
+            Cause::System { action, source } => write!(f, "cannot {action}: {source}"),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error").field("message", &self.to_string()).field("cause", self.cause()).finish()
+    }
+}
+
+impl std::error::Error for Error {}
+
+macro_rules! from {
+    ($($ty:ident => $variant:ident),*) => {$(
+        impl From<$ty> for Cause {
+            fn from(error: $ty) -> Cause {
+                Cause::$variant(error)
+            }
+        }
+        impl From<$ty> for Error {
+            fn from(error: $ty) -> Error {
+                Error::new(error)
+            }
+        }
+    )*};
+}
+from!(HeaderError => Header, DirectoryError => Directory, SchemaError => Schema, VerifyError => Verify,
+    LayoutMismatch => Layout, NameError => Name);
+
+impl From<Error> for io::Error {
+    fn from(error: Error) -> io::Error {
+        let kind = io::Error::from_raw_os_error(error.errno()).kind();
+        io::Error::new(kind, error)
+    }
+}

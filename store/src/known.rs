@@ -1,0 +1,40 @@
+//! What is known of each type that this process writes or adopts: its layout, computed once.
+
+use std::any::TypeId;
+use std::collections::HashMap;
+use std::sync::RwLock;
+
+use graven_format::layout::Layout;
+use graven_format::{Fingerprint, Schema, canonical_part};
+
+pub(crate) struct Known {
+    pub(crate) schema: Schema,
+    pub(crate) fingerprint: Fingerprint,
+    /// The encoded schema.
+    pub(crate) table: Vec<u8>,
+}
+
+impl Known {
+    /// The layout of `T`. Tens of microseconds for the first call with a type, then a look into a table.
+    pub(crate) fn of<T: Layout + ?Sized>() -> &'static Known {
+        // One table for all types: a static inside a generic function would be shared by all its instances.
+        static TYPES: RwLock<Option<HashMap<TypeId, &'static Known>>> = RwLock::new(None);
+        let id = TypeId::of::<T>();
+        // A poisoned lock means a panic between two inserts; the map itself is whole.
+        let types = TYPES.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(known) = types.as_ref().and_then(|types| types.get(&id)) {
+            return known;
+        }
+        drop(types);
+        let schema = Schema::of::<T>();
+        let known = Known { fingerprint: schema.fingerprint(), table: schema.encode(), schema };
+        let mut types = TYPES.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        // Lives as long as the process: there are as many as types.
+        types.get_or_insert_default().entry(id).or_insert_with(|| Box::leak(Box::new(known)))
+    }
+
+    /// Whether a table from a segment describes the same layout.
+    pub(crate) fn same_layout(&self, table: &[u8]) -> bool {
+        matches!((canonical_part(&self.table), canonical_part(table)), (Ok(ours), Ok(theirs)) if ours == theirs)
+    }
+}

@@ -1,0 +1,432 @@
+//! Getting at a segment's bytes, and from there to typed handles.
+#![allow(unsafe_code)] // three entries whose contract only the caller can keep, and what they lead to
+
+use std::any::TypeId;
+use std::collections::HashSet;
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::num::NonZeroUsize;
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use graven_format::layout::Layout;
+use graven_format::{Directory, Entry, Header, LayoutMismatch, Schema, Section, View, check_entry};
+use nix::fcntl::OFlag;
+use nix::unistd::{SysconfVar, sysconf};
+use rkyv::Archive;
+use rkyv::api::high::HighValidator;
+use rkyv::bytecheck::CheckBytes;
+use rkyv::rancor::BoxedError;
+use rkyv::validation::{Validator as RkyvValidator, archive::ArchiveValidator, shared::SharedValidator};
+
+use crate::known::Known;
+use crate::memory::{self, Memory};
+use crate::part::{Adopted, Part};
+use crate::writer::check_run;
+use crate::{Cause, Error, Result};
+
+/// What objects are validated with: the bound on adoptable types is `T::Archived: for<'a> CheckBytes<Validator<'a>>`.
+pub type Validator<'a> = HighValidator<'a, BoxedError>;
+
+/// Pointers that may lead into each other before an object is refused: rkyv's validation recurses, and the smallest
+/// stacks are 2 MiB.
+const MAX_DEPTH: NonZeroUsize = NonZeroUsize::new(256).unwrap();
+/// Bytes from which on an object is remembered as valid: smaller ones are validated as fast as looked up.
+const REMEMBERED: u64 = 4096;
+/// Names that an error lists.
+const NAMES_SHOWN: usize = 8;
+
+/// An open segment. A handle: cloning shares the memory, which lives until the last handle on it or into it is gone.
+///
+/// Opening costs the same for every size: header and bounds are checked, the rest when it is used. Directory entries
+/// are checked when looked up, the schema's checksum on its first use, objects when they are adopted; objects' own
+/// checksums by [`verify`](Segment::verify) only.
+///
+/// | entry | trusts | memory |
+/// |---|---|---|
+/// | [`map`](Segment::map), [`map_at`](Segment::map_at) | that nobody edits or cuts the file meanwhile: `unsafe` | the file's pages |
+/// | [`map_sealed`](Segment::map_sealed) | the kernel's seals | the file's pages |
+/// | [`read`](Segment::read), [`from_bytes`](Segment::from_bytes) | nobody | a private copy |
+///
+/// # Examples
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path().join("numbers.grv");
+/// let mut writer = graven_store::Writer::create(&path)?;
+/// writer.put("small", &vec![1u32, 2, 3])?;
+/// writer.finish()?;
+///
+/// let segment = graven_store::Segment::read(&path)?;
+/// assert_eq!(segment.get::<Vec<u32>>("small")?.len(), 3);
+/// let error = segment.get::<Vec<u64>>("small").unwrap_err();
+/// assert!(error.to_string().ends_with("layout differs: Vec[]: writer u32, adopter u64"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+/// Source: SPEC 8.
+#[derive(Clone)]
+pub struct Segment(Arc<Inner>);
+
+struct Inner {
+    memory: Memory,
+    header: Header,
+    schema_checked: OnceLock<()>,
+    /// Positions of larger objects, and the types they were found valid as.
+    valid: Mutex<HashSet<(u64, TypeId)>>,
+}
+
+impl Segment {
+    /// Maps a whole file. Nothing is copied or read ahead.
+    ///
+    /// # Safety
+    /// Until the last handle is gone, nobody changes the file's bytes or cuts it. Files that graven wrote are never
+    /// edited: they are replaced by rename, which does not touch a mapped one. A file that others may write to is for
+    /// [`read`](Segment::read); a memory file that they could, for [`map_sealed`](Segment::map_sealed).
+    ///
+    /// # Errors
+    /// - [`Cause::Header`] (EINVAL): not a segment, incomplete, cut, extended, of another version or payload.
+    /// - [`Cause::NotRegular`] (EINVAL); [`Cause::System`]: as open(2) and mmap(2).
+    ///
+    /// # Examples
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("seven.grv");
+    /// graven_store::write(&path, &7u64)?;
+    /// // SAFETY: the file was written above and nobody else knows it.
+    /// let segment = unsafe { graven_store::Segment::map(&path)? };
+    /// assert_eq!(*segment.root::<u64>()?, 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    /// Source: SPEC 8; mmap(2).
+    pub unsafe fn map(path: impl AsRef<Path>) -> Result<Segment> {
+        let path = path.as_ref();
+        let map = || {
+            let (file, header) = open(path)?;
+            // SAFETY: our caller's promise.
+            Segment::new(unsafe { Memory::map(&file, 0, to_usize(header.length)?, header.page_size) }?)
+        };
+        map().map_err(|error| error.of_file(path))
+    }
+
+    /// Maps a run of the caller's file: what [`crate::write_at`] wrote with the same offset and length.
+    ///
+    /// The descriptor is not kept.
+    ///
+    /// # Safety
+    /// As [`map`](Segment::map), for the run.
+    ///
+    /// # Errors
+    /// - [`Cause::Unaligned`]: offset or length is no multiple of the kernel's page size; [`Cause::RunOverflows`].
+    /// - [`Cause::Header`]: no segment starts at the offset, or it is of another length.
+    /// - [`Cause::System`]: as mmap(2).
+    ///
+    /// Source: SPEC 8; hwloc's `hwloc_shmem_topology_adopt` has the same arguments but for the address.
+    pub unsafe fn map_at(fd: impl AsFd, file_offset: u64, length: u64) -> Result<Segment> {
+        check_run(file_offset, length, kernel_page_size())?;
+        let file = fd.as_fd().try_clone_to_owned().map_err(Error::system("duplicate the descriptor"))?;
+        let file = File::from(file);
+        let size = file.metadata().map_err(Error::system("stat the file"))?.len();
+        let header = read_header(&file, file_offset, length.min(size.saturating_sub(file_offset)))?;
+        header.check_length(length)?;
+        if let Some(available) = size.checked_sub(file_offset).filter(|available| *available < length) {
+            header.check_length(available)?;
+        }
+        // SAFETY: our caller's promise.
+        Segment::new(unsafe { Memory::map(&file, file_offset, to_usize(length)?, header.page_size) }?)
+    }
+
+    /// Maps a whole memory file that is sealed against change: safe, whoever made it.
+    ///
+    /// The descriptor is not kept.
+    ///
+    /// # Errors
+    /// - [`Cause::NotSealed`] (EPERM): F_SEAL_WRITE or F_SEAL_SHRINK is not set. F_SEAL_FUTURE_WRITE does not do: it
+    ///   leaves older mappings writable.
+    /// - As [`map`](Segment::map).
+    ///
+    /// # Examples
+    /// ```
+    /// use nix::{fcntl::{FcntlArg, SealFlag, fcntl}, sys::memfd::{MFdFlags, memfd_create}};
+    /// let memory = std::fs::File::from(memfd_create(c"seven", MFdFlags::MFD_ALLOW_SEALING)?);
+    /// graven_store::write_at(&memory, 0, graven_store::encoded_len(&7u64)?, &7u64)?;
+    /// assert_eq!(graven_store::Segment::map_sealed(&memory).unwrap_err().errno(), 1); // EPERM
+    ///
+    /// fcntl(&memory, FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_SHRINK))?;
+    /// assert_eq!(*graven_store::Segment::map_sealed(&memory)?.root::<u64>()?, 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    /// Source: SPEC 8; memfd_create(2), fcntl(2).
+    pub fn map_sealed(fd: impl AsFd) -> Result<Segment> {
+        memory::check_seals(&fd)?;
+        let file = fd.as_fd().try_clone_to_owned().map_err(Error::system("duplicate the descriptor"))?;
+        let file = File::from(file);
+        let header = whole_file(&file)?;
+        Segment::new(memory::map_sealed(&file, to_usize(header.length)?, header.page_size)?)
+    }
+
+    /// Reads a whole file into private memory: safe, whatever others do to the file. Cost: O(bytes).
+    ///
+    /// # Errors
+    /// As [`map`](Segment::map); a file cut meanwhile is [`Cause::System`].
+    pub fn read(path: impl AsRef<Path>) -> Result<Segment> {
+        let path = path.as_ref();
+        let read = || {
+            let (file, header) = open(path)?;
+            Segment::new(Memory::read(&file, to_usize(header.length)?)?)
+        };
+        read().map_err(|error| error.of_file(path))
+    }
+
+    /// Takes a copy of a segment's bytes. Cost: O(bytes). Without an operating system use [`graven_format::View`].
+    ///
+    /// # Errors
+    /// [`Cause::Header`].
+    ///
+    /// # Examples
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("seven.grv");
+    /// graven_store::write(&path, &7u64)?;
+    /// let segment = graven_store::Segment::from_bytes(std::fs::read(&path)?)?;
+    /// assert_eq!(*segment.root::<u64>()?, 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn from_bytes(bytes: impl AsRef<[u8]>) -> Result<Segment> {
+        View::open(bytes.as_ref())?;
+        Segment::new(Memory::copy(bytes.as_ref()))
+    }
+
+    fn new(memory: Memory) -> Result<Segment> {
+        let header = *View::open(memory.bytes())?.header();
+        let inner =
+            Inner { memory, header, schema_checked: OnceLock::new(), valid: Mutex::new(HashSet::new()) };
+        Ok(Segment(Arc::new(inner)))
+    }
+
+    /// The header. O(1).
+    pub fn header(&self) -> &Header {
+        &self.0.header
+    }
+
+    /// The segment's bytes. O(1).
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.memory.bytes()
+    }
+
+    fn directory(&self) -> Result<Directory<'_>> {
+        Ok(Directory::new(self.as_bytes(), self.header())?)
+    }
+
+    /// The bytes of a section that the directory names: bounds were checked with the entry.
+    pub(crate) fn section(&self, section: Section) -> &[u8] {
+        section.of(self.as_bytes()).unwrap_or_default()
+    }
+
+    /// The objects, in the order they were put. O(1) each; an entry is checked when it comes up.
+    pub fn objects(&self) -> impl Iterator<Item = Result<Entry<'_>>> {
+        let directory = self.directory();
+        let (directory, error) = match directory {
+            Ok(directory) => (Some(directory), None),
+            Err(error) => (None, Some(Err(error))),
+        };
+        let entries = directory.into_iter().flat_map(|directory| directory.iter());
+        error.into_iter().chain(entries.map(|entry| Ok(entry?)))
+    }
+
+    /// The objects' names and layouts, in the order they were put. O(schema) each.
+    pub fn schema(&self) -> impl Iterator<Item = Result<(&str, Schema)>> {
+        self.objects().map(|entry| {
+            let entry = entry?;
+            let decode = || {
+                self.check_schema()?;
+                Ok(Schema::decode(self.section(entry.schema))?)
+            };
+            let schema = decode().map_err(|error: Error| error.of_object(entry.name))?;
+            Ok((entry.name, schema))
+        })
+    }
+
+    /// Adopts the root: the object with the empty name. See [`get`](Segment::get).
+    ///
+    /// # Errors
+    /// As [`get`](Segment::get).
+    pub fn root<T>(&self) -> Result<Adopted<T>>
+    where
+        T: Archive<Archived: Layout + for<'a> CheckBytes<Validator<'a>>>,
+    {
+        self.get::<T>("")
+    }
+
+    /// Adopts an object: finds it, compares its layout with `T`'s, and validates its bytes.
+    ///
+    /// Cost: O(1) to find, O(schema) to compare, O(bytes that can be wrong) to validate; the latter once for each
+    /// object of 4096 bytes or more and each type, as long as a handle of this segment lives.
+    ///
+    /// # Errors
+    /// - [`Cause::NoObject`] (ENOENT).
+    /// - [`Cause::Layout`] (EINVAL), with what differs.
+    /// - [`Cause::Directory`], [`Cause::Schema`], [`Cause::Verify`], [`Cause::Contents`] (EINVAL): damaged, or nested
+    ///   more than 255 pointers deep.
+    ///
+    /// # Examples
+    /// See [`Segment`].
+    ///
+    /// Source: SPEC 8.
+    pub fn get<T>(&self, name: &str) -> Result<Adopted<T>>
+    where
+        T: Archive<Archived: Layout + for<'a> CheckBytes<Validator<'a>>>,
+    {
+        let get = || {
+            let entry = self.typed_entry::<T>(name)?;
+            let key = (entry.object.position, TypeId::of::<T::Archived>());
+            let remember = entry.object.length >= REMEMBERED;
+            // A panic while the lock is held cannot leave the set half changed.
+            let valid = || self.0.valid.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            if !(remember && valid().contains(&key)) {
+                self.validate::<T>(&entry)?;
+            }
+            if remember {
+                valid().insert(key);
+            }
+            // SAFETY: the root is in bounds and aligned (`typed_entry`), and rkyv has found it valid with all pointers
+            // in the object's bytes.
+            Ok(unsafe { Part::new(self.clone(), root_offset(&entry)) })
+        };
+        get().map_err(|error: Error| error.of_object(name).of_type::<T>())
+    }
+
+    /// Adopts an object without validating it: its layout is still compared, and its bounds checked.
+    ///
+    /// Cost: O(1) to find, O(schema) to compare, whatever the size of the object.
+    ///
+    /// # Safety
+    /// The object's bytes are a valid archived `T`: for example because the segment's writer is this program, and its
+    /// file has not been damaged since.
+    ///
+    /// # Errors
+    /// As [`get`](Segment::get), but for [`Cause::Contents`].
+    pub unsafe fn get_unchecked<T>(&self, name: &str) -> Result<Adopted<T>>
+    where
+        T: Archive<Archived: Layout>,
+    {
+        let entry = self.typed_entry::<T>(name).map_err(|error| error.of_object(name).of_type::<T>())?;
+        // SAFETY: the root is in bounds and aligned (`typed_entry`); that it is valid is our caller's promise.
+        Ok(unsafe { Part::new(self.clone(), root_offset(&entry)) })
+    }
+
+    /// Checks everything that can be checked without types: directory, schema, all checksums, all padding.
+    ///
+    /// Cost: O(bytes).
+    ///
+    /// # Errors
+    /// [`Cause::Verify`], with the first damage found.
+    ///
+    /// Source: SPEC 8.
+    pub fn verify(&self) -> Result<()> {
+        Ok(View::open(self.as_bytes())?.verify()?)
+    }
+
+    pub(crate) fn entry(&self, name: &str) -> Result<Entry<'_>> {
+        let directory = self.directory()?;
+        match directory.find(name)? {
+            Some((_, entry)) => Ok(entry),
+            None => {
+                let names = directory.iter().take(NAMES_SHOWN).filter_map(Result::ok);
+                let present = names.map(|entry| entry.name.to_owned()).collect();
+                Err(Error::new(Cause::NoObject { present, count: directory.len() as u64 }))
+            }
+        }
+    }
+
+    fn check_schema(&self) -> Result<()> {
+        let check = || View::open(self.as_bytes())?.check_schema().map_err(Error::new);
+        if self.0.schema_checked.get().is_none() {
+            check()?;
+            // Damage is not remembered: it is an error each time.
+            let _ = self.0.schema_checked.set(());
+        }
+        Ok(())
+    }
+
+    /// The entry of an object that has the layout of `T` and room for its root.
+    fn typed_entry<T: Archive<Archived: Layout>>(&self, name: &str) -> Result<Entry<'_>> {
+        let entry = self.entry(name)?;
+        self.check_schema()?;
+        let table = self.section(entry.schema);
+        let known = Known::of::<T::Archived>();
+        if !known.same_layout(table) {
+            let writer = Schema::decode(table)?;
+            if let Some(mismatch) = LayoutMismatch::between(&writer, &known.schema) {
+                return Err(mismatch.into());
+            }
+        }
+        check_entry(&entry, &known.schema, known.fingerprint)?;
+        Ok(entry)
+    }
+
+    fn validate<T>(&self, entry: &Entry<'_>) -> Result<()>
+    where
+        T: Archive<Archived: for<'a> CheckBytes<Validator<'a>>>,
+    {
+        let bytes = self.section(entry.object);
+        let archive = ArchiveValidator::with_max_depth(bytes, Some(MAX_DEPTH));
+        let mut validator = RkyvValidator::new(archive, SharedValidator::new());
+        let root = to_usize(entry.root)?;
+        rkyv::api::access_pos_with_context::<T::Archived, _, BoxedError>(bytes, root, &mut validator)
+            .map(drop)
+            .map_err(|error| Error::new(Cause::Contents { message: error.to_string() }))
+    }
+}
+
+impl fmt::Debug for Segment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Segment")
+            .field("address", &self.as_bytes().as_ptr())
+            .field("header", self.header())
+            .finish()
+    }
+}
+
+/// Opens a file for reading; its header, if its length fits.
+fn open(path: &Path) -> Result<(File, Header)> {
+    let file = OpenOptions::new()
+        .read(true)
+        // Opening a pipe must not wait for its other end.
+        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .open(path)
+        .map_err(Error::system("open"))?;
+    let header = whole_file(&file)?;
+    Ok((file, header))
+}
+
+/// The header of a file that is one segment.
+fn whole_file(file: &File) -> Result<Header> {
+    let metadata = file.metadata().map_err(Error::system("stat the file"))?;
+    if !metadata.is_file() {
+        return Err(Error::new(Cause::NotRegular));
+    }
+    let header = read_header(file, 0, metadata.len())?;
+    header.check_length(metadata.len())?;
+    Ok(header)
+}
+
+/// The header at `file_offset`, where there are `available` bytes.
+fn read_header(file: &File, file_offset: u64, available: u64) -> Result<Header> {
+    let mut bytes = [0; Header::SIZE];
+    let bytes = &mut bytes[..Header::SIZE.min(to_usize(available)?)];
+    file.read_exact_at(bytes, file_offset).map_err(Error::system("read the header"))?;
+    Ok(Header::decode(bytes)?)
+}
+
+fn root_offset(entry: &Entry<'_>) -> usize {
+    (entry.object.position + entry.root) as usize
+}
+
+fn to_usize(number: u64) -> Result<usize> {
+    usize::try_from(number).map_err(|_| Error::system("map the file")(nix::errno::Errno::ENOMEM))
+}
+
+fn kernel_page_size() -> u64 {
+    sysconf(SysconfVar::PAGE_SIZE).ok().flatten().map_or(u64::from(Header::MIN_PAGE_SIZE), |size| size as u64)
+}

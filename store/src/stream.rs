@@ -1,0 +1,205 @@
+//! One bounded buffer between rkyv and a file.
+//!
+//! rkyv only ever appends, so an object can leave memory while it is written. Everything goes through one buffer of
+//! fixed size: for fresh files that is faster than writing through a mapping, whose page faults cost more than the
+//! copy. Checksums are taken on the way, while the bytes are in the cache. A stream without a file only counts.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use graven_format::{Hasher, Payload};
+use rkyv::rancor::{BoxedError, Source, Strategy};
+use rkyv::ser::allocator::ArenaHandle;
+use rkyv::ser::sharing::Share;
+use rkyv::ser::{Positional, Writer};
+
+use crate::{Cause, Error};
+
+/// What objects are serialized with: the bound on writable types is `T: for<'a> Serialize<Serializer<'a>>`.
+pub type Serializer<'a> = Strategy<rkyv::ser::Serializer<&'a mut Stream, ArenaHandle<'a>, Share>, BoxedError>;
+
+/// Bytes kept in memory before they go to the file.
+const BUFFER: usize = 256 << 10;
+
+/// A segment's bytes on their way to a file. Nameable only as part of [`Serializer`].
+pub struct Stream {
+    /// Where the segment starts, and in which file; `None` counts only.
+    file: Option<(File, u64)>,
+    /// No byte at or behind this position is written, only counted.
+    limit: u64,
+    /// Has room for `BUFFER` bytes, or none if the stream only counts.
+    buffer: Vec<u8>,
+    /// The segment position of the buffer's first byte.
+    flushed: u64,
+    /// The segment position of the next byte.
+    position: u64,
+    /// Where the object being written starts.
+    start: u64,
+    /// The checksum of the object being written, without the bytes of the buffer from `unhashed` on.
+    hasher: Hasher,
+    unhashed: usize,
+    /// Why the object being written cannot be.
+    failure: Option<Cause>,
+}
+
+impl Stream {
+    pub(crate) fn to_file(file: File, file_offset: u64, limit: u64) -> Stream {
+        let buffer = Vec::with_capacity(BUFFER);
+        Stream { file: Some((file, file_offset)), limit, buffer, ..Stream::counting() }
+    }
+
+    pub(crate) fn counting() -> Stream {
+        Stream {
+            file: None,
+            limit: 0,
+            buffer: Vec::new(),
+            flushed: 0,
+            position: 0,
+            start: 0,
+            hasher: Hasher::new(0),
+            unhashed: 0,
+            failure: None,
+        }
+    }
+
+    /// The segment position of the next byte.
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Whether there are bytes that found no room before `limit`.
+    pub(crate) fn overflowed(&self) -> bool {
+        self.position > self.limit
+    }
+
+    pub(crate) fn begin_object(&mut self) {
+        self.start = self.position;
+        self.hasher = Hasher::new(0);
+        self.unhashed = self.buffer.len();
+    }
+
+    /// Ends the object: its checksum.
+    pub(crate) fn end_object(&mut self) -> u64 {
+        self.hasher.update(&self.buffer[self.unhashed..]);
+        self.hasher.digest()
+    }
+
+    /// Forgets all bytes behind `position`, and the failure that made them worthless, which is returned.
+    pub(crate) fn rewind(&mut self, position: u64) -> Option<Cause> {
+        self.position = position;
+        match position.checked_sub(self.flushed) {
+            Some(kept) => self.buffer.truncate(kept as usize),
+            None => {
+                self.buffer.clear();
+                self.flushed = position;
+            }
+        }
+        self.failure.take()
+    }
+
+    /// Appends zeros up to a multiple of `align`.
+    pub(crate) fn pad(&mut self, align: u64) -> Result<(), Cause> {
+        self.pad_to(self.position.next_multiple_of(align))
+    }
+
+    /// Appends zeros up to `position`.
+    pub(crate) fn pad_to(&mut self, position: u64) -> Result<(), Cause> {
+        const ZEROS: [u8; 4096] = [0; 4096];
+        while self.position < position {
+            let len = (position - self.position).min(ZEROS.len() as u64);
+            self.append(&ZEROS[..len as usize])?;
+        }
+        Ok(())
+    }
+
+    /// Appends bytes.
+    pub(crate) fn append(&mut self, mut bytes: &[u8]) -> Result<(), Cause> {
+        let end = self.position + bytes.len() as u64;
+        if end > self.limit {
+            self.position = end;
+            return Ok(());
+        }
+        while !bytes.is_empty() {
+            if self.buffer.len() == BUFFER {
+                self.flush()?;
+            }
+            let (now, later) = bytes.split_at(bytes.len().min(BUFFER - self.buffer.len()));
+            self.buffer.extend_from_slice(now);
+            self.position += now.len() as u64;
+            bytes = later;
+        }
+        Ok(())
+    }
+
+    /// Hands what is in the buffer to the kernel.
+    pub(crate) fn flush(&mut self) -> Result<(), Cause> {
+        let Some((file, base)) = &self.file else { return Ok(()) };
+        self.hasher.update(self.buffer.get(self.unhashed..).unwrap_or_default());
+        self.unhashed = self.buffer.len();
+        let written = file.write_all_at(&self.buffer, base + self.flushed);
+        written.map_err(|source| Cause::System { action: "write", source })?;
+        self.flushed += self.buffer.len() as u64;
+        self.buffer.clear();
+        self.unhashed = 0;
+        Ok(())
+    }
+
+    /// Writes behind the stream's back, at a position already passed.
+    pub(crate) fn write_at(&self, position: u64, bytes: &[u8]) -> Result<(), Error> {
+        let Some((file, base)) = &self.file else { return Ok(()) };
+        file.write_all_at(bytes, base + position).map_err(Error::system("write"))
+    }
+
+    /// Appends bytes of the object, unless they pass the reach of its relative offsets.
+    #[cold]
+    fn append_to_object(&mut self, bytes: &[u8]) -> Result<(), Stopped> {
+        let limit = Payload::NATIVE.max_position();
+        let appended = match bytes.len() as u64 > limit.saturating_sub(self.pos() as u64) {
+            true => Err(Cause::TooLarge { limit }),
+            false => self.append(bytes),
+        };
+        appended.map_err(|cause| {
+            self.failure = Some(cause);
+            Stopped
+        })
+    }
+}
+
+impl Positional for Stream {
+    /// The position in the object: what relative offsets are made of.
+    #[inline]
+    fn pos(&self) -> usize {
+        (self.position - self.start) as usize
+    }
+}
+
+/// Tells rkyv to stop; the cause is in the stream.
+#[derive(Debug)]
+struct Stopped;
+
+impl std::fmt::Display for Stopped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the stream has stopped")
+    }
+}
+
+impl std::error::Error for Stopped {}
+
+impl<E: Source> Writer<E> for Stream {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> Result<(), E> {
+        let end = self.position + bytes.len() as u64;
+        let reach = end - self.start <= Payload::NATIVE.max_position();
+        // Nearly always: rkyv writes values of a few bytes each.
+        if reach && end <= self.limit && bytes.len() <= BUFFER - self.buffer.len() {
+            self.buffer.extend_from_slice(bytes);
+            self.position = end;
+            return Ok(());
+        }
+        if reach && self.file.is_none() {
+            self.position = end;
+            return Ok(());
+        }
+        self.append_to_object(bytes).map_err(E::new)
+    }
+}

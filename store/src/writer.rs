@@ -1,0 +1,513 @@
+//! Laying out a segment: objects, schema, directory, and the header last.
+//!
+//! A segment appears at once or not at all. At a path: it is written into a temporary file beside it, which then takes
+//! the name. In a run of the caller's file: its old header is wiped first and the new one comes last, so whoever maps
+//! it in between is told that it is incomplete.
+//!
+//! Source: SPEC 9.
+
+use std::collections::HashMap;
+use std::fs::{File, Permissions};
+use std::os::fd::AsFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use graven_format::layout::Layout;
+use graven_format::{Entry, Fingerprint, Header, Mode, Payload, Section, checksum, directory};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use rkyv::ser::allocator::Arena;
+use rkyv::ser::sharing::Share;
+use rkyv::{Archive, Serialize};
+use tempfile::NamedTempFile;
+
+use crate::known::Known;
+use crate::stream::Stream;
+use crate::{Cause, Error, Result, Segment, Serializer};
+
+/// The smallest alignment of an object's position.
+const OBJECT_ALIGN: u32 = 16;
+
+/// What a finished segment is like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Summary {
+    /// Bytes, a multiple of the page size.
+    pub length: u64,
+    /// How many objects it has.
+    pub objects: u64,
+    /// The generation in its header.
+    pub generation: u64,
+}
+
+/// Writes one value as the root of a segment at `path`, replacing atomically what is there.
+///
+/// Cost: one serialization, streamed; see [`Writer`] for memory. The file's mode is 0644 less the umask.
+///
+/// # Errors
+/// As [`Writer::create`], [`Writer::put`] and [`Writer::finish`]. After an error `path` is as it was.
+///
+/// # Examples
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path().join("primes.grv");
+/// let summary = graven_store::write(&path, &vec![2u32, 3, 5, 7])?;
+/// assert_eq!(summary.length, 8192);
+/// let segment = graven_store::Segment::read(&path)?;
+/// assert_eq!(segment.root::<Vec<u32>>()?[3], 7);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+/// Source: SPEC 9.
+pub fn write<T>(path: impl AsRef<Path>, value: &T) -> Result<Summary>
+where
+    T: Archive<Archived: Layout> + for<'a> Serialize<Serializer<'a>>,
+{
+    let mut writer = Writer::create(path)?;
+    writer.put("", value)?;
+    writer.finish()
+}
+
+/// The exact length of the segment that [`write()`] would make of `value`: a multiple of 4096. Nothing is written.
+///
+/// Cost: one serialization into nowhere.
+///
+/// # Errors
+/// As [`Writer::put`], but for those of the file.
+///
+/// # Examples
+/// ```
+/// assert_eq!(graven_store::encoded_len(&7u8)?, 8192);
+/// # Ok::<(), graven_store::Error>(())
+/// ```
+pub fn encoded_len<T>(value: &T) -> Result<u64>
+where
+    T: Archive<Archived: Layout> + for<'a> Serialize<Serializer<'a>>,
+{
+    let mut build = Build::new(Stream::counting(), Header::MIN_PAGE_SIZE, 0)?;
+    build.put("", value)?;
+    Ok(build.finish(0)?.0.length)
+}
+
+/// Writes one value as the root of a segment into a run of the caller's file: `length` bytes from `file_offset`.
+///
+/// `length` is [`encoded_len`] or more; what is left over is zeros, and belongs to the segment. No byte outside the run
+/// is changed. The file grows up to the run's end if it is shorter. While it is written, and after an error, the run
+/// adopts as incomplete (EINVAL).
+///
+/// # Errors
+/// - [`Cause::Unaligned`]: offset or length is no multiple of 4096; [`Cause::RunOverflows`],
+///   [`Cause::Appending`]. Nothing is touched then.
+/// - [`Cause::RunTooShort`] (EINVAL) with the length needed and the length given.
+/// - [`Cause::System`]: the descriptor is not open for writing (EBADF), no room (ENOSPC).
+/// - As [`Writer::put`].
+///
+/// # Examples
+/// ```
+/// let file = tempfile::tempfile()?;
+/// let value = vec![1u64; 1000];
+/// let length = graven_store::encoded_len(&value)?;
+/// graven_store::write_at(&file, 4096, length, &value)?;
+/// // SAFETY: nobody else knows the file.
+/// let segment = unsafe { graven_store::Segment::map_at(&file, 4096, length)? };
+/// assert_eq!(segment.root::<Vec<u64>>()?.len(), 1000);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+/// Source: SPEC 9.2; hwloc's `hwloc_shmem_topology_write` has the same arguments but for the address.
+pub fn write_at<T>(fd: impl AsFd, file_offset: u64, length: u64, value: &T) -> Result<Summary>
+where
+    T: Archive<Archived: Layout> + for<'a> Serialize<Serializer<'a>>,
+{
+    let page_size = Header::MIN_PAGE_SIZE;
+    check_run(file_offset, length, page_size.into())?;
+    let flags = fcntl(&fd, FcntlArg::F_GETFL).map_err(Error::system("read the descriptor's flags"))?;
+    if OFlag::from_bits_retain(flags).contains(OFlag::O_APPEND) {
+        return Err(Error::new(Cause::Appending));
+    }
+    let file = fd.as_fd().try_clone_to_owned().map_err(Error::system("duplicate the descriptor"))?;
+    let stream = Stream::to_file(File::from(file), file_offset, length);
+    if length > 0 {
+        stream.write_at(0, &[0; Header::SIZE])?;
+    }
+    let mut build = Build::new(stream, page_size, 0)?;
+    build.put("", value)?;
+    let (summary, header, stream) = build.finish(length)?;
+    if stream.overflowed() {
+        return Err(Error::new(Cause::RunTooShort { needed: summary.length, given: length }));
+    }
+    stream.write_at(0, &header.encode())?;
+    Ok(summary)
+}
+
+/// Offset and length of a run of pages.
+pub(crate) fn check_run(file_offset: u64, length: u64, align: u64) -> Result<()> {
+    for (what, got) in [("file offset", file_offset), ("length", length)] {
+        if !got.is_multiple_of(align) {
+            return Err(Error::new(Cause::Unaligned { what, got, align }));
+        }
+    }
+    match file_offset.checked_add(length) {
+        Some(end) if end <= i64::MAX as u64 => Ok(()),
+        _ => Err(Error::new(Cause::RunOverflows { file_offset, length })),
+    }
+}
+
+/// How a [`Writer`] writes. Made by [`Writer::options`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct WriteOptions {
+    mode: u32,
+    page_size: u32,
+    durable: bool,
+    create_new: bool,
+    generation: u64,
+}
+
+impl WriteOptions {
+    /// The file's permission bits, less the umask as for open(2). Default: 0644.
+    pub fn mode(mut self, mode: u32) -> WriteOptions {
+        self.mode = mode;
+        self
+    }
+
+    /// The segment's page size: a power of two from 4096 (the default) to 65536. A machine with larger pages maps a run
+    /// of a file only at multiples of its own.
+    pub fn page_size(mut self, page_size: u32) -> WriteOptions {
+        self.page_size = page_size;
+        self
+    }
+
+    /// Whether `finish` waits until file and directory entry are on the disk (fsync(2)). Default: no.
+    pub fn durable(mut self, durable: bool) -> WriteOptions {
+        self.durable = durable;
+        self
+    }
+
+    /// Whether `finish` refuses to replace what is at the path (EEXIST). Default: no.
+    pub fn create_new(mut self, create_new: bool) -> WriteOptions {
+        self.create_new = create_new;
+        self
+    }
+
+    /// The generation recorded in the header. Default: 0.
+    pub fn generation(mut self, generation: u64) -> WriteOptions {
+        self.generation = generation;
+        self
+    }
+
+    /// Starts a segment that will appear at `path`.
+    ///
+    /// # Errors
+    /// As [`Writer::create`]; [`Cause::PageSize`] (EINVAL).
+    pub fn create(self, path: impl AsRef<Path>) -> Result<Writer> {
+        let path = path.as_ref().to_owned();
+        self.open(&path).map_err(|error| error.of_file(&path))
+    }
+
+    fn open(self, path: &Path) -> Result<Writer> {
+        let directory = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let file = tempfile::Builder::new()
+            .prefix(".graven-")
+            .suffix(".tmp")
+            .permissions(Permissions::from_mode(self.mode))
+            .tempfile_in(directory)
+            .map_err(|error| std::io::Error::from_raw_os_error(error.raw_os_error().unwrap_or(5)))
+            .map_err(Error::system("create a temporary file beside it"))?;
+        let handle = file.as_file().try_clone().map_err(Error::system("duplicate the descriptor"))?;
+        let stream = Stream::to_file(handle, 0, u64::MAX);
+        let build = Build::new(stream, self.page_size, self.generation)?;
+        Ok(Writer { build, file, path: path.to_owned(), directory: directory.to_owned(), options: self })
+    }
+}
+
+/// Writes a segment of any number of objects, which appears at its path at once when finished.
+///
+/// Objects stream through one buffer of 256 KiB, so the writer's memory does not grow with the objects. It keeps about
+/// 200 bytes per object for the directory, and the schema tables. rkyv needs scratch on top, which is given back after
+/// each object:
+///
+/// | type | scratch |
+/// |---|---|
+/// | numbers, strings, arrays of them, `Vec` of plain numbers | none |
+/// | `Vec<T>`, `Box<[T]>` | per element of the collection being written, the size of `T`'s resolver: 8 bytes for `String` or `Vec<U>`, the sum over the fields for structs; nested collections add up |
+/// | `HashMap`, `HashSet`, `IndexMap`, `IndexSet` | the whole table: archived entry plus control byte per slot, and a resolver per entry |
+/// | `BTreeMap`, `BTreeSet` | one node per level, and a resolver per entry |
+/// | `Rc`, `Arc`, `Weak` | about 32 bytes per distinct pointee, until the object ends |
+///
+/// Dropping a writer leaves nothing.
+///
+/// # Examples
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path().join("tables.grv");
+/// let mut writer = graven_store::Writer::create(&path)?;
+/// writer.put("users", &vec!["ann".to_string()])?;
+/// writer.put("limits", &(1u32, 2u64))?;
+/// assert_eq!(writer.finish()?.objects, 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+/// Source: SPEC 9.
+pub struct Writer {
+    build: Build,
+    file: NamedTempFile,
+    path: PathBuf,
+    directory: PathBuf,
+    options: WriteOptions,
+}
+
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Writer")
+            .field("path", &self.path)
+            .field("objects", &self.build.objects.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Writer {
+    /// Starts a segment that will appear at `path`, with the default [`WriteOptions`].
+    ///
+    /// # Errors
+    /// [`Cause::System`]: the directory does not exist (ENOENT) or may not be written to (EACCES), or as open(2).
+    pub fn create(path: impl AsRef<Path>) -> Result<Writer> {
+        Writer::options().create(path)
+    }
+
+    /// The settings to start a segment with.
+    pub fn options() -> WriteOptions {
+        WriteOptions {
+            mode: 0o644,
+            page_size: Header::MIN_PAGE_SIZE,
+            durable: false,
+            create_new: false,
+            generation: 0,
+        }
+    }
+
+    /// Adds an object. The empty name is the root's.
+    ///
+    /// Serializes `value` once, into the file. rkyv's serializer recurses: a value nested more than some 10,000 levels
+    /// deep (a few hundred bytes of stack each, more in debug builds) overflows the stack.
+    ///
+    /// # Errors
+    /// After an error the writer is as it was before the call.
+    /// - [`Cause::Name`]: longer than 255 bytes, or a control character in it; [`Cause::ObjectExists`] (EEXIST).
+    /// - [`Cause::Overaligned`]: the type's alignment is above the page size.
+    /// - [`Cause::TooLarge`] (EFBIG): the archived object passes the reach of its relative offsets, 2 GiB unless built
+    ///   with the feature `pointer_width_64`.
+    /// - [`Cause::Serialize`]: the type's `Serialize` refused the value.
+    /// - [`Cause::System`]: no room (ENOSPC), or as pwrite(2).
+    pub fn put<T>(&mut self, name: &str, value: &T) -> Result<()>
+    where
+        T: Archive<Archived: Layout> + for<'a> Serialize<Serializer<'a>>,
+    {
+        self.build.put(name, value).map_err(|error| error.of_file(&self.path))
+    }
+
+    /// Adds an object of another segment, under the same name, as bytes: nothing is deserialized or serialized.
+    ///
+    /// Objects are position-independent, so this is a copy. It checks the object's checksum on the way. Cost: O(bytes).
+    ///
+    /// # Errors
+    /// As [`put`](Writer::put); [`Cause::NoObject`] (ENOENT), [`Cause::Directory`] and [`Cause::Checksum`] (EINVAL) of
+    /// `segment`.
+    pub fn copy(&mut self, segment: &Segment, name: &str) -> Result<()> {
+        self.build.copy(segment, name).map_err(|error| error.of_object(name).of_file(&self.path))
+    }
+
+    /// Completes the segment and makes it appear at its path, atomically.
+    ///
+    /// # Errors
+    /// [`Cause::System`]: as pwrite(2), fsync(2) or rename(2); EEXIST with [`WriteOptions::create_new`]. The path is as it
+    /// was then, and nothing is left beside it.
+    pub fn finish(self) -> Result<Summary> {
+        let Writer { build, file, path, directory, options } = self;
+        let finish = || {
+            let (summary, header, stream) = build.finish(0)?;
+            // An object that failed may have left bytes behind the end.
+            file.as_file().set_len(summary.length).map_err(Error::system("set the file's length"))?;
+            stream.write_at(0, &header.encode())?;
+            if options.durable {
+                file.as_file().sync_all().map_err(Error::system("sync the file"))?;
+            }
+            let persisted = match options.create_new {
+                true => file.persist_noclobber(&path),
+                false => file.persist(&path),
+            };
+            persisted.map_err(|error| error.error).map_err(Error::system("put the file in its place"))?;
+            if options.durable {
+                let synced = File::open(&directory).and_then(|directory| directory.sync_all());
+                synced.map_err(Error::system("sync the directory"))?;
+            }
+            Ok(summary)
+        };
+        finish().map_err(|error: Error| error.of_file(&path))
+    }
+}
+
+/// A segment in the making.
+struct Build {
+    stream: Stream,
+    page_size: u32,
+    generation: u64,
+    objects: Vec<Object>,
+    by_name: HashMap<String, usize>,
+    /// The schema section, and where each table lies in it.
+    tables: Vec<u8>,
+    table_at: HashMap<Vec<u8>, u64>,
+}
+
+struct Object {
+    name: String,
+    fingerprint: Fingerprint,
+    /// Position relative to the schema section.
+    table: Section,
+    bytes: Section,
+    root: u64,
+    checksum: u64,
+    align: u32,
+}
+
+impl Build {
+    fn new(mut stream: Stream, page_size: u32, generation: u64) -> Result<Build> {
+        if !page_size.is_power_of_two()
+            || !(Header::MIN_PAGE_SIZE..=Header::MAX_PAGE_SIZE).contains(&page_size)
+        {
+            return Err(Error::new(Cause::PageSize { got: page_size }));
+        }
+        stream.pad_to(page_size.into()).map_err(Error::new)?;
+        Ok(Build {
+            stream,
+            page_size,
+            generation,
+            objects: Vec::new(),
+            by_name: HashMap::new(),
+            tables: Vec::new(),
+            table_at: HashMap::new(),
+        })
+    }
+
+    fn put<T>(&mut self, name: &str, value: &T) -> Result<()>
+    where
+        T: Archive<Archived: Layout> + for<'a> Serialize<Serializer<'a>>,
+    {
+        let known = Known::of::<T::Archived>();
+        let serialize = |stream: &mut Stream| {
+            let mut arena = Arena::new();
+            let mut serializer = rkyv::ser::Serializer::new(stream, arena.acquire(), Share::new());
+            rkyv::api::serialize_using(value, &mut serializer)
+                .map(|root| root as u64)
+                .map_err(|error| Cause::Serialize { message: error.to_string() })
+        };
+        self.object(name, known.schema.max_align(), known.fingerprint, &known.table, serialize)
+            .map_err(|error| error.of_object(name).of_type::<T>())
+    }
+
+    fn copy(&mut self, segment: &Segment, name: &str) -> Result<()> {
+        let entry = segment.entry(name)?;
+        let bytes = segment.section(entry.object);
+        let computed = checksum(bytes);
+        if computed != entry.checksum {
+            return Err(Error::new(Cause::Checksum { recorded: entry.checksum, computed }));
+        }
+        let append = |stream: &mut Stream| stream.append(bytes).map(|()| entry.root);
+        self.object(name, entry.align, entry.fingerprint, segment.section(entry.schema), append)
+    }
+
+    /// Adds the object whose bytes `write` appends; it returns the offset of the root in them.
+    fn object(
+        &mut self,
+        name: &str,
+        align: u32,
+        fingerprint: Fingerprint,
+        table: &[u8],
+        write: impl FnOnce(&mut Stream) -> Result<u64, Cause>,
+    ) -> Result<()> {
+        directory::check_name(name)?;
+        if self.by_name.contains_key(name) {
+            return Err(Error::new(Cause::ObjectExists));
+        }
+        let align = align.max(OBJECT_ALIGN);
+        if align > self.page_size {
+            return Err(Error::new(Cause::Overaligned { align, page_size: self.page_size }));
+        }
+        let before = self.stream.position();
+        let written = self.stream.pad(align.into()).and_then(|()| {
+            self.stream.begin_object();
+            let position = self.stream.position();
+            Ok((position, write(&mut self.stream)?))
+        });
+        let (position, root) = match written {
+            Ok(written) => written,
+            // What stopped the stream is the cause; rkyv's words are only about the stop.
+            Err(cause) => return Err(Error::new(self.stream.rewind(before).unwrap_or(cause))),
+        };
+        let checksum = self.stream.end_object();
+        let bytes = Section { position, length: self.stream.position() - position };
+        let table = self.table(table);
+        self.by_name.insert(name.to_owned(), self.objects.len());
+        self.objects.push(Object { name: name.to_owned(), fingerprint, table, bytes, root, checksum, align });
+        Ok(())
+    }
+
+    /// Where the table lies in the schema section; equal tables are stored once.
+    fn table(&mut self, table: &[u8]) -> Section {
+        let position = *self.table_at.entry(table.to_owned()).or_insert_with(|| {
+            self.tables.resize(self.tables.len().next_multiple_of(8), 0);
+            let position = self.tables.len() as u64;
+            self.tables.extend(table);
+            position
+        });
+        Section { position, length: table.len() as u64 }
+    }
+
+    /// Appends schema and directory, and zeros to the end: of the last page, or of `length` bytes if that is more. The
+    /// header is made but not written: what makes the segment complete is for the caller to time.
+    fn finish(mut self, length: u64) -> Result<(Summary, Header, Stream)> {
+        let (schema, directory, directory_bytes) = self.sections().map_err(Error::new)?;
+        let end = self.stream.position().next_multiple_of(self.page_size.into());
+        self.stream.pad_to(end.max(length)).map_err(Error::new)?;
+        self.stream.flush().map_err(Error::new)?;
+        let header = Header {
+            compat: 0,
+            payload: Payload::NATIVE,
+            mode: Mode::Relative,
+            page_size: self.page_size,
+            length: self.stream.position(),
+            address: 0,
+            file_offset: 0,
+            generation: self.generation,
+            schema,
+            directory,
+            relocations: Section { position: 0, length: 0 },
+            schema_checksum: checksum(&self.tables),
+            directory_checksum: checksum(&directory_bytes),
+            relocations_checksum: 0,
+        };
+        let objects = self.objects.len() as u64;
+        Ok((Summary { length: header.length, objects, generation: self.generation }, header, self.stream))
+    }
+
+    /// Appends schema and directory: where they are, and the directory's bytes.
+    fn sections(&mut self) -> Result<(Section, Section, Vec<u8>), Cause> {
+        self.stream.pad(8)?;
+        let schema = Section { position: self.stream.position(), length: self.tables.len() as u64 };
+        self.stream.append(&self.tables)?;
+        self.stream.pad(8)?;
+        let entries = self.objects.iter().map(|object| Entry {
+            name: &object.name,
+            fingerprint: object.fingerprint,
+            schema: Section { position: schema.position + object.table.position, ..object.table },
+            object: object.bytes,
+            root: object.root,
+            checksum: object.checksum,
+            align: object.align,
+        });
+        let entries: Vec<Entry<'_>> = entries.collect();
+        let bytes = directory::encode(&entries, self.stream.position());
+        let directory = Section { position: self.stream.position(), length: bytes.len() as u64 };
+        self.stream.append(&bytes)?;
+        Ok((schema, directory, bytes))
+    }
+}
