@@ -1,0 +1,14 @@
+#![doc = include_str!("../README.md")]
+#![deny(unsafe_code)]
+
+pub use graven_derive::{Layout, object};
+pub use graven_format::layout::{self, Layout, fingerprint_of};
+pub use graven_format::{
+    Difference, DirectoryError, Entry, Fingerprint, Header, HeaderError, LayoutMismatch, Mode, NameError,
+    Payload, Schema, SchemaError, Section, VerifyError, pin_layout,
+};
+pub use graven_store::{
+    Adopted, Cause, Error, ErrorKind, Part, Result, Segment, Serializer, Summary, Validator, WriteOptions,
+    Writer, encoded_len, with, write, write_at,
+};
+pub use rkyv::{self, Archive, Deserialize, Serialize};
