@@ -1,0 +1,79 @@
+//! Machine topologies as archives: hwloc's object model, read in place.
+//!
+//! [`Detector`] reads the running machine from `/sys` and `/proc`; [`Builder`] makes a [`Topology`] from any
+//! description. A topology archives to position-independent bytes in which every relation is an index, so that it is
+//! read where it lies: [`Topo`] has the same methods for the owned [`Topology`] and for [`ArchivedTopology`].
+//!
+//! ```
+//! use graven_topology::{Bits, Builder, ChildKind, Node, Topo, Type, render};
+//!
+//! // Usually `Detector::new().detect()?`.
+//! let mut builder = Builder::new();
+//! let package = builder.add(Builder::ROOT, Node::new(Type::Package).os_index(0));
+//! for core in 0..2 {
+//!     let core = builder.add(package, Node::new(Type::Core).os_index(core));
+//!     for thread in 0..2 {
+//!         let os_index = builder.node_mut(core).unwrap().os_index.unwrap() + 2 * thread;
+//!         builder.add(core, Node::new(Type::Pu).os_index(os_index));
+//!     }
+//! }
+//! builder.add(package, Node::new(Type::NumaNode).os_index(0));
+//! let topology = builder.build()?;
+//!
+//! let core = topology.by_type(Type::Core).last();
+//! let core = core.expect("two cores were added");
+//! assert_eq!(core.cpuset().unwrap().to_string(), "1,3");
+//! assert_eq!(core.arity(ChildKind::Normal), 2);
+//! assert!(core.cpuset().unwrap().is_included_in(&topology.root().cpuset().unwrap()));
+//! assert_eq!(topology.pu(0).unwrap().common_ancestor(&core).unwrap().ty(), Type::Package);
+//! print!("{}", render(&topology));
+//! # Ok::<(), graven_topology::BuildError>(())
+//! ```
+//!
+//! A topology that came from elsewhere is adopted like any archive, and then checked once with [`Topo::check`].
+//! Until then answers may be wrong, but no method panics or runs for ever.
+//!
+//! | module | owns |
+//! |---|---|
+//! | `object` | types, the record of an object, attributes |
+//! | `set` | sets of processors and nodes: owned, tests on any, text forms |
+//! | `topology` | the tables that are archived, and access to them by index |
+//! | `read`, `handle`, `set_ref` | the reading methods; handles on objects and on stored sets |
+//! | `check`, `digest`, `render` | what is built on reading |
+//! | `builder` | from a description to the tables |
+//! | `live` | the description of the running machine |
+
+#![forbid(unsafe_code)]
+
+mod builder;
+mod check;
+mod digest;
+mod error;
+mod handle;
+mod live;
+mod native;
+mod object;
+mod read;
+mod render;
+mod set;
+mod set_ref;
+#[cfg(test)]
+mod tests;
+mod topology;
+
+pub use builder::{Attributes, Builder, Node, NodeId};
+pub use error::{BuildError, CheckError, DetectError, ParseSetError, UnknownType};
+pub use handle::{Children, Descendants, ObjectRef};
+pub use live::Detector;
+pub use object::{
+    Arity, Bridge, Cache, CacheKind, ChildKind, Extra, Group, Info, NONE, Numa, Object, OsDevice, PageType,
+    Pci, Span, Type,
+};
+pub use read::{LevelRef, Topo, TypeDepth};
+pub use render::{Render, render};
+pub use set::{Bits, CpuSet, END, NodeSet, Set};
+pub use set_ref::SetRef;
+pub use topology::{
+    ArchivedTopology, AttributeTables, Level, OsIndexEntry, OsIndexTable, Run, SetEntry, SetTable, Tables,
+    Topology,
+};
