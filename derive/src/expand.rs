@@ -315,7 +315,7 @@ impl Expansion<'_> {
 
                 #[automatically_derived]
                 impl #refine_generics #graven::layout::Refine<#graven::layout::Next<__N>> for #target #refine_where {
-                    const DIGEST: #private::Digest = <Self as #graven::layout::Layout>::TYPE.digest()
+                    const DIGEST: #private::Digest = <Self as #graven::layout::Layout>::LEVEL
                         #(.digest(<#children as #graven::layout::Refine<__N>>::DIGEST))*;
                 }
             };

@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn const_and_streaming_hashes_agree() {
-        let bytes: alloc::vec::Vec<u8> = (0..200u8).collect();
+        let bytes: Vec<u8> = (0..200u8).collect();
         for len in 0..bytes.len() {
             let mut hasher = Hasher::new(0);
             for piece in bytes[..len].chunks(7) {

@@ -18,7 +18,7 @@ mod pointers;
 mod refine;
 mod structs;
 
-use alloc::borrow::Cow;
+use alloc::{borrow::Cow, vec, vec::Vec};
 use core::any::TypeId;
 
 pub use opaque::{Opaque, OpaqueTag, PointerFree, VerifiedAlone};
@@ -68,6 +68,9 @@ pub mod __private {
 pub unsafe trait Layout: 'static {
     /// The description of this type: its own level, and links to the types below.
     const TYPE: &'static Type<TypeRef>;
+
+    /// The digest of this level alone, evaluated once for all rounds. Always as it is here.
+    const LEVEL: Digest = Self::TYPE.digest();
 }
 
 /// A link to the description of a type, and the type's identity.
@@ -304,7 +307,7 @@ impl<R: Clone + 'static> Shape<R> {
     }
 
     /// The links to the types below, in the order of SPEC 6.4.
-    pub fn children(&self) -> alloc::vec::Vec<R> {
+    pub fn children(&self) -> Vec<R> {
         let of = |fields: &[Field<R>]| fields.iter().map(|field| field.ty.clone()).collect();
         match self {
             Shape::Struct { fields } => of(fields),
@@ -315,10 +318,10 @@ impl<R: Clone + 'static> Shape<R> {
             | Shape::Box { pointee: one }
             | Shape::Shared { pointee: one }
             | Shape::Weak { pointee: one }
-            | Shape::Niched { inner: one, .. } => alloc::vec![one.clone()],
+            | Shape::Niched { inner: one, .. } => vec![one.clone()],
             Shape::HashMap { key, value }
             | Shape::IndexMap { key, value }
-            | Shape::BTreeMap { key, value, .. } => alloc::vec![key.clone(), value.clone()],
+            | Shape::BTreeMap { key, value, .. } => vec![key.clone(), value.clone()],
             Shape::Unit
             | Shape::Bool
             | Shape::Number { .. }
@@ -326,7 +329,7 @@ impl<R: Clone + 'static> Shape<R> {
             | Shape::Str
             | Shape::CStr
             | Shape::Duration { .. }
-            | Shape::Opaque { .. } => alloc::vec![],
+            | Shape::Opaque { .. } => vec![],
         }
     }
 

@@ -76,7 +76,7 @@ macro_rules! layout {
         where
             $($child: $crate::layout::Refine<__N>,)*
         {
-            const DIGEST: $crate::Digest = <$ty as $crate::layout::Layout>::TYPE.digest()
+            const DIGEST: $crate::Digest = <$ty as $crate::layout::Layout>::LEVEL
                 $(.digest(<$child as $crate::layout::Refine<__N>>::DIGEST))*;
         }
     };
