@@ -9,9 +9,10 @@ const ROLE: &str = "GRAVEN_TEST_COST";
 /// Writes a segment of `numbers` numbers, and adopts it `times` times; the part whose cost is asked.
 fn adopt(path: &str, times: u32) {
     for _ in 0..times {
-        // SAFETY: the file is this test's own, and holds what was written.
-        let numbers =
-            unsafe { graven::Segment::map(path).and_then(|segment| segment.get_unchecked::<Vec<u64>>("")) };
+        // SAFETY: the file is this test's own.
+        let segment = unsafe { graven::Segment::map(path) }.unwrap();
+        // SAFETY: it holds what was written.
+        let numbers = unsafe { segment.get_unchecked::<Vec<u64>>("") };
         std::hint::black_box(numbers.unwrap()[0]);
     }
 }
