@@ -128,8 +128,10 @@ impl Walk<'_> {
     fn pair(&mut self, writer: u32, adopter: u32, path: String) {
         let mut stack = alloc::vec![(writer, adopter, path, None)];
         while let Some((w, a, path, offsets)) = stack.pop() {
-            // The same pair elsewhere differs alike; what was said once is enough.
-            if self.seen.insert((w, a)) {
+            let (writer, adopter) = (&self.writer.types()[w as usize], &self.adopter.types()[a as usize]);
+            // What is below the same pair elsewhere differs alike, and was said. Pairs of different kinds have nothing
+            // below: each place is said.
+            if self.seen.insert((w, a)) || !same_kind(writer, adopter) {
                 let below = self.types(w, a, &path, offsets);
                 stack.extend(below.into_iter().rev());
             }

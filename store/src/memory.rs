@@ -9,10 +9,9 @@ use std::os::unix::fs::FileExt;
 use std::ptr::NonNull;
 
 use graven_format::Header;
-use memmap2::{Mmap, MmapOptions};
+use memmap2::{Mmap, MmapMut, MmapOptions};
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
-use rkyv::util::AlignedVec;
 
 use crate::{Cause, Error, Result};
 
@@ -20,7 +19,12 @@ use crate::{Cause, Error, Result};
 pub(crate) enum Memory {
     Mapped(Mmap),
     Aligned(AlignedMap),
-    Copied(AlignedVec<{ Header::MAX_PAGE_SIZE as usize }>),
+    /// The bytes from `start` on, `length` of them.
+    Copied {
+        map: Mmap,
+        start: usize,
+        length: usize,
+    },
 }
 
 impl Memory {
@@ -28,7 +32,7 @@ impl Memory {
         match self {
             Memory::Mapped(map) => map,
             Memory::Aligned(map) => map.bytes(),
-            Memory::Copied(bytes) => bytes,
+            Memory::Copied { map, start, length } => &map[*start..*start + *length],
         }
     }
 
@@ -52,17 +56,26 @@ impl Memory {
 
     /// A private copy of `length` bytes of the file.
     pub(crate) fn read(file: &File, length: usize) -> Result<Memory> {
-        let mut bytes = AlignedVec::new();
-        bytes.resize(length, 0);
-        file.read_exact_at(&mut bytes, 0).map_err(Error::system("read the file"))?;
-        Ok(Memory::Copied(bytes))
+        Memory::private(length, |bytes| file.read_exact_at(bytes, 0).map_err(Error::system("read the file")))
     }
 
     /// A private copy of bytes.
-    pub(crate) fn copy(from: &[u8]) -> Memory {
-        let mut bytes = AlignedVec::with_capacity(from.len());
-        bytes.extend_from_slice(from);
-        Memory::Copied(bytes)
+    pub(crate) fn copy(from: &[u8]) -> Result<Memory> {
+        Memory::private(from.len(), |bytes| {
+            bytes.copy_from_slice(from);
+            Ok(())
+        })
+    }
+
+    /// Private memory, read-only after `fill`. Mapped, not allocated: where there is none left, that is an error
+    /// rather than the end of the process.
+    fn private(length: usize, fill: impl FnOnce(&mut [u8]) -> Result<()>) -> Result<Memory> {
+        let align = Header::MAX_PAGE_SIZE as usize;
+        let mut map = MmapMut::map_anon(length.saturating_add(align)).map_err(Error::system("get memory"))?;
+        let start = map.as_ptr().align_offset(align);
+        fill(&mut map[start..start + length])?;
+        let map = map.make_read_only().map_err(Error::system("protect the copy"))?;
+        Ok(Memory::Copied { map, start, length })
     }
 }
 

@@ -74,7 +74,8 @@ impl<U> Part<U> {
         U: Deserialize<T, HighDeserializer<BoxedError>>,
     {
         rkyv::deserialize::<T, BoxedError>(&**self)
-            .map_err(|error| Error::new(Cause::Deserialize { message: error.to_string() }).of_type::<T>())
+            .map_err(|error| Error::new(Cause::Deserialize { message: error.to_string() }))
+            .map_err(|error| self.segment.failed(error).of_type::<T>())
     }
 }
 

@@ -8,7 +8,7 @@ use std::fs::{File, OpenOptions};
 use std::num::NonZeroUsize;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use graven_format::layout::Layout;
@@ -18,7 +18,7 @@ use nix::unistd::{SysconfVar, sysconf};
 use rkyv::Archive;
 use rkyv::api::high::HighValidator;
 use rkyv::bytecheck::CheckBytes;
-use rkyv::rancor::BoxedError;
+use rkyv::rancor::{Source, Trace};
 use rkyv::validation::{Validator as RkyvValidator, archive::ArchiveValidator, shared::SharedValidator};
 
 use crate::known::Known;
@@ -28,7 +28,40 @@ use crate::writer::check_run;
 use crate::{Cause, Error, Result};
 
 /// What objects are validated with: the bound on adoptable types is `T::Archived: for<'a> CheckBytes<Validator<'a>>`.
-pub type Validator<'a> = HighValidator<'a, BoxedError>;
+pub type Validator<'a> = HighValidator<'a, Invalid>;
+
+/// Why a validator refuses an object: where, from the outside in, and what. Nameable only as part of [`Validator`].
+#[derive(Debug)]
+pub struct Invalid(String);
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Invalid {}
+
+/// What rkyv says where the reason comes as a trace.
+const NO_REASON: &str = "`Option` is `None`, expected `Some`";
+/// Bytes after which a message names no more places.
+const MAX_MESSAGE: usize = 1000;
+
+impl Trace for Invalid {
+    fn trace<R: fmt::Debug + fmt::Display + Send + Sync + 'static>(self, trace: R) -> Invalid {
+        match self.0 {
+            message if message == NO_REASON => Invalid(trace.to_string()),
+            message if message.len() > MAX_MESSAGE => Invalid(message),
+            message => Invalid(format!("{trace}: {message}")),
+        }
+    }
+}
+
+impl Source for Invalid {
+    fn new<E: std::error::Error + Send + Sync + 'static>(source: E) -> Invalid {
+        Invalid(source.to_string())
+    }
+}
 
 /// Pointers that may lead into each other before an object is refused: rkyv's validation recurses, and the smallest
 /// stacks are 2 MiB.
@@ -71,6 +104,8 @@ pub struct Segment(Arc<Inner>);
 struct Inner {
     memory: Memory,
     header: Header,
+    /// For errors.
+    path: Option<PathBuf>,
     schema_checked: OnceLock<()>,
     /// Positions of larger objects, and the types they were found valid as.
     valid: Mutex<HashSet<(u64, TypeId)>>,
@@ -104,7 +139,10 @@ impl Segment {
         let map = || {
             let (file, header) = open(path)?;
             // SAFETY: our caller's promise.
-            Segment::new(unsafe { Memory::map(&file, 0, to_usize(header.length)?, header.page_size) }?)
+            Segment::new(
+                unsafe { Memory::map(&file, 0, to_usize(header.length)?, header.page_size) }?,
+                Some(path),
+            )
         };
         map().map_err(|error| error.of_file(path))
     }
@@ -133,7 +171,7 @@ impl Segment {
             header.check_length(available)?;
         }
         // SAFETY: our caller's promise.
-        Segment::new(unsafe { Memory::map(&file, file_offset, to_usize(length)?, header.page_size) }?)
+        Segment::new(unsafe { Memory::map(&file, file_offset, to_usize(length)?, header.page_size) }?, None)
     }
 
     /// Maps a whole memory file that is sealed against change: safe, whoever made it.
@@ -162,7 +200,7 @@ impl Segment {
         let file = fd.as_fd().try_clone_to_owned().map_err(Error::system("duplicate the descriptor"))?;
         let file = File::from(file);
         let header = whole_file(&file)?;
-        Segment::new(memory::map_sealed(&file, to_usize(header.length)?, header.page_size)?)
+        Segment::new(memory::map_sealed(&file, to_usize(header.length)?, header.page_size)?, None)
     }
 
     /// Reads a whole file into private memory: safe, whatever others do to the file. Cost: O(bytes).
@@ -173,7 +211,7 @@ impl Segment {
         let path = path.as_ref();
         let read = || {
             let (file, header) = open(path)?;
-            Segment::new(Memory::read(&file, to_usize(header.length)?)?)
+            Segment::new(Memory::read(&file, to_usize(header.length)?)?, Some(path))
         };
         read().map_err(|error| error.of_file(path))
     }
@@ -194,14 +232,22 @@ impl Segment {
     /// ```
     pub fn from_bytes(bytes: impl AsRef<[u8]>) -> Result<Segment> {
         View::open(bytes.as_ref())?;
-        Segment::new(Memory::copy(bytes.as_ref()))
+        Segment::new(Memory::copy(bytes.as_ref())?, None)
     }
 
-    fn new(memory: Memory) -> Result<Segment> {
+    fn new(memory: Memory, path: Option<&Path>) -> Result<Segment> {
         let header = *View::open(memory.bytes())?.header();
-        let inner =
-            Inner { memory, header, schema_checked: OnceLock::new(), valid: Mutex::new(HashSet::new()) };
-        Ok(Segment(Arc::new(inner)))
+        let path = path.map(Path::to_owned);
+        let (schema_checked, valid) = (OnceLock::new(), Mutex::new(HashSet::new()));
+        Ok(Segment(Arc::new(Inner { memory, header, path, schema_checked, valid })))
+    }
+
+    /// The error, which is about this segment.
+    pub(crate) fn failed(&self, error: impl Into<Error>) -> Error {
+        match &self.0.path {
+            Some(path) => error.into().of_file(path),
+            None => error.into(),
+        }
     }
 
     /// The header. O(1).
@@ -228,10 +274,10 @@ impl Segment {
         let directory = self.directory();
         let (directory, error) = match directory {
             Ok(directory) => (Some(directory), None),
-            Err(error) => (None, Some(Err(error))),
+            Err(error) => (None, Some(Err(self.failed(error)))),
         };
         let entries = directory.into_iter().flat_map(|directory| directory.iter());
-        error.into_iter().chain(entries.map(|entry| Ok(entry?)))
+        error.into_iter().chain(entries.map(|entry| entry.map_err(|error| self.failed(error))))
     }
 
     /// The objects' names and layouts, in the order they were put. O(schema) each.
@@ -242,7 +288,7 @@ impl Segment {
                 self.check_schema()?;
                 Ok(Schema::decode(self.section(entry.schema))?)
             };
-            let schema = decode().map_err(|error: Error| error.of_object(entry.name))?;
+            let schema = decode().map_err(|error: Error| self.failed(error).of_object(entry.name))?;
             Ok((entry.name, schema))
         })
     }
@@ -267,7 +313,7 @@ impl Segment {
     /// - [`Cause::NoObject`] (ENOENT).
     /// - [`Cause::Layout`] (EINVAL), with what differs.
     /// - [`Cause::Directory`], [`Cause::Schema`], [`Cause::Verify`], [`Cause::Contents`] (EINVAL): damaged, or nested
-    ///   more than 255 pointers deep.
+    ///   more than 254 pointers deep.
     ///
     /// # Examples
     /// See [`Segment`].
@@ -293,7 +339,7 @@ impl Segment {
             // in the object's bytes.
             Ok(unsafe { Part::new(self.clone(), root_offset(&entry)) })
         };
-        get().map_err(|error: Error| error.of_object(name).of_type::<T>())
+        get().map_err(|error: Error| self.failed(error).of_object(name).of_type::<T>())
     }
 
     /// Adopts an object without validating it: its layout is still compared, and its bounds checked.
@@ -310,7 +356,8 @@ impl Segment {
     where
         T: Archive<Archived: Layout>,
     {
-        let entry = self.typed_entry::<T>(name).map_err(|error| error.of_object(name).of_type::<T>())?;
+        let entry =
+            self.typed_entry::<T>(name).map_err(|error| self.failed(error).of_object(name).of_type::<T>())?;
         // SAFETY: the root is in bounds and aligned (`typed_entry`); that it is valid is our caller's promise.
         Ok(unsafe { Part::new(self.clone(), root_offset(&entry)) })
     }
@@ -324,7 +371,8 @@ impl Segment {
     ///
     /// Source: SPEC 8.
     pub fn verify(&self) -> Result<()> {
-        Ok(View::open(self.as_bytes())?.verify()?)
+        let verify = || Ok(View::open(self.as_bytes())?.verify()?);
+        verify().map_err(|error: Error| self.failed(error))
     }
 
     pub(crate) fn entry(&self, name: &str) -> Result<Entry<'_>> {
@@ -373,7 +421,7 @@ impl Segment {
         let archive = ArchiveValidator::with_max_depth(bytes, Some(MAX_DEPTH));
         let mut validator = RkyvValidator::new(archive, SharedValidator::new());
         let root = to_usize(entry.root)?;
-        rkyv::api::access_pos_with_context::<T::Archived, _, BoxedError>(bytes, root, &mut validator)
+        rkyv::api::access_pos_with_context::<T::Archived, _, Invalid>(bytes, root, &mut validator)
             .map(drop)
             .map_err(|error| Error::new(Cause::Contents { message: error.to_string() }))
     }

@@ -7,9 +7,9 @@
 //! Source: SPEC 9.
 
 use std::collections::HashMap;
-use std::fs::{File, Permissions};
+use std::fs::{File, OpenOptions};
 use std::os::fd::AsFd;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use graven_format::layout::Layout;
@@ -39,7 +39,8 @@ pub struct Summary {
     pub generation: u64,
 }
 
-/// Writes one value as the root of a segment at `path`, replacing atomically what is there.
+/// Writes one value as the root of a segment at `path`, replacing atomically what is there: a symbolic link itself, not
+/// what it leads to.
 ///
 /// Cost: one serialization, streamed; see [`Writer`] for memory. The file's mode is 0644 less the umask.
 ///
@@ -162,7 +163,7 @@ pub struct WriteOptions {
 }
 
 impl WriteOptions {
-    /// The file's permission bits, less the umask as for open(2). Default: 0644.
+    /// The file's nine permission bits, less the umask as for open(2). Default: 0644.
     pub fn mode(mut self, mode: u32) -> WriteOptions {
         self.mode = mode;
         self
@@ -203,21 +204,22 @@ impl WriteOptions {
     }
 
     fn open(self, path: &Path) -> Result<Writer> {
-        let directory = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
+        // The working directory may be another when the segment is finished.
+        let target = std::path::absolute(path).map_err(Error::system("find the working directory"))?;
+        let directory = target.parent().unwrap_or(Path::new("/")).to_owned();
+        // `make_in` keeps the kernel's error number; `tempfile_in` wraps it away.
+        let create = |path: &Path| {
+            OpenOptions::new().read(true).write(true).create_new(true).mode(self.mode & 0o777).open(path)
         };
         let file = tempfile::Builder::new()
             .prefix(".graven-")
             .suffix(".tmp")
-            .permissions(Permissions::from_mode(self.mode))
-            .tempfile_in(directory)
-            .map_err(|error| std::io::Error::from_raw_os_error(error.raw_os_error().unwrap_or(5)))
+            .make_in(&directory, create)
             .map_err(Error::system("create a temporary file beside it"))?;
         let handle = file.as_file().try_clone().map_err(Error::system("duplicate the descriptor"))?;
         let stream = Stream::to_file(handle, 0, u64::MAX);
         let build = Build::new(stream, self.page_size, self.generation)?;
-        Ok(Writer { build, file, path: path.to_owned(), directory: directory.to_owned(), options: self })
+        Ok(Writer { build, file, path: path.to_owned(), target, directory, options: self })
     }
 }
 
@@ -251,7 +253,9 @@ impl WriteOptions {
 pub struct Writer {
     build: Build,
     file: NamedTempFile,
+    /// As the caller named it: for errors.
     path: PathBuf,
+    target: PathBuf,
     directory: PathBuf,
     options: WriteOptions,
 }
@@ -322,7 +326,7 @@ impl Writer {
     /// [`Cause::System`]: as pwrite(2), fsync(2) or rename(2); EEXIST with [`WriteOptions::create_new`]. The path is as it
     /// was then, and nothing is left beside it.
     pub fn finish(self) -> Result<Summary> {
-        let Writer { build, file, path, directory, options } = self;
+        let Writer { build, file, path, target, directory, options } = self;
         let finish = || {
             let (summary, header, stream) = build.finish(0)?;
             // An object that failed may have left bytes behind the end.
@@ -332,8 +336,8 @@ impl Writer {
                 file.as_file().sync_all().map_err(Error::system("sync the file"))?;
             }
             let persisted = match options.create_new {
-                true => file.persist_noclobber(&path),
-                false => file.persist(&path),
+                true => file.persist_noclobber(&target),
+                false => file.persist(&target),
             };
             persisted.map_err(|error| error.error).map_err(Error::system("put the file in its place"))?;
             if options.durable {
@@ -349,6 +353,8 @@ impl Writer {
 /// A segment in the making.
 struct Build {
     stream: Stream,
+    /// The segment position behind the last object. What the stream has behind it is of one that failed.
+    end: u64,
     page_size: u32,
     generation: u64,
     objects: Vec<Object>,
@@ -378,6 +384,7 @@ impl Build {
         }
         stream.pad_to(page_size.into()).map_err(Error::new)?;
         Ok(Build {
+            end: stream.position(),
             stream,
             page_size,
             generation,
@@ -432,7 +439,8 @@ impl Build {
         if align > self.page_size {
             return Err(Error::new(Cause::Overaligned { align, page_size: self.page_size }));
         }
-        let before = self.stream.position();
+        // Mostly there is nothing; a value whose `Serialize` panicked may have left something.
+        let _ = self.stream.rewind(self.end);
         let written = self.stream.pad(align.into()).and_then(|()| {
             self.stream.begin_object();
             let position = self.stream.position();
@@ -441,10 +449,11 @@ impl Build {
         let (position, root) = match written {
             Ok(written) => written,
             // What stopped the stream is the cause; rkyv's words are only about the stop.
-            Err(cause) => return Err(Error::new(self.stream.rewind(before).unwrap_or(cause))),
+            Err(cause) => return Err(Error::new(self.stream.rewind(self.end).unwrap_or(cause))),
         };
         let checksum = self.stream.end_object();
-        let bytes = Section { position, length: self.stream.position() - position };
+        self.end = self.stream.position();
+        let bytes = Section { position, length: self.end - position };
         let table = self.table(table);
         self.by_name.insert(name.to_owned(), self.objects.len());
         self.objects.push(Object { name: name.to_owned(), fingerprint, table, bytes, root, checksum, align });
@@ -491,6 +500,7 @@ impl Build {
 
     /// Appends schema and directory: where they are, and the directory's bytes.
     fn sections(&mut self) -> Result<(Section, Section, Vec<u8>), Cause> {
+        let _ = self.stream.rewind(self.end);
         self.stream.pad(8)?;
         let schema = Section { position: self.stream.position(), length: self.tables.len() as u64 };
         self.stream.append(&self.tables)?;

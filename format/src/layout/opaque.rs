@@ -4,7 +4,7 @@
 //! Their own check is called with an empty context, and a type that can be checked with an empty context cannot have
 //! followed a pointer. That is what [`PointerFree`] asks for.
 //!
-//! Source: SPEC 6.2 (opaque types), DESIGN 5 (validation).
+//! Source: SPEC 6.2 (opaque types).
 
 use core::marker::PhantomData;
 
