@@ -206,6 +206,7 @@ fn every_change_of_a_directory_byte_is_refused_by_verify_and_crashes_nothing() {
     }
 }
 
+/// [S7]
 #[test]
 fn verify_refuses_every_changed_byte_of_the_file_and_names_the_part_it_is_in() {
     let whole = specimen();

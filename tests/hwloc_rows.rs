@@ -716,6 +716,7 @@ fn foreign(change: impl Fn(&mut [u8])) -> graven::Error {
 }
 
 /// H13. Real segments of other builds are read in `.ci/run`.
+/// [S4.2]
 #[test]
 fn segments_of_builds_with_other_features_are_refused_with_the_feature_to_build_with() {
     let native = graven::Payload::NATIVE;

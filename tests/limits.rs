@@ -18,6 +18,7 @@ fn strings() -> Option<Vec<String>> {
     Some((0..STRINGS).map(|i| format!("{i:08}") + &"x".repeat(LENGTH - 8)).collect())
 }
 
+/// [S11]
 #[test]
 #[cfg(not(feature = "pointer_width_64"))]
 fn an_object_beyond_its_offset_width_is_efbig_and_nothing_is_visible() {

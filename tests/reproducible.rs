@@ -52,6 +52,7 @@ fn the_same_value_written_twice_is_the_same_bytes() {
     assert!(several() == several());
 }
 
+/// [S9.3]
 #[test]
 fn another_process_writes_the_same_bytes() {
     if role().is_some() {

@@ -59,3 +59,39 @@ fn the_header_table_is_the_one_of_the_code() {
         assert!(SPEC.contains(&row), "SPEC.md has no row {row:?}");
     }
 }
+
+/// [S9]
+#[test]
+fn a_segment_has_no_holes() {
+    use nix::unistd::{Whence, lseek};
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("zeros.grv");
+    // Zeros of every kind: in the object, in a large header page, in padding.
+    let mut writer = graven::Writer::options().page_size(65536).create(&path).unwrap();
+    writer.put("zeros", &vec![0u64; 100_000]).unwrap();
+    let length = writer.finish().unwrap().length;
+    let file = std::fs::File::open(&path).unwrap();
+    assert_eq!(lseek(&file, 0, Whence::SeekHole), Ok(length as i64));
+}
+
+#[test]
+fn a_segment_of_larger_pages_than_the_kernels_is_mapped_at_a_multiple_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("large.grv");
+    let mut writer = graven::Writer::options().page_size(65536).create(&path).unwrap();
+    writer.put("", &vec![1u64, 2, 3]).unwrap();
+    assert_eq!(writer.finish().unwrap().length, 2 * 65536);
+    let mappings = || std::fs::read_to_string("/proc/self/maps").unwrap().matches("large.grv").count();
+    // Neighbours of one page each make it unlikely that an address is aligned by chance.
+    let mut segments = Vec::new();
+    for _ in 0..20 {
+        // SAFETY: the file is this test's own.
+        let segment = unsafe { graven::Segment::map(&path) }.unwrap();
+        assert!(segment.as_bytes().as_ptr().addr().is_multiple_of(65536));
+        assert_eq!(segment.root::<Vec<u64>>().unwrap()[2], 3);
+        segments.push((segment, tempfile::tempfile().unwrap()));
+    }
+    assert_eq!(mappings(), 20);
+    drop(segments);
+    assert_eq!(mappings(), 0);
+}

@@ -317,6 +317,7 @@ fn a_slot_that_leads_nowhere_is_refused() {
     }
 }
 
+/// [S4.4a]
 #[test]
 fn a_search_in_slots_that_are_all_full_ends_with_an_error() {
     let mut segment = segment();
@@ -472,4 +473,16 @@ fn messages_name_the_object_and_the_offset() {
     let mut segment = segment();
     segment.patch(segment.entry(0, 72), &le(99));
     assert!(check_error(&segment).to_string().contains("the root object"));
+}
+
+/// [S4.4b]
+#[test]
+fn a_damaged_entry_does_not_keep_the_others_from_being_found() {
+    let mut segment = segment();
+    let align = segment.entry(1, 88);
+    let segment = segment.patch(align, &[3]).seal();
+    let directory = segment.directory();
+    assert!(matches!(directory.find("wide"), Err(DirectoryError::ObjectAlignment { .. })));
+    assert_eq!(directory.find("routes").unwrap().unwrap().0, 2);
+    assert_eq!(directory.find("").unwrap().unwrap().0, 0);
 }

@@ -387,3 +387,50 @@ fn messages_say_where() {
     let error = Header::decode(b"short").unwrap_err().to_string();
     assert!(error.starts_with("segment truncated: 256 bytes expected, 5 found"), "{error}");
 }
+
+/// [S8]
+///
+/// A header that breaks every rule is mended rule by rule; each time the first rule still broken is reported.
+#[test]
+fn the_checks_come_in_the_order_of_the_specification() {
+    type Mend = (fn(&mut [u8; Header::SIZE]), fn(&HeaderError) -> bool);
+    fn set(bytes: &mut [u8; Header::SIZE], at: usize, value: &[u8]) {
+        bytes[at..at + value.len()].copy_from_slice(value);
+    }
+    let good = header();
+    let mends: [Mend; 12] = [
+        (|b| set(b, 0, &Header::MAGIC), |e| matches!(e, HeaderError::BadMagic { .. })),
+        (|b| set(b, 8, &[1, 0]), |e| matches!(e, HeaderError::UnsupportedVersion { .. })),
+        (|b| set(b, 10, &[0, 1]), |e| matches!(e, HeaderError::HeaderLength { .. })),
+        (|_| {}, |e| matches!(e, HeaderError::BadChecksum { .. })),
+        (|b| set(b, 12, &[0; 4]), |e| matches!(e, HeaderError::UnsupportedFeature { .. })),
+        (|b| set(b, 28, &[0; 4]), |e| matches!(e, HeaderError::Reserved { offset: 28, .. })),
+        (|b| set(b, 136, &[0; 112]), |e| matches!(e, HeaderError::Reserved { offset: 136, .. })),
+        (|b| set(b, 20, &[0, 4, 0, 0]), |e| matches!(e, HeaderError::BadField { .. })),
+        (|b| set(b, 24, &4096u32.to_le_bytes()), |e| matches!(e, HeaderError::PageSize { .. })),
+        (|b| set(b, 32, &header().encode()[32..40]), |e| matches!(e, HeaderError::Length { .. })),
+        (|b| set(b, 64, &header().encode()[64..96]), |e| matches!(e, HeaderError::SectionBounds { .. })),
+        (|b| set(b, 40, &header().encode()[40..56]), |e| matches!(e, HeaderError::BadField { .. })),
+    ];
+    let mut bytes = good.encode().map(|byte| !byte);
+    let mut sealed = false;
+    for (i, (mend, expected)) in mends.iter().enumerate() {
+        if sealed {
+            let sum = checksum(&bytes[..248]);
+            bytes[248..].copy_from_slice(&sum.to_le_bytes());
+        }
+        let error = Header::decode(&bytes).unwrap_err();
+        assert!(expected(&error), "rule {i}: {error}");
+        sealed |= matches!(error, HeaderError::BadChecksum { .. });
+        mend(&mut bytes);
+    }
+    // Relocations are the last that is still wrong.
+    let sum = checksum(&bytes[..248]);
+    bytes[248..].copy_from_slice(&sum.to_le_bytes());
+    assert!(Header::decode(&bytes).is_err());
+    bytes[96..112].copy_from_slice(&good.encode()[96..112]);
+    bytes[112..136].copy_from_slice(&good.encode()[112..136]);
+    let sum = checksum(&bytes[..248]);
+    bytes[248..].copy_from_slice(&sum.to_le_bytes());
+    assert!(Header::decode(&bytes).is_ok());
+}
