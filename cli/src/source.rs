@@ -1,0 +1,79 @@
+//! Reading segments from files of which nothing is known: pipes and devices are refused rather than waited for, and
+//! no memory is asked for before the header fits the file.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+
+use graven_format::{Header, Section};
+use memmap2::{MmapMut, MmapOptions};
+use nix::fcntl::OFlag;
+
+use crate::Failure;
+
+/// The whole segment.
+pub(crate) fn whole(path: &Path) -> Result<MmapMut, Failure> {
+    let read = || {
+        let (file, header) = open(path)?;
+        let mut memory = memory(&header, MmapOptions::new())?;
+        read(&file, &mut memory, Section { position: 0, length: header.length })?;
+        Ok(memory)
+    };
+    read().map_err(|failure: Failure| failure.of_file(path))
+}
+
+/// The segment but for its objects: zeros, which take no memory, stand in their place.
+///
+/// So a segment far larger than memory can be looked at, at the cost of its header, schema and directory.
+pub(crate) fn described(path: &Path) -> Result<MmapMut, Failure> {
+    let read = || {
+        let (file, header) = open(path)?;
+        let mut options = MmapOptions::new();
+        let mut memory = memory(&header, options.no_reserve_swap().clone())?;
+        let page = Section { position: 0, length: header.page_size.into() };
+        for section in [page, header.schema, header.directory] {
+            read(&file, &mut memory, section)?;
+        }
+        Ok(memory)
+    };
+    read().map_err(|failure: Failure| failure.of_file(path))
+}
+
+/// The file, and the header if the file is as long as it says.
+fn open(path: &Path) -> Result<(File, Header), Failure> {
+    let cannot = |error: io::Error| Failure::new(format!("cannot open: {error}"));
+    let mut options = OpenOptions::new();
+    // Opening a pipe must not wait for its other end.
+    let file = options.read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path).map_err(cannot)?;
+    let metadata = file.metadata().map_err(cannot)?;
+    if !metadata.is_file() {
+        return Err(Failure::new("not a regular file"));
+    }
+    let mut bytes = [0; Header::SIZE];
+    let bytes = &mut bytes[..metadata.len().min(Header::SIZE as u64) as usize];
+    file.read_exact_at(bytes, 0).map_err(cannot_read)?;
+    let header = Header::decode(bytes).map_err(Failure::new)?;
+    header.check_length(metadata.len()).map_err(Failure::new)?;
+    Ok((file, header))
+}
+
+fn memory(header: &Header, mut options: MmapOptions) -> Result<MmapMut, Failure> {
+    let memory = usize::try_from(header.length)
+        .map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))
+        .and_then(|length| options.len(length).map_anon());
+    memory.map_err(|error| Failure::new(format!("no memory for its {} bytes: {error}", header.length)))
+}
+
+fn read(file: &File, memory: &mut [u8], section: Section) -> Result<(), Failure> {
+    let range = section.position as usize..(section.position + section.length) as usize;
+    let part = memory.get_mut(range).expect("the header's sections are within its length, and so is memory");
+    file.read_exact_at(part, section.position).map_err(cannot_read)
+}
+
+fn cannot_read(error: io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => Failure::new("the file was cut while it was being read"),
+        _ => Failure::new(format!("cannot read: {error}")),
+    }
+}

@@ -1,0 +1,185 @@
+//! Texts for people: sizes, times, tables, JSON, and texts from files made harmless for terminals.
+
+use std::fmt::{self, Write as _};
+use std::io::{self, Write};
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// Characters of a name or label from a file that are shown.
+const SHOWN: usize = 64;
+
+/// The text with all characters escaped that do not print: a file cannot drive the terminal that shows it.
+pub(crate) fn printable(text: &str) -> impl fmt::Display + '_ {
+    fmt::from_fn(move |f| {
+        text.chars().try_for_each(|character| match character {
+            '"' | '\'' | '\\' => f.write_char(character),
+            _ => write!(f, "{}", character.escape_debug()),
+        })
+    })
+}
+
+/// A name or label of up to 64 characters, in quotes unless it is plain.
+pub(crate) fn label(name: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "_-./:#<>, ()[];&'…".contains(c);
+    let shown = short(name);
+    if !shown.is_empty() && shown.chars().all(plain) { shown } else { format!("{shown:?}") }
+}
+
+/// An object's name.
+pub(crate) fn object(name: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "_-./:".contains(c);
+    match name {
+        "" => "(root)".to_owned(),
+        // The directory limits names to 255 bytes.
+        name if name.chars().all(plain) => name.to_owned(),
+        name => format!("{name:?}"),
+    }
+}
+
+/// The first 64 characters of what `text` displays as, without producing the rest.
+pub(crate) fn short(text: impl fmt::Display) -> String {
+    struct Limited(String, usize);
+    impl fmt::Write for Limited {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            for character in text.chars() {
+                if self.1 == SHOWN {
+                    self.0.push('…');
+                    return Err(fmt::Error);
+                }
+                self.0.push(character);
+                self.1 += 1;
+            }
+            Ok(())
+        }
+    }
+    let mut limited = Limited(String::new(), 0);
+    // The error says that there is more, and so does the text.
+    let _ = write!(limited, "{text}");
+    limited.0
+}
+
+/// `8 KiB`, `1.5 GiB`, `120 bytes`.
+pub(crate) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    let unit = bytes.max(1).ilog2() / 10;
+    match unit {
+        0 => count(bytes, "byte"),
+        unit => {
+            let (name, one) = (UNITS[unit as usize - 1], 1u64 << (10 * unit));
+            if bytes.is_multiple_of(one) {
+                format!("{} {name}", bytes / one)
+            } else {
+                format!("{:.1} {name}", bytes as f64 / one as f64)
+            }
+        }
+    }
+}
+
+/// `1 object`, `2 objects`.
+pub(crate) fn count(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+/// `12.3 µs`.
+pub(crate) fn micros(time: Duration) -> String {
+    format!("{:.1} µs", time.as_nanos() as f64 / 1000.0)
+}
+
+/// Prints rows in columns, indented; columns whose heading starts with `>` are aligned to the right.
+pub(crate) fn table(
+    out: &mut dyn Write,
+    indent: &str,
+    headings: &[&str],
+    rows: &[Vec<String>],
+) -> io::Result<()> {
+    let right: Vec<bool> = headings.iter().map(|heading| heading.starts_with('>')).collect();
+    let headings: Vec<String> =
+        headings.iter().map(|heading| heading.trim_start_matches('>').to_owned()).collect();
+    let all = || std::iter::once(&headings).chain(rows);
+    let widths: Vec<usize> = (0..headings.len())
+        .map(|column| all().map(|row| row[column].chars().count()).max().unwrap_or(0))
+        .collect();
+    for row in all() {
+        let mut line = indent.to_owned();
+        for ((cell, &width), &right) in row.iter().zip(&widths).zip(&right) {
+            let gap = " ".repeat(width - cell.chars().count());
+            let (before, after) = if right { (gap.as_str(), "") } else { ("", gap.as_str()) };
+            line.extend([before, cell, after, "  "]);
+        }
+        if !line.trim().is_empty() {
+            writeln!(out, "{}", line.trim_end())?;
+        }
+    }
+    Ok(())
+}
+
+/// Prints JSON, with characters that do not print as `\u` escapes, which mean the same.
+pub(crate) fn json(out: &mut dyn Write, value: &Value) -> io::Result<()> {
+    let text = serde_json::to_string_pretty(value)?;
+    let mut safe = String::with_capacity(text.len() + 1);
+    for character in text.chars() {
+        // Anything but ASCII is inside a string.
+        if character == '\n' || (' '..='~').contains(&character) || character.is_alphanumeric() {
+            safe.push(character);
+        } else {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                safe.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    safe.push('\n');
+    out.write_all(safe.as_bytes())
+}
+
+/// A number for JSON: as a string where a double could not hold it.
+pub(crate) fn number(value: u64) -> Value {
+    if value < 1 << 53 { value.into() } else { value.to_string().into() }
+}
+
+/// A checksum for JSON.
+pub(crate) fn hex(value: u64) -> Value {
+    format!("{value:016x}").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_exact_where_they_are_round_and_have_one_decimal_elsewhere() {
+        let sizes = [0, 1, 120, 1024, 8192, 1536, 3 << 30, u64::MAX].map(size);
+        let expected = ["0 bytes", "1 byte", "120 bytes", "1 KiB", "8 KiB", "1.5 KiB", "3 GiB", "16.0 EiB"];
+        assert_eq!(sizes, expected);
+    }
+
+    #[test]
+    fn nothing_that_moves_the_cursor_or_turns_the_text_gets_through() {
+        let hostile = "a\x1b[2J\u{9b}31m\u{202e}\r\n\u{7f}\"\\ü";
+        assert_eq!(printable(hostile).to_string(), r#"a\u{1b}[2J\u{9b}31m\u{202e}\r\n\u{7f}"\ü"#);
+        for text in [label(hostile), object(hostile)] {
+            assert!(text.chars().all(|c| !c.is_control() && c != '\u{202e}'), "{text}");
+        }
+        let mut printed = Vec::new();
+        json(&mut printed, &Value::from(hostile)).unwrap();
+        let printed = String::from_utf8(printed).unwrap();
+        assert!(printed.trim_end().chars().all(|c| !c.is_control() && c != '\u{202e}'), "{printed}");
+        assert_eq!(serde_json::from_str::<Value>(&printed).unwrap(), hostile);
+    }
+
+    #[test]
+    fn long_texts_are_cut_before_they_are_made() {
+        let endless = fmt::from_fn(|f| {
+            loop {
+                f.write_str("ab")?;
+            }
+        });
+        assert_eq!(short(endless), format!("{}…", "ab".repeat(32)));
+    }
+
+    #[test]
+    fn numbers_beyond_a_double_are_strings_in_json() {
+        assert_eq!(number((1 << 53) - 1), Value::from(9007199254740991u64));
+        assert_eq!(number(u64::MAX), Value::from("18446744073709551615"));
+    }
+}

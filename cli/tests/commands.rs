@@ -1,0 +1,371 @@
+//! What each command prints, and that it ends with 1 and a complaint that names the file where it cannot.
+
+mod common;
+
+use std::fs;
+
+use common::{fail, graven, print, reseal, run, sample_file, sections, text};
+use serde_json::Value;
+
+#[test]
+fn inspect_shows_header_sections_and_objects() {
+    let (_dir, path) = sample_file();
+    let printed = print(&["inspect", text(&path)]);
+    let length = fs::metadata(&path).unwrap().len();
+    let first = printed.lines().next().unwrap();
+    assert_eq!(first, format!("{}: segment, {} KiB, 5 objects", path.display(), length / 1024));
+    for line in [
+        "format version  1",
+        "mode            relative, at any address",
+        "page size       4 KiB",
+        &format!("length          {length} bytes"),
+        "generation      7",
+    ] {
+        assert!(printed.lines().any(|found| found == line), "no {line:?} in\n{printed}");
+    }
+    for (object, ty) in [
+        ("(root)", "(String, Option<u64>)"),
+        ("users", "Vec<User>"),
+        ("\"more users\"", "Vec<User>"),
+        ("shapes", "Vec<Shape>"),
+        ("tree", "Node"),
+    ] {
+        let found = printed.lines().filter(|line| line.starts_with(object)).any(|line| line.contains(ty));
+        assert!(found, "no {object} of type {ty} in\n{printed}");
+    }
+}
+
+#[test]
+fn inspect_as_json_says_the_same_in_numbers_that_add_up() {
+    let (_dir, path) = sample_file();
+    let value: Value = serde_json::from_str(&print(&["inspect", "--json", text(&path)])).unwrap();
+    assert_eq!(value["file"], text(&path));
+    let header = &value["header"];
+    assert_eq!(header["format_version"], 1);
+    assert_eq!(header["mode"], "relative");
+    assert_eq!(header["page_size"], 4096);
+    assert_eq!(header["generation"], 7);
+    assert_eq!(header["payload"]["native"], true);
+    assert_eq!(header["length"], fs::metadata(&path).unwrap().len());
+    assert_eq!(header["schema"]["checksum"].as_str().unwrap().len(), 16);
+    assert_eq!(header["relocations"], Value::Null);
+
+    let objects = value["objects"].as_array().unwrap();
+    let names: Vec<_> = objects.iter().map(|object| object["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["", "users", "more users", "shapes", "tree"]);
+    assert_eq!(objects[1]["type"], "Vec<User>");
+    assert_eq!(objects[1]["fingerprint"], objects[2]["fingerprint"]);
+    assert_eq!(objects[1]["fingerprint"].as_str().unwrap().len(), 32);
+    assert_eq!(objects[1]["schema"], objects[2]["schema"]);
+    assert!(objects[1]["align"].as_u64().unwrap() >= 16);
+
+    let sizes = value["sizes"].as_object().unwrap();
+    let sum: u64 = sizes.values().map(|size| size.as_u64().unwrap()).sum();
+    assert_eq!(sum, header["length"].as_u64().unwrap());
+    assert!(value["problems"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn schema_shows_structs_and_enums_like_rust_with_offsets_and_sizes() {
+    let (_dir, path) = sample_file();
+    let printed = print(&["schema", text(&path)]);
+    let user = "
+struct User  // 24 bytes, align 4
+       0      8  name: String
+       8      1  kind: u8
+       9      3  // padding
+      12      4  age: u32
+      16      8  tags: Vec<String>
+";
+    let shape = "
+enum Shape  // 16 bytes, align 8
+       0      1  // tag
+  Circle = 0
+       1      3  // padding
+       4      4  radius: f32
+       8      8  // padding
+  Line = 1
+       1      1  0: u8
+       2      6  // padding
+       8      8  1: u64
+  Empty = 2
+       1     15  // padding
+";
+    let node = "
+struct Node  // 12 bytes, align 4
+       0      2  value: u16
+       2      2  // padding
+       4      8  children: Vec<Node>
+";
+    for part in [user, shape, node] {
+        assert!(printed.contains(part), "no{part}in\n{printed}");
+    }
+    assert!(printed.contains("users: Vec<User>   fingerprint "), "{printed}");
+    assert_eq!(printed.matches("struct User").count(), 1, "objects that share a layout are shown together");
+}
+
+#[test]
+fn schema_of_one_object_shows_only_its_types() {
+    let (_dir, path) = sample_file();
+    let tree = print(&["schema", text(&path), "tree"]);
+    assert!(tree.starts_with("tree: Node   fingerprint "), "{tree}");
+    assert!(!tree.contains("User"), "{tree}");
+    let root = print(&["schema", text(&path), ""]);
+    assert!(root.starts_with("(root): (String, Option<u64>)   fingerprint "), "{root}");
+
+    let (printed, error) = fail(&["schema", text(&path), "trees"]);
+    assert_eq!(printed, "");
+    let expected = format!(
+        "graven: {}: no object trees; the segment has (root), users, \"more users\", shapes, tree\n",
+        path.display()
+    );
+    assert_eq!(error, expected);
+}
+
+#[test]
+fn schema_as_json_has_types_with_shapes_fields_and_offsets() {
+    let (_dir, path) = sample_file();
+    let value: Value = serde_json::from_str(&print(&["schema", "--json", text(&path), "users"])).unwrap();
+    assert_eq!(value["objects"].as_array().unwrap().len(), 1);
+    let object = &value["objects"][0];
+    assert_eq!(
+        (&object["name"], &object["type"], &object["table"]),
+        (&"users".into(), &"Vec<User>".into(), &0.into())
+    );
+    let types = value["tables"][0]["types"].as_array().unwrap();
+    assert_eq!(types[0]["shape"], "vec");
+    let user = &types[types[0]["element"].as_u64().unwrap() as usize];
+    assert_eq!(
+        (&user["name"], &user["shape"], &user["size"]),
+        (&"User".into(), &"struct".into(), &24.into())
+    );
+    let fields: Vec<(&str, u64, &str)> = user["fields"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|field| {
+            let ty = &types[field["type"].as_u64().unwrap() as usize];
+            let (name, ty) = (field["name"].as_str().unwrap(), ty["name"].as_str().unwrap());
+            (name, field["offset"].as_u64().unwrap(), ty)
+        })
+        .collect();
+    assert_eq!(
+        fields,
+        [("name", 0, "String"), ("kind", 8, "u8"), ("age", 12, "u32"), ("tags", 16, "Vec<String>")]
+    );
+
+    let all: Value = serde_json::from_str(&print(&["schema", "--json", text(&path)])).unwrap();
+    assert_eq!(all["objects"].as_array().unwrap().len(), 5);
+    assert_eq!(all["tables"].as_array().unwrap().len(), 4, "two objects share a table");
+}
+
+#[test]
+fn verify_says_ok_or_which_byte_range_is_damaged() {
+    let (_dir, path) = sample_file();
+    let length = fs::metadata(&path).unwrap().len();
+    assert_eq!(
+        print(&["verify", text(&path)]),
+        format!("{}: ok (5 objects, {length} bytes)\n", path.display())
+    );
+
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[4096] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let (printed, error) = fail(&["verify", text(&path)]);
+    assert_eq!(printed, "");
+    assert!(error.contains(text(&path)) && error.contains("the root object"), "{error}");
+}
+
+#[test]
+fn files_that_are_no_segments_are_refused_by_name_by_every_command() {
+    let (dir, sample) = sample_file();
+    let bytes = fs::read(&sample).unwrap();
+    let file = |name: &str, bytes: &[u8]| {
+        let path = dir.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path
+    };
+    let fifo = dir.path().join("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let mut incomplete = bytes.clone();
+    incomplete[..256].fill(0);
+    let mut extended = bytes.clone();
+    extended.push(0);
+    let mut newer = bytes.clone();
+    newer[8] = 2;
+    reseal(&mut newer);
+    let cases = [
+        (dir.path().join("missing"), "No such file"),
+        (dir.path().to_owned(), "not a regular file"),
+        (fifo, "not a regular file"),
+        ("/dev/zero".into(), "not a regular file"),
+        (file("empty", b""), "truncated"),
+        (file("short", &bytes[..255]), "truncated"),
+        (file("cut", &bytes[..bytes.len() - 1]), "truncated"),
+        (file("extended", &extended), ""),
+        (file("garbage", &[0xa5; 10_000]), ""),
+        (file("incomplete", &incomplete), "incomplete"),
+        (file("newer", &newer), "version"),
+    ];
+    for (path, expected) in cases {
+        for command in
+            [&["inspect"][..], &["inspect", "--json"], &["schema"], &["verify"], &["topology", "show"]]
+        {
+            let (printed, error) = fail(&[command, &[text(&path)]].concat());
+            assert_eq!(printed, "");
+            assert!(error.starts_with(&format!("graven: {}: ", path.display())), "{command:?}: {error}");
+            assert!(error.to_lowercase().contains(&expected.to_lowercase()), "{command:?}: {error}");
+        }
+    }
+}
+
+#[test]
+fn a_damaged_schema_does_not_keep_inspect_from_showing_the_rest() {
+    let (_dir, path) = sample_file();
+    let mut bytes = fs::read(&path).unwrap();
+    let [schema, _] = sections(&bytes);
+    bytes[schema.end - 1] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let (printed, error) = fail(&["inspect", text(&path)]);
+    assert!(error.contains(text(&path)) && error.contains("schema"), "{error}");
+    assert!(printed.contains("generation      7"), "{printed}");
+    assert!(printed.lines().any(|line| line.starts_with("users ")), "{printed}");
+    let (printed, _) = fail(&["inspect", "--json", text(&path)]);
+    let value: Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(value["problems"].as_array().unwrap().len(), 1);
+    assert_eq!(value["objects"][1]["type"], Value::Null);
+}
+
+#[test]
+fn segments_of_other_builds_can_be_inspected() {
+    let (_dir, path) = sample_file();
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[20] ^= 1; // endianness
+    reseal(&mut bytes);
+    fs::write(&path, bytes).unwrap();
+    let printed = print(&["inspect", text(&path)]);
+    assert!(printed.contains("(not this build's)"), "{printed}");
+    let value: Value = serde_json::from_str(&print(&["inspect", "--json", text(&path)])).unwrap();
+    assert_eq!(value["header"]["payload"]["native"], false);
+    assert!(print(&["schema", text(&path)]).contains("struct User"));
+    let (_, error) = fail(&["topology", "show", text(&path)]);
+    assert!(error.contains(text(&path)), "{error}");
+}
+
+#[test]
+fn texts_in_a_file_cannot_drive_the_terminal() {
+    let (_dir, path) = sample_file();
+    let mut bytes = fs::read(&path).unwrap();
+    let mut replace = |from: &str, to: &str| {
+        assert_eq!(from.len(), to.len());
+        let at: Vec<usize> =
+            (0..bytes.len() - from.len()).filter(|&i| bytes[i..].starts_with(from.as_bytes())).collect();
+        assert!(!at.is_empty());
+        at.iter().for_each(|&at| bytes[at..][..to.len()].copy_from_slice(to.as_bytes()));
+    };
+    replace("User", "\x1b[2J");
+    replace("radius", "r\n\r\u{9b}2");
+    replace("Circle", "\u{202e}abc");
+    reseal(&mut bytes);
+    fs::write(&path, &bytes).unwrap();
+    for command in [&["inspect"][..], &["inspect", "--json"], &["schema"], &["schema", "--json"]] {
+        let output = run(&[command, &[text(&path)]].concat());
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert!(printed.contains("u001b") || printed.contains("u{1b}"), "{printed}");
+        let bad = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
+        assert!(!printed.contains(bad), "{printed:?}");
+    }
+    let name = path.with_file_name("\x1b[2J");
+    let (_, error) = fail(&["inspect", text(&name)]);
+    assert!(error.contains("\\u{1b}[2J"), "{error:?}");
+}
+
+#[test]
+fn wrong_usage_exits_with_2_and_help_has_examples_for_every_command() {
+    for arguments in [&["inspect"][..], &["dance"], &["topology", "show", "x", "--type", "y"], &[]] {
+        assert_eq!(run(arguments).status.code(), Some(2), "{arguments:?}");
+    }
+    for command in [
+        &[][..],
+        &["inspect"],
+        &["schema"],
+        &["verify"],
+        &["topology"],
+        &["topology", "demo"],
+        &["topology", "write"],
+        &["topology", "show"],
+    ] {
+        let help = print(&[command, &["--help"]].concat());
+        let example = format!("  graven {}", command.join(" "));
+        let mut lines = help.lines().skip_while(|line| !line.starts_with("Example"));
+        assert!(lines.any(|line| line.starts_with(example.trim_end())), "{command:?}:\n{help}");
+        assert!(!help.contains("demo-reader"), "{help}");
+    }
+}
+
+#[test]
+fn a_reader_who_has_seen_enough_is_no_error() {
+    let (_dir, path) = sample_file();
+    for command in [&["inspect"][..], &["schema"], &["schema", "--json"], &["verify"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = graven(&[command, &[text(&path)]].concat())
+            .stdout(writer)
+            .stderr(std::process::Stdio::piped())
+            .output();
+        let output = output.unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{command:?}");
+        assert_eq!(output.status.code(), Some(0), "{command:?}");
+    }
+}
+
+#[test]
+fn output_that_cannot_be_written_is_an_error() {
+    let (_dir, path) = sample_file();
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = graven(&["inspect", text(&path)]).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot write the output"));
+}
+
+#[test]
+fn a_huge_segment_is_inspected_without_reading_its_objects() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("huge.grv");
+    let mut bytes = common::small_bytes();
+    // The objects move up by 1 TiB less a page, as holes, and the rest moves behind them.
+    let far: u64 = 1 << 40;
+    let put = |bytes: &mut [u8], at: usize, by: u64| {
+        let number = u64::from_le_bytes(bytes[at..][..8].try_into().unwrap()) + by;
+        bytes[at..][..8].copy_from_slice(&number.to_le_bytes());
+    };
+    let [schema, directory] = sections(&bytes);
+    let entries = directory.clone().step_by(8).find(|&at| {
+        let number = u64::from_le_bytes(bytes[at + 8..][..8].try_into().unwrap()) as usize;
+        at > directory.start + 8 && directory.contains(&number)
+    });
+    for entry in (0..2).map(|i| entries.unwrap() + 96 * i) {
+        for field in [8, 40, 56] {
+            put(&mut bytes, entry + field, far);
+        }
+    }
+    for field in [32, 64, 80] {
+        put(&mut bytes, field, far);
+    }
+    let sums = [schema, directory].map(|part| graven_format::checksum(&bytes[part]));
+    bytes[112..120].copy_from_slice(&sums[0].to_le_bytes());
+    bytes[120..128].copy_from_slice(&sums[1].to_le_bytes());
+    let sum = graven_format::checksum(&bytes[..248]);
+    bytes[248..256].copy_from_slice(&sum.to_le_bytes());
+    let file = fs::File::create(&path).unwrap();
+    use std::os::unix::fs::FileExt;
+    if let Err(error) = file.set_len(bytes.len() as u64 + far) {
+        println!("SKIPPED: no sparse file of 1 TiB here: {error}");
+        return;
+    }
+    file.write_all_at(&bytes[..4096], 0).unwrap();
+    file.write_all_at(&bytes[4096..], 4096 + far).unwrap();
+    let printed = print(&["inspect", text(&path)]);
+    assert!(printed.contains("Vec<User>"), "{printed}");
+    assert!(print(&["schema", text(&path)]).contains("struct User"));
+}

@@ -1,0 +1,155 @@
+//! Damaged segments: every command prints what there is, or says what is wrong, and ends.
+//!
+//! The damage is done twice: as it is, which checksums notice, and with the checksums made right again, as someone
+//! with bad intentions would, which leaves it to each check behind them.
+
+mod common;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use common::{reseal, sections, small_bytes};
+use graven_cli::{Failure, inspect::inspect, schema::schema, topology::show_segment, verify::verify};
+use graven_topology::{Builder, Node, Type};
+
+/// Runs the commands; returns what `verify` says.
+fn all(bytes: &[u8], what: impl Fn() -> String) -> Result<(), Failure> {
+    let run = || {
+        let mut out = Vec::new();
+        let results = [
+            inspect("f", bytes, false, &mut out),
+            inspect("f", bytes, true, &mut out),
+            schema("f", bytes, None, false, &mut out),
+            schema("f", bytes, Some("users"), true, &mut out),
+            verify("f", bytes, &mut out),
+        ];
+        assert!(out.len() < 1 << 20, "{} bytes of output", out.len());
+        assert!(!out.iter().any(|&byte| byte < b' ' && byte != b'\n'), "control characters");
+        for failure in results.iter().filter_map(|result| result.as_ref().err()) {
+            assert!(matches!(failure, Failure::Cause { .. }));
+            assert!(failure.to_string().len() > 10, "{failure}");
+        }
+        let [.., verified] = results;
+        verified
+    };
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| panic!("{}", what()))
+}
+
+/// Calls `damage` with each of the offsets and a copy of the segment of its own, on all processors.
+fn for_each(offsets: &[usize], original: &[u8], damage: impl Fn(usize, &mut [u8]) + Sync) {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut bytes = original.to_vec();
+        while let Some(&at) = offsets.get(next.fetch_add(1, Ordering::Relaxed)) {
+            damage(at, &mut bytes);
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(work);
+        }
+    });
+}
+
+#[test]
+fn any_byte_of_header_schema_and_directory_may_have_any_value() {
+    let original = small_bytes();
+    all(&original, || "the segment".into()).unwrap();
+    let [schema, directory] = sections(&original);
+    let offsets: Vec<usize> = (0..256).chain(schema).chain(directory).collect();
+    for_each(&offsets, &original, |at, bytes| {
+        let was = original[at];
+        for value in [0, 0xff].into_iter().chain((0..8).map(|bit| was ^ 1 << bit)) {
+            if value == was {
+                continue;
+            }
+            let what = |sealed| format!("byte {at} set to {value:#04x}, {sealed}");
+            bytes[at] = value;
+            assert!(all(bytes, || what("as it is")).is_err(), "{}", what("not noticed"));
+            if [0, 0xff, was ^ 1, was ^ 0x80].contains(&value) {
+                reseal(bytes);
+                let _ = all(bytes, || what("sealed again"));
+                bytes.copy_from_slice(&original);
+            }
+        }
+        bytes[at] = was;
+    });
+}
+
+#[test]
+fn any_number_of_bytes_may_be_missing() {
+    let original = small_bytes();
+    for length in 0..original.len() {
+        let error = all(&original[..length], || format!("cut to {length}")).unwrap_err().to_string();
+        assert!(error.contains("truncated"), "{length}: {error}");
+    }
+}
+
+#[test]
+fn any_word_of_schema_and_directory_may_have_any_extreme_value() {
+    let original = small_bytes();
+    let [schema, directory] = sections(&original);
+    let offsets: Vec<usize> = schema.chain(directory).collect();
+    for_each(&offsets, &original, |at, bytes| {
+        for value in [1, 0x7fff_ffff, i64::MAX as u64, u64::MAX] {
+            for size in [4, 8] {
+                let end = (at + size).min(original.len());
+                bytes[at..end].copy_from_slice(&value.to_le_bytes()[..end - at]);
+                reseal(bytes);
+                let _ = all(bytes, || format!("{size} bytes at {at} set to {value:#x}"));
+                bytes.copy_from_slice(&original);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_damaged_topology_is_shown_or_refused() {
+    let mut builder = Builder::new();
+    let package = builder.add(Builder::ROOT, Node::new(Type::Package).os_index(0).info("CPUModel", "none"));
+    for number in 0..2 {
+        let core = builder.add(package, Node::new(Type::Core).os_index(number));
+        builder.add(core, Node::new(Type::Pu).os_index(7 * number));
+    }
+    builder.add(package, Node::new(Type::NumaNode).os_index(0));
+    builder.add(package, Node::new(Type::Misc).name("a name").subtype("a subtype"));
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("small.grv");
+    graven::write(&path, &builder.build().unwrap()).unwrap();
+    let original = std::fs::read(&path).unwrap();
+
+    let show = |bytes: &[u8], what: &dyn Fn() -> String| {
+        let run = || {
+            let mut out = Vec::new();
+            let shown = graven::Segment::from_bytes(bytes)
+                .map_err(Failure::from)
+                .and_then(|segment| show_segment(&segment, None, &mut out));
+            assert!(out.len() < 1 << 16, "{} bytes of output", out.len());
+            if let Err(failure) = shown {
+                assert!(failure.to_string().len() > 10, "{failure}");
+            }
+        };
+        catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| panic!("{}", what()));
+    };
+    let [schema, directory] = sections(&original);
+    // Adopting does not ask for the objects' checksums, so these are damaged as they are.
+    let objects: Vec<usize> = (4096..schema.start).collect();
+    for_each(&objects, &original, |at, bytes| {
+        for value in [0, 0xff, original[at] ^ 1, original[at] ^ 0x80] {
+            bytes[at] = value;
+            show(bytes, &|| format!("byte {at} set to {value:#04x}"));
+        }
+        bytes[at] = original[at];
+    });
+    let described: Vec<usize> = schema.chain(directory).step_by(4).collect();
+    for_each(&described, &original, |at, bytes| {
+        for value in [1, i64::MAX as u64, u64::MAX] {
+            let end = (at + 8).min(original.len());
+            bytes[at..end].copy_from_slice(&value.to_le_bytes()[..end - at]);
+            reseal(bytes);
+            show(bytes, &|| format!("8 bytes at {at} set to {value:#x}"));
+            bytes.copy_from_slice(&original);
+        }
+    });
+}
