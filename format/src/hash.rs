@@ -54,6 +54,16 @@ impl Digest {
         Digest::of(&bytes)
     }
 
+    /// [`digest`](Digest::digest) for run time, several times as fast: const evaluation has no unaligned reads.
+    #[must_use]
+    pub(crate) fn digest_fast(self, other: Digest) -> Digest {
+        let mut bytes = [0; 32];
+        bytes[..16].copy_from_slice(&self.0.to_le_bytes());
+        bytes[16..].copy_from_slice(&other.0.to_le_bytes());
+        let half = |seed| u128::from(xxhash_rust::xxh64::xxh64(&bytes, seed));
+        Digest(half(1) << 64 | half(0))
+    }
+
     /// Adds a text: `H(self ‖ H(text))`.
     #[must_use]
     pub const fn text(self, text: &str) -> Digest {
@@ -80,7 +90,9 @@ mod tests {
                 hasher.update(piece);
             }
             assert_eq!(hasher.digest(), checksum(&bytes[..len]));
-            assert_eq!(Digest::of(&bytes[..len]).0 as u64, checksum(&bytes[..len]));
+            let digest = Digest::of(&bytes[..len]);
+            assert_eq!(digest.0 as u64, checksum(&bytes[..len]));
+            assert_eq!(digest.digest(Digest::EMPTY), digest.digest_fast(Digest::EMPTY));
         }
     }
 }

@@ -115,7 +115,7 @@ impl Schema {
         let mut digests = alloc::vec![round_zero(self.payload); own.len()];
         for _ in 0..ROUNDS {
             let round = |(own, children): (&Digest, &Vec<u32>)| {
-                children.iter().fold(*own, |digest, &child| digest.digest(digests[child as usize]))
+                children.iter().fold(*own, |digest, &child| digest.digest_fast(digests[child as usize]))
             };
             digests = own.iter().zip(&children).map(round).collect();
         }

@@ -195,7 +195,11 @@ impl<'a> View<'a> {
                         table.insert(self.table(&entry)?)
                     }
                 };
-                check_entry(&entry, schema, *fingerprint)?;
+                if entry.fingerprint != *fingerprint {
+                    let (name, recorded) = (entry.name.to_string(), entry.fingerprint);
+                    return Err(VerifyError::Fingerprint { name, recorded, computed: *fingerprint });
+                }
+                check_entry(&entry, schema)?;
             }
         }
         match end(section).saturating_sub(used) {
@@ -257,15 +261,12 @@ impl<'a> View<'a> {
     }
 }
 
-/// Checks what an entry says about its layout: `schema` is the object's, `computed` its fingerprint. O(types).
+/// Checks that an entry of a [`Directory`] has room for a root of the layout `schema`, aligned. O(types).
 ///
 /// # Errors
-/// [`VerifyError::Fingerprint`], [`VerifyError::Alignment`], [`VerifyError::RootSize`], [`VerifyError::RootAlign`].
-pub fn check_entry(entry: &Entry<'_>, schema: &Schema, computed: Fingerprint) -> Result<(), VerifyError> {
+/// [`VerifyError::Alignment`], [`VerifyError::RootSize`], [`VerifyError::RootAlign`].
+pub fn check_entry(entry: &Entry<'_>, schema: &Schema) -> Result<(), VerifyError> {
     let name = || entry.name.to_string();
-    if entry.fingerprint != computed {
-        return Err(VerifyError::Fingerprint { name: name(), recorded: entry.fingerprint, computed });
-    }
     let needed = schema.max_align().max(MIN_ALIGN);
     if entry.align < needed {
         return Err(VerifyError::Alignment { name: name(), align: entry.align, needed });

@@ -2,20 +2,20 @@
 
 use std::any::TypeId;
 use std::collections::HashMap;
-use std::sync::RwLock;
+use std::sync::{OnceLock, RwLock};
 
 use graven_format::layout::Layout;
 use graven_format::{Fingerprint, Schema, canonical_part};
 
 pub(crate) struct Known {
     pub(crate) schema: Schema,
-    pub(crate) fingerprint: Fingerprint,
+    fingerprint: OnceLock<Fingerprint>,
     /// The encoded schema.
     pub(crate) table: Vec<u8>,
 }
 
 impl Known {
-    /// The layout of `T`. Tens of microseconds for the first call with a type, then a look into a table.
+    /// The layout of `T`. Some microseconds per type of its schema for the first call, then a look into a table.
     pub(crate) fn of<T: Layout + ?Sized>() -> &'static Known {
         // One table for all types: a static inside a generic function would be shared by all its instances.
         static TYPES: RwLock<Option<HashMap<TypeId, &'static Known>>> = RwLock::new(None);
@@ -27,10 +27,15 @@ impl Known {
         }
         drop(types);
         let schema = Schema::of::<T>();
-        let known = Known { fingerprint: schema.fingerprint(), table: schema.encode(), schema };
+        let known = Known { fingerprint: OnceLock::new(), table: schema.encode(), schema };
         let mut types = TYPES.write().unwrap_or_else(|poisoned| poisoned.into_inner());
         // Lives as long as the process: there are as many as types.
         types.get_or_insert_default().entry(id).or_insert_with(|| Box::leak(Box::new(known)))
+    }
+
+    /// Adopting compares whole tables, so only writers ask for it.
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
+        *self.fingerprint.get_or_init(|| self.schema.fingerprint())
     }
 
     /// Whether a table from a segment describes the same layout.

@@ -409,7 +409,7 @@ impl Segment {
                 return Err(mismatch.into());
             }
         }
-        check_entry(&entry, &known.schema, known.fingerprint)?;
+        check_entry(&entry, &known.schema)?;
         Ok(entry)
     }
 

@@ -407,7 +407,7 @@ impl Build {
                 .map(|root| root as u64)
                 .map_err(|error| Cause::Serialize { message: error.to_string() })
         };
-        self.object(name, known.schema.max_align(), known.fingerprint, &known.table, serialize)
+        self.object(name, known.schema.max_align(), known.fingerprint(), &known.table, serialize)
             .map_err(|error| error.of_object(name).of_type::<T>())
     }
 
