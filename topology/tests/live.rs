@@ -1,79 +1,14 @@
-//! Detection on trees of files made by the tests, and on this machine.
+//! Detection of processors, and what groups them, on trees of files made by the tests; and on this machine.
+
+mod live_support;
 
 use std::fs;
 use std::path::Path;
 
 use graven_topology::{
-    Bits, CacheKind, ChildKind, DetectError, Detector, Group, PageType, Set, Topo, Topology, Type, render,
+    Bits, CacheKind, ChildKind, DetectError, Detector, Group, PageType, Set, Topo, Type, render,
 };
-use tempfile::TempDir;
-
-/// A root with a `sys` and `proc` of its own.
-struct Fake(TempDir);
-
-impl Fake {
-    fn new(online: &str) -> Self {
-        let fake = Self(TempDir::new().unwrap());
-        fake.file("sys/devices/system/cpu/online", online);
-        fake
-    }
-
-    fn file(&self, name: &str, text: impl std::fmt::Display) -> &Self {
-        let path = self.0.path().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, format!("{text}\n")).unwrap();
-        self
-    }
-
-    fn cpu(&self, cpu: u32, name: &str, text: impl std::fmt::Display) -> &Self {
-        self.file(&format!("sys/devices/system/cpu/cpu{cpu}/{name}"), text)
-    }
-
-    /// core and package of a processor: number and members.
-    fn topology(&self, cpu: u32, core: (u32, &str), package: (u32, &str)) -> &Self {
-        self.cpu(cpu, "topology/core_id", core.0).cpu(cpu, "topology/core_cpus_list", core.1);
-        self.cpu(cpu, "topology/physical_package_id", package.0);
-        self.cpu(cpu, "topology/package_cpus_list", package.1)
-    }
-
-    fn cache(&self, cpu: u32, index: u32, level: u32, kind: &str, size: &str, shared: &str) -> &Self {
-        let name = |name: &str| format!("cache/index{index}/{name}");
-        self.cpu(cpu, &name("level"), level).cpu(cpu, &name("type"), kind).cpu(cpu, &name("size"), size);
-        self.cpu(cpu, &name("coherency_line_size"), 64).cpu(cpu, &name("ways_of_associativity"), 8);
-        self.cpu(cpu, &name("shared_cpu_list"), shared)
-    }
-
-    fn node(&self, node: u32, cpus: &str, kilobytes: u64) -> &Self {
-        let directory = format!("sys/devices/system/node/node{node}");
-        self.file(&format!("{directory}/cpulist"), cpus);
-        self.file(&format!("{directory}/meminfo"), format!("Node {node} MemTotal:    {kilobytes} kB"))
-    }
-
-    fn detect(&self) -> Topology {
-        let topology = Detector::new().root(self.0.path()).detect().unwrap();
-        topology.check().unwrap();
-        topology
-    }
-
-    fn error(&self) -> DetectError {
-        Detector::new().root(self.0.path()).detect().unwrap_err()
-    }
-}
-
-/// Two sockets of two cores of two threads; the second threads are 4 to 7.
-fn two_sockets() -> Fake {
-    let fake = Fake::new("0-7");
-    for cpu in 0..8 {
-        let (core, package) = (cpu % 4, cpu % 4 / 2);
-        let threads = format!("{core},{}", core + 4);
-        let members = ["0-1,4-5", "2-3,6-7"][package as usize];
-        fake.topology(cpu, (core % 2, &threads), (package, members));
-        fake.cache(cpu, 0, 1, "Data", "32K", &threads).cache(cpu, 1, 1, "Instruction", "64K", &threads);
-        fake.cache(cpu, 2, 2, "Unified", "1024K", &threads).cache(cpu, 3, 3, "Unified", "16M", members);
-    }
-    fake.node(0, "0-1,4-5", 1 << 20).node(1, "2-3,6-7", 2 << 20);
-    fake
-}
+use live_support::{Fake, two_sockets};
 
 #[test]
 fn two_sockets_with_threads_and_caches_are_seen_as_lstopo_shows_them() {
@@ -190,7 +125,7 @@ fn offline_processors_are_in_the_complete_set_only() {
 
 #[test]
 fn without_the_online_list_each_present_processor_is_asked() {
-    let fake = Fake(TempDir::new().unwrap());
+    let fake = Fake::empty();
     fake.file("sys/devices/system/cpu/present", "0-2").cpu(1, "online", 0).cpu(2, "online", 1);
     let topology = fake.detect();
     assert_eq!(topology.root().cpuset().unwrap().to_string(), "0,2");
@@ -208,62 +143,17 @@ fn a_list_of_processors_and_nothing_else_is_a_flat_machine() {
 }
 
 #[test]
-fn without_node_directory_all_memory_is_one_node() {
-    let fake = Fake::new("0-1");
-    for cpu in 0..2 {
-        fake.topology(cpu, (cpu, &cpu.to_string()), (0, "0-1"));
-    }
-    fake.file("proc/meminfo", "MemTotal:       2048 kB\nMemFree:        1024 kB");
-    fake.file("proc/self/smaps", "00400000-00401000 r-xp 00000000 00:00 0 \nKernelPageSize:       64 kB");
-    fake.file("sys/kernel/mm/hugepages/hugepages-512kB/nr_hugepages", 2);
-    let topology = fake.detect();
-    let node = topology.numa_node(0).unwrap();
-    assert_eq!(node.local_memory(), Some(2 << 20));
-    assert_eq!(node.parent().unwrap().ty(), Type::Package);
-    let pages: Vec<_> = node.page_types().collect();
-    assert_eq!(pages, [PageType { size: 64 << 10, count: 16 }, PageType { size: 512 << 10, count: 2 }]);
-}
-
-#[test]
 fn missing_and_broken_cache_files_leave_the_rest() {
     let fake = two_sockets();
     fs::remove_dir_all(fake.0.path().join("sys/devices/system/cpu/cpu0/cache")).unwrap();
     fake.cpu(1, "cache/index0/size", "much").cpu(1, "cache/index0/ways_of_associativity", "-");
     fake.cpu(1, "cache/index1/type", "Odd").cpu(1, "cache/index2/level", 77);
-    fake.cpu(2, "cache/index3/shared_cpu_list", "2-x");
+    fake.cpu(2, "cache/index3/shared_cpu_map", "c,?").cpu(2, "cache/index3/shared_cpu_list", "2-x");
     let topology = fake.detect();
     assert_eq!((topology.count(Type::L3Cache), topology.count(Type::L1iCache)), (0, 2));
     assert_eq!((topology.count(Type::L2Cache), topology.count(Type::Core)), (2, 4));
     let broken = topology.pu(1).unwrap().ancestor(Type::L1Cache).unwrap().cache().unwrap();
     assert_eq!((broken.size, broken.associativity, broken.line_size), (0, 0, 64));
-}
-
-#[test]
-fn a_node_with_processors_of_its_own_shape_gets_a_group() {
-    let fake = Fake::new("0-3");
-    for cpu in 0..4 {
-        fake.topology(cpu, (cpu, &cpu.to_string()), (0, "0-3"));
-    }
-    fake.node(0, "0-1", 1000).node(1, "2-3", 1000);
-    let topology = fake.detect();
-    for node in topology.by_type(Type::NumaNode) {
-        let parent = node.parent().unwrap();
-        assert_eq!((parent.ty(), parent.group().unwrap().kind), (Type::Group, Group::MEMORY));
-        assert_eq!(parent.cpuset().unwrap(), node.cpuset().unwrap());
-    }
-    assert_eq!(topology.pu(3).unwrap().nodeset().unwrap().to_string(), "1");
-}
-
-#[test]
-fn memory_without_processors_is_the_machines_and_processors_may_lack_memory() {
-    let fake = two_sockets();
-    fake.node(0, "0-1,4-5", 0).node(2, "", 4 << 20);
-    let topology = fake.detect();
-    assert_eq!(topology.numa_node(2).unwrap().parent(), Some(topology.root()));
-    let poor = topology.numa_node(0).unwrap();
-    assert_eq!((poor.local_memory(), poor.parent().unwrap().ty()), (Some(0), Type::Package));
-    assert_eq!(topology.pu(0).unwrap().nodeset().unwrap().to_string(), "0,2");
-    assert_eq!(topology.root().total_memory(), 6 << 30);
 }
 
 #[test]
@@ -290,7 +180,7 @@ fn an_object_that_crosses_others_is_dropped() {
 
 #[test]
 fn a_system_without_sys_is_an_error_that_names_the_file() {
-    let empty = Fake(TempDir::new().unwrap());
+    let empty = Fake::empty();
     let error = empty.error();
     let expected = empty.0.path().join("sys/devices/system/cpu/online");
     assert!(matches!(&error, DetectError::Unreadable { path, .. } if *path == expected), "{error:?}");
