@@ -8,6 +8,9 @@
 //! first node); levels; logical indexes; symmetric_subtree; total_memory; depths of groups.
 
 mod assemble;
+mod facts;
+mod kinds;
+mod merge;
 mod sets;
 mod shape;
 
@@ -17,7 +20,10 @@ use crate::read::Topo;
 use crate::set::{CpuSet, NodeSet};
 use crate::topology::Topology;
 
+pub use facts::Location;
+
 use assemble::assemble;
+use facts::Facts;
 use sets::Sets;
 use shape::{normal_levels, ordered_children};
 
@@ -180,6 +186,7 @@ pub struct Builder {
     infos: Vec<(String, String)>,
     allowed_cpuset: Option<CpuSet>,
     allowed_nodeset: Option<NodeSet>,
+    facts: Facts,
 }
 
 impl Default for Builder {
@@ -199,6 +206,7 @@ impl Builder {
             infos: Vec::new(),
             allowed_cpuset: None,
             allowed_nodeset: None,
+            facts: Facts::new(),
         }
     }
 
@@ -242,7 +250,7 @@ impl Builder {
         let sets = Sets::of(&self.nodes);
         let children = ordered_children(&self.nodes, &sets);
         let levels = normal_levels(&self.nodes, &children)?;
-        let topology = assemble(&self, sets, &children, &levels);
+        let topology = assemble(&self, sets, &children, &levels)?;
         topology.check().map_err(BuildError::Inconsistent)?;
         Ok(topology)
     }
@@ -254,6 +262,7 @@ impl Builder {
         if count >= u64::from(NONE) / 8 {
             return Err(BuildError::TooMany { count });
         }
+        self.facts.validate(self.nodes.len())?;
         let mut numbers: Vec<(Type, u32)> = Vec::new();
         for (id, (node, parent)) in self.nodes.iter().enumerate() {
             let ty = node.ty;

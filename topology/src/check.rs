@@ -6,6 +6,8 @@
 //! Equal sets are compared once: pairs that passed are remembered, and sets are stored apart (their records
 //! tile the tables too), so the work stays near-linear whatever the bytes say.
 
+mod facts;
+
 use std::collections::BTreeSet;
 
 use crate::error::CheckError;
@@ -23,7 +25,8 @@ pub(crate) fn check<T: Topo>(topology: &T) -> Result<(), CheckError> {
     set_table(topology)?;
     object_sets(topology)?;
     os_index_tables(topology)?;
-    references(topology)
+    references(topology)?;
+    facts::facts(topology)
 }
 
 fn record<T: Topo>(topology: &T, index: u32) -> Object {

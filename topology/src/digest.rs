@@ -1,7 +1,8 @@
 //! A 64-bit digest of everything a walk can read.
 
 use crate::handle::ObjectRef;
-use crate::object::ChildKind;
+use crate::memattrs::{Initiator, InitiatorRef};
+use crate::object::{ChildKind, Type};
 use crate::read::Topo;
 use crate::set::Bits;
 use crate::set_ref::SetRef;
@@ -108,5 +109,56 @@ pub(crate) fn digest<T: Topo>(topology: &T) -> u64 {
     mixer.set(topology.allowed_cpuset());
     mixer.set(topology.allowed_nodeset());
     mixer.infos(topology.infos());
+    facts(topology, &mut mixer);
     mixer.0
+}
+
+/// What is said beside the tree.
+fn facts<T: Topo>(topology: &T, mixer: &mut Mixer) {
+    for distances in topology.distances() {
+        mixer.text(distances.name());
+        mixer.word(distances.kind());
+        mixer.word(distances.len().into());
+        distances.objects().for_each(|object| mixer.word(object.index().into()));
+        distances.values().for_each(|value| mixer.word(value));
+    }
+    mixer.word(u64::MAX);
+    for attribute in topology.memory_attributes() {
+        mixer.text(Some(attribute.name()));
+        mixer.word(attribute.flags().into());
+        for (target, value) in attribute.targets(Initiator::Any) {
+            mixer.word(target.index().into());
+            mixer.option(value);
+            for (from, value) in attribute.initiators(&target) {
+                match from {
+                    InitiatorRef::Cpuset(cpuset) => mixer.set(Some(cpuset)),
+                    InitiatorRef::Object(object) => mixer.word(object.index().into()),
+                }
+                mixer.word(value);
+            }
+        }
+        mixer.word(u64::MAX);
+    }
+    for kind in topology.cpu_kinds() {
+        mixer.set(kind.cpuset());
+        mixer.option(kind.efficiency().map(u64::from));
+        mixer.option(kind.forced_efficiency().map(u64::from));
+        mixer.infos(kind.infos());
+    }
+    mixer.word(u64::MAX);
+    for tier in topology.memory_tiers() {
+        mixer.word(tier.kinds());
+        mixer.set(tier.nodeset());
+        mixer.infos(tier.infos());
+    }
+    mixer.word(u64::MAX);
+    for locality in topology.pci_localities() {
+        let (first, last) = locality.buses();
+        [locality.domain(), first, last].into_iter().for_each(|number| mixer.word(number.into()));
+        mixer.set(locality.cpuset());
+    }
+    mixer.word(u64::MAX);
+    topology.support().for_each(|name| mixer.text(Some(name)));
+    Type::ALL.into_iter().for_each(|ty| mixer.word(topology.filter(ty) as u64));
+    mixer.word(topology.flags());
 }

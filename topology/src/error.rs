@@ -109,6 +109,39 @@ pub enum BuildError {
         /// How many there are.
         count: u64,
     },
+    /// A matrix of distances needs two objects or more, each once, and a value for each pair.
+    Distances {
+        /// How many objects were given.
+        objects: u64,
+        /// How many values.
+        values: u64,
+        /// How many of the objects are different ones.
+        different: u64,
+    },
+    /// Distances or memory attributes name an object that is not one of this builder's.
+    UnknownObject {
+        /// What was given as the object.
+        object: u32,
+    },
+    /// Flags of a memory attribute must say which order is better, nothing unknown, and the same each time.
+    MemoryAttributeFlags {
+        /// The attribute's name.
+        name: String,
+        /// The flags.
+        flags: u32,
+        /// Those it was added with, if it had been.
+        expected: Option<u32>,
+    },
+    /// No memory attribute has this id.
+    MemoryAttributeId {
+        /// The id.
+        id: u32,
+    },
+    /// A value of an attribute that is computed, or from nowhere although the attribute needs an initiator.
+    MemoryValue {
+        /// The attribute's name.
+        name: String,
+    },
     /// The sets or numbers given contradict each other; see the rule that is broken.
     Inconsistent(CheckError),
 }
@@ -129,6 +162,26 @@ impl fmt::Display for BuildError {
             Self::TooDeep { limit } => write!(f, "not a topology: more than {limit} levels"),
             Self::TooManyKinds { limit } => write!(f, "not a topology: more than {limit} kinds of objects"),
             Self::TooMany { count } => write!(f, "topology too large: {count} records in one table"),
+            Self::Distances { objects, values, different } => write!(
+                f,
+                "not a topology: {values} distances between {objects} objects, {different} of them different"
+            ),
+            Self::UnknownObject { object } => {
+                write!(f, "not a topology: object {object}, which is named, is not in this builder")
+            }
+            Self::MemoryAttributeFlags { name, flags, expected: None } => {
+                write!(f, "not a topology: flags {flags:#x} of memory attribute {name:?}")
+            }
+            Self::MemoryAttributeFlags { name, flags, expected: Some(expected) } => {
+                write!(f, "not a topology: flags {flags:#x} of memory attribute {name:?}, had {expected:#x}")
+            }
+            Self::MemoryAttributeId { id } => write!(f, "not a topology: no memory attribute has id {id}"),
+            Self::MemoryValue { name } => {
+                write!(
+                    f,
+                    "not a topology: memory attribute {name:?} cannot have this value, or not from there"
+                )
+            }
             Self::Inconsistent(_) => write!(f, "not a topology: the description contradicts itself"),
         }
     }
@@ -400,6 +453,28 @@ pub enum CheckError {
         /// How many records there are.
         len: u32,
     },
+    /// Runs of a table of distances or memory values must follow each other without gap or overlap.
+    Run {
+        /// The record that has the run; [`NONE`](crate::NONE) if records are in no run.
+        record: u32,
+        /// Which field.
+        field: &'static str,
+        /// Where the run starts.
+        first: u32,
+        /// How long it is.
+        len: u32,
+        /// Where it has to start.
+        expected: u32,
+        /// How many records the table has.
+        table: u32,
+    },
+    /// What is said beside the tree must make sense.
+    Fact {
+        /// The record, of the table that the rule is about.
+        record: u32,
+        /// What must hold.
+        rule: &'static str,
+    },
 }
 
 impl fmt::Display for CheckError {
@@ -466,6 +541,11 @@ impl fmt::Display for CheckError {
             Self::Reference { object, field, found, len } => {
                 write!(f, "record {object}: {field} is {found}, but there are {len}")
             }
+            Self::Run { record, field, first, len, expected, table } => write!(
+                f,
+                "record {record}: {field} has {len} records from {first}; they must start at {expected} of {table}"
+            ),
+            Self::Fact { record, rule } => write!(f, "record {record}: {rule}"),
         }
     }
 }

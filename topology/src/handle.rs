@@ -3,10 +3,12 @@
 use core::fmt;
 use core::ops::Range;
 
+use crate::cpukinds;
 use crate::object::{
     Bridge, Cache, ChildKind, Extra, Group, NONE, Object, OsDevice, PageType, Pci, Span, Type,
 };
 use crate::read::{Topo, infos};
+use crate::set::Bits;
 use crate::set_ref::SetRef;
 
 /// A handle on one object of a topology: two words, to be copied.
@@ -331,6 +333,25 @@ impl<'a, T: Topo> ObjectRef<'a, T> {
     /// Attributes of an OS device.
     pub fn os_device(&self) -> Option<OsDevice> {
         self.topology.os_device_record(self.attributes(|ty| ty == Type::OsDevice)?)
+    }
+}
+
+/// What other tables say of it.
+impl<'a, T: Topo> ObjectRef<'a, T> {
+    /// Which kind of processors a core has, as an index of [`Topo::cpu_kinds`]; `None` if that is unknown or
+    /// mixed, and for other types. 0 where kinds are not told apart. O(kinds).
+    pub fn core_kind(&self) -> Option<u32> {
+        cpukinds::of_core(self)
+    }
+
+    /// Which tier of memory a NUMA node is in, as an index of [`Topo::memory_tiers`]. O(tiers).
+    pub fn memory_tier(&self) -> Option<u32> {
+        let os_index = self.os_index().filter(|_| self.ty() == Type::NumaNode)?;
+        let position = self
+            .topology
+            .memory_tiers()
+            .position(|tier| tier.nodeset().is_some_and(|nodeset| nodeset.contains(os_index)))?;
+        u32::try_from(position).ok()
     }
 }
 

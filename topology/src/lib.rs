@@ -38,19 +38,26 @@
 //! | `object` | types, the record of an object, attributes |
 //! | `set` | sets of processors and nodes: owned, tests on any, text forms |
 //! | `topology` | the tables that are archived, and access to them by index |
+//! | `distances`, `memattrs`, `cpukinds`, `machine` | matrices of distances, memory attributes, kinds of processors, and the rest of what is said of the whole |
 //! | `read`, `handle`, `set_ref` | the reading methods; handles on objects and on stored sets |
-//! | `check`, `digest`, `render` | what is built on reading |
+//! | `check`, `digest`, `render`, `jsonl` | what is built on reading |
 //! | `builder` | from a description to the tables |
+//! | [`xml`] | hwloc's XML |
 //! | `live` | the description of the running machine |
 
 #![forbid(unsafe_code)]
 
 mod builder;
 mod check;
+mod cpukinds;
 mod digest;
+mod distances;
 mod error;
 mod handle;
+mod jsonl;
 mod live;
+mod machine;
+mod memattrs;
 mod native;
 mod object;
 mod read;
@@ -60,11 +67,19 @@ mod set_ref;
 #[cfg(test)]
 mod tests;
 mod topology;
+pub mod xml;
 
-pub use builder::{Attributes, Builder, Node, NodeId};
+pub use builder::{Attributes, Builder, Location, Node, NodeId};
+pub use cpukinds::{CpuKind, CpuKindRef, NoCpuKind};
+pub use distances::{DistanceMatrix, DistancesRef};
 pub use error::{BuildError, CheckError, DetectError, ParseSetError, UnknownType};
 pub use handle::{Children, Descendants, ObjectRef};
+pub use jsonl::records;
 pub use live::Detector;
+pub use machine::{Filter, MemoryTier, MemoryTierRef, PciLocality, PciLocalityRef};
+pub use memattrs::{
+    Initiator, InitiatorEntry, InitiatorRef, MemoryAttribute, MemoryAttributeRef, MemoryTarget, MemoryValue,
+};
 pub use object::{
     Arity, Bridge, Cache, CacheKind, ChildKind, Extra, Group, Info, NONE, Numa, Object, OsDevice, PageType,
     Pci, Span, Type,
@@ -74,6 +89,6 @@ pub use render::{Render, render};
 pub use set::{Bits, CpuSet, END, NodeSet, Set};
 pub use set_ref::SetRef;
 pub use topology::{
-    ArchivedTopology, AttributeTables, Level, OsIndexEntry, OsIndexTable, Run, SetEntry, SetTable, Tables,
-    Topology,
+    ArchivedTopology, AttributeTables, DistanceTables, Level, MemoryAttributeTables, OsIndexEntry,
+    OsIndexTable, Run, SetEntry, SetTable, Tables, Topology,
 };

@@ -12,9 +12,13 @@
 use core::ops::Range;
 
 use crate::check;
+use crate::cpukinds::{self, CpuKindRef, NoCpuKind};
 use crate::digest;
+use crate::distances::DistancesRef;
 use crate::error::CheckError;
 use crate::handle::ObjectRef;
+use crate::machine::{Filter, MemoryTierRef, PciLocalityRef};
+use crate::memattrs::MemoryAttributeRef;
 use crate::object::{ChildKind, Span, Type};
 use crate::set::Bits;
 use crate::set_ref::SetRef;
@@ -166,6 +170,80 @@ pub trait Topo: Tables + Sized {
         infos(self, self.own_infos())
     }
 
+    /// The matrices of distances between objects.
+    fn distances(&self) -> impl Iterator<Item = DistancesRef<'_, Self>> {
+        (0..self.distance_matrix_count()).filter_map(|index| DistancesRef::new(self, index))
+    }
+
+    /// The matrices with this name, such as `NUMALatency`.
+    fn distances_by_name(&self, name: &str) -> impl Iterator<Item = DistancesRef<'_, Self>> {
+        self.distances().filter(move |distances| distances.name() == Some(name))
+    }
+
+    /// The matrices between objects of type `ty`, and of that only.
+    fn distances_by_type(&self, ty: Type) -> impl Iterator<Item = DistancesRef<'_, Self>> {
+        self.distances().filter(move |distances| distances.object_type() == Some(ty))
+    }
+
+    /// The memory attributes, by id.
+    fn memory_attributes(&self) -> impl Iterator<Item = MemoryAttributeRef<'_, Self>> {
+        (0..self.memory_attribute_count()).filter_map(|id| MemoryAttributeRef::new(self, id))
+    }
+
+    /// The memory attribute with this id, such as
+    /// [`MemoryAttribute::BANDWIDTH`](crate::MemoryAttribute::BANDWIDTH). O(1).
+    fn memory_attribute(&self, id: u32) -> Option<MemoryAttributeRef<'_, Self>> {
+        MemoryAttributeRef::new(self, id)
+    }
+
+    /// The memory attribute with this name. O(attributes).
+    fn memory_attribute_by_name(&self, name: &str) -> Option<MemoryAttributeRef<'_, Self>> {
+        self.memory_attributes().find(|attribute| attribute.name() == name)
+    }
+
+    /// The kinds of processors, the least powerful first if they could be ranked.
+    fn cpu_kinds(&self) -> impl Iterator<Item = CpuKindRef<'_, Self>> {
+        (0..self.cpu_kind_count()).filter_map(|index| CpuKindRef::new(self, index))
+    }
+
+    /// The kind that all processors of `cpuset` are of. O(kinds).
+    ///
+    /// # Errors
+    /// [`NoCpuKind`] says whether there is none, or several.
+    fn cpu_kind_of(&self, cpuset: &impl Bits) -> Result<CpuKindRef<'_, Self>, NoCpuKind> {
+        cpukinds::of_cpuset(self, cpuset)
+    }
+
+    /// The tiers of memory, the best first.
+    fn memory_tiers(&self) -> impl Iterator<Item = MemoryTierRef<'_, Self>> {
+        (0..self.memory_tier_count()).filter_map(|index| MemoryTierRef::new(self, index))
+    }
+
+    /// Which processors the PCI buses are near to.
+    fn pci_localities(&self) -> impl Iterator<Item = PciLocalityRef<'_, Self>> {
+        (0..self.pci_locality_count()).filter_map(|index| PciLocalityRef::new(self, index))
+    }
+
+    /// What is supported where the topology was made: hwloc's names, `discovery.pu`, `cpubind.set_proc_cpubind`.
+    fn support(&self) -> impl Iterator<Item = &str> {
+        (0..self.support_count()).filter_map(|index| self.string(self.support_record(index)?))
+    }
+
+    /// Whether a feature is supported where the topology was made. O(features).
+    fn supports(&self, name: &str) -> bool {
+        self.support().any(|found| found == name)
+    }
+
+    /// Which objects of type `ty` the topology was asked to keep. O(1).
+    fn filter(&self, ty: Type) -> Filter {
+        self.filter_record(ty as u32).unwrap_or_default()
+    }
+
+    /// hwloc's topology flags (`hwloc_topology_get_flags`), as they were when the topology was made.
+    fn flags(&self) -> u64 {
+        self.flag_bits()
+    }
+
     /// Checks every structural invariant.
     ///
     /// Once this is `Ok`, the tree is a tree, levels and tables by os_index are complete, and sets nest as they
@@ -221,7 +299,10 @@ fn by_os_index<T: Topo>(topology: &T, table: Type, os_index: u32) -> Option<Obje
     topology.object(index)
 }
 
-pub(crate) fn infos<T: Topo>(topology: &T, span: Span) -> impl Iterator<Item = (&str, &str)> {
+pub(crate) fn infos<'a, T: Topo>(
+    topology: &'a T,
+    span: Span,
+) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a, T> {
     span.within(topology.info_count()).filter_map(|index| {
         let info = topology.info_record(index)?;
         Some((topology.string(info.name)?, topology.string(info.value)?))

@@ -72,7 +72,7 @@ impl<T: Topo> fmt::Display for Line<'_, T> {
             None => write!(f, "{}", object.ty())?,
         }
         if let Some(subtype) = object.subtype() {
-            write!(f, "({subtype})")?;
+            write!(f, "({})", subtype.escape_debug())?;
         }
         if object.ty() != Type::Machine {
             write!(f, " L#{}", object.logical_index())?;

@@ -19,7 +19,7 @@ use crate::error::ParseSetError;
 pub const END: u32 = u32::MAX;
 
 /// How long a mask may be. A mask says little per byte: this keeps a hostile one from taking long.
-const MASK_WORDS: usize = 1 << 20;
+pub(crate) const MASK_WORDS: usize = 1 << 20;
 
 /// A set of processors, by os_index.
 pub type CpuSet = Set;

@@ -1,20 +1,27 @@
 //! Tests that need to break a topology from within: one per rule of `check`, and reading whatever is there.
 
+mod facts;
+
 use graven::rkyv;
 use proptest::prelude::*;
 
 use crate::builder::{Attributes, Builder, Node};
 use crate::error::CheckError;
+use crate::jsonl::records;
+use crate::memattrs::InitiatorEntry;
 use crate::object::{Bridge, Cache, CacheKind, ChildKind, Group, NONE, OsDevice, PageType, Pci, Span, Type};
 use crate::read::Topo;
 use crate::render::render;
 use crate::set::{Bits, Set};
 use crate::topology::{ArchivedTopology, OsIndexEntry, OsIndexTable, Run, SetEntry, SetTable, Topology};
+use crate::xml;
+
+use facts::{exercise_facts, facts};
 
 /// Two packages, each with a NUMA node behind a memory-side cache, caches, cores of two threads; PUs numbered so
 /// that sets are stored in all three forms; one object at least of every list and attribute.
 fn sample() -> Topology {
-    let mut builder = Builder::new();
+    let (mut builder, mut nodes) = (Builder::new(), Vec::new());
     builder.info("Source", "test");
     for package in 0..2 {
         let node = Node::new(Type::Package).os_index(package).info("CPUModel", "Model");
@@ -26,7 +33,7 @@ fn sample() -> Topology {
         let side = builder.add(package_id, Node::new(Type::MemCache).attributes(Attributes::Cache(side)));
         let page_types = vec![PageType { size: 4096, count: 1 << 20 }];
         let memory = Attributes::Numa { local_memory: 1 << 32, page_types };
-        builder.add(side, Node::new(Type::NumaNode).os_index(package).attributes(memory));
+        nodes.push(builder.add(side, Node::new(Type::NumaNode).os_index(package).attributes(memory)));
         for core in 0..2 {
             let l2 =
                 Cache { size: 1 << 20, level: 2, line_size: 64, associativity: 8, kind: CacheKind::Unified };
@@ -48,9 +55,10 @@ fn sample() -> Topology {
     );
     let pci = builder.add(bridge, Node::new(Type::PciDevice).attributes(Attributes::Pci(Pci::default())));
     let device = Attributes::OsDevice(OsDevice { kinds: OsDevice::NETWORK });
-    builder.add(pci, Node::new(Type::OsDevice).name("eth0").attributes(device));
+    let device = builder.add(pci, Node::new(Type::OsDevice).name("eth0").attributes(device));
     let misc = builder.add(Builder::ROOT, Node::new(Type::Misc).name("note").subtype("by hand"));
     builder.add(misc, Node::new(Type::Misc));
+    facts(&mut builder, nodes, device);
     builder.build().expect("the sample is a topology")
 }
 
@@ -81,6 +89,7 @@ macro_rules! refuses {
         }
     )*};
 }
+use refuses;
 
 refuses! {
     no_objects_are_refused: |t| t.objects.clear() => CheckError::Empty,
@@ -298,7 +307,9 @@ fn exercise<T: Topo>(topology: &T) {
     }
     [topology.allowed_cpuset(), topology.allowed_nodeset()].into_iter().for_each(set);
     let _ = (topology.covering(&Set::only(4)), topology.by_gp_index(3), topology.infos().count());
-    let _ = (topology.check(), topology.digest(), render(topology).to_string());
+    exercise_facts(topology);
+    let _ = (topology.check(), topology.digest(), render(topology).to_string(), records(topology).count());
+    let _ = xml::to_string(topology);
     let _ = render(topology).only(Type::Pu).to_string();
 }
 
@@ -316,7 +327,7 @@ fn poke(t: &mut Topology, place: u8, index: u32, value: u32) {
         }
     }
     let span = Span { first: value, len: index.rotate_left(7) };
-    match place % 32 {
+    match place % 48 {
         place @ 0..18 => {
             change(&mut t.objects, index, |object| match place {
                 0 => object.parent = value,
@@ -359,7 +370,30 @@ fn poke(t: &mut Topology, place: u8, index: u32, value: u32) {
         28 => change(&mut t.extras, index, |extra| extra.infos = span),
         29 => change(&mut t.infos, index, |info| info.name = value),
         30 => change(&mut t.attributes.numa, index, |numa| numa.page_types = span),
-        _ => t.own_infos = span,
+        31 => t.own_infos = span,
+        32 => change(&mut t.distances.matrices, index, |matrix| matrix.objects = span),
+        33 => change(&mut t.distances.matrices, index, |matrix| matrix.first_value = value),
+        34 => change(&mut t.distances.objects, index, |object| *object = value),
+        35 => change(&mut t.memory_attributes.attributes, index, |attribute| attribute.targets = span),
+        36 => change(&mut t.memory_attributes.attributes, index, |attribute| attribute.flags = value),
+        37 => change(&mut t.memory_attributes.targets, index, |target| target.values = span),
+        38 => change(&mut t.memory_attributes.targets, index, |target| target.object = value),
+        39 => {
+            let from = match value % 3 {
+                0 => InitiatorEntry::Any,
+                1 => InitiatorEntry::Cpuset { set: value / 3 },
+                _ => InitiatorEntry::Object { object: value / 3 },
+            };
+            change(&mut t.memory_attributes.values, index, |entry| entry.from = from);
+        }
+        40 => change(&mut t.cpu_kinds, index, |kind| kind.cpuset = value),
+        41 => change(&mut t.cpu_kinds, index, |kind| kind.infos = span),
+        42 => change(&mut t.cpu_kinds, index, |kind| kind.efficiency = value),
+        43 => change(&mut t.memory_tiers, index, |tier| tier.nodeset = value),
+        44 => change(&mut t.pci_localities, index, |locality| locality.cpuset = value),
+        45 => change(&mut t.support, index, |name| *name = value),
+        46 => t.filters.truncate(index as usize % 32),
+        _ => t.strings.truncate(index as usize % 32),
     }
 }
 

@@ -12,6 +12,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::cpukinds::CpuKind;
+use crate::distances::DistanceMatrix;
+use crate::machine::{Filter, MemoryTier, PciLocality};
+use crate::memattrs::{MemoryAttribute, MemoryTarget, MemoryValue};
 use crate::native::{Native, native_record};
 use crate::object::{
     Bridge, Cache, Extra, Group, Info, NONE, Numa, Object, OsDevice, PageType, Pci, Span, Type,
@@ -39,6 +43,14 @@ pub struct Topology {
     pub(crate) extras: Vec<Extra>,
     pub(crate) infos: Vec<Info>,
     pub(crate) own_infos: Span,
+    pub(crate) distances: DistanceTables,
+    pub(crate) memory_attributes: MemoryAttributeTables,
+    pub(crate) cpu_kinds: Vec<CpuKind>,
+    pub(crate) memory_tiers: Vec<MemoryTier>,
+    pub(crate) pci_localities: Vec<PciLocality>,
+    pub(crate) support: Vec<u32>,
+    pub(crate) filters: Vec<Filter>,
+    pub(crate) flags: u64,
     pub(crate) strings: Vec<String>,
 }
 
@@ -213,6 +225,24 @@ pub struct AttributeTables {
     pub(crate) os_devices: Vec<OsDevice>,
 }
 
+/// Matrices of distances.
+#[graven::object]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DistanceTables {
+    pub(crate) matrices: Vec<DistanceMatrix>,
+    pub(crate) objects: Vec<u32>,
+    pub(crate) values: Vec<u64>,
+}
+
+/// Memory attributes, their targets, and the targets' values.
+#[graven::object]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MemoryAttributeTables {
+    pub(crate) attributes: Vec<MemoryAttribute>,
+    pub(crate) targets: Vec<MemoryTarget>,
+    pub(crate) values: Vec<MemoryValue>,
+}
+
 /// Gives out indexes: the same value gets the same one, and they count up in the order of first use.
 pub(crate) struct Interner<T> {
     ids: BTreeMap<T, u32>,
@@ -322,6 +352,52 @@ pub trait Tables {
     fn info_record(&self, index: u32) -> Option<Info>;
     /// The infos of the topology itself.
     fn own_infos(&self) -> Span;
+    /// Number of matrices of distances.
+    fn distance_matrix_count(&self) -> u32;
+    /// The matrix at `index`.
+    fn distance_matrix(&self, index: u32) -> Option<DistanceMatrix>;
+    /// Number of objects of all matrices.
+    fn distance_object_count(&self) -> u32;
+    /// The object in slot `index` of the objects of all matrices.
+    fn distance_object(&self, index: u32) -> Option<u32>;
+    /// Number of values of all matrices.
+    fn distance_value_count(&self) -> u32;
+    /// The value in slot `index` of the values of all matrices.
+    fn distance_value(&self, index: u32) -> Option<u64>;
+    /// Number of memory attributes.
+    fn memory_attribute_count(&self) -> u32;
+    /// The memory attribute whose id is `index`.
+    fn memory_attribute_record(&self, index: u32) -> Option<MemoryAttribute>;
+    /// Number of targets of all memory attributes.
+    fn memory_target_count(&self) -> u32;
+    /// The target at `index`.
+    fn memory_target(&self, index: u32) -> Option<MemoryTarget>;
+    /// Number of values of all targets.
+    fn memory_value_count(&self) -> u32;
+    /// The value at `index`.
+    fn memory_value(&self, index: u32) -> Option<MemoryValue>;
+    /// Number of kinds of processors.
+    fn cpu_kind_count(&self) -> u32;
+    /// The kind of processors at `index`.
+    fn cpu_kind_record(&self, index: u32) -> Option<CpuKind>;
+    /// Number of memory tiers.
+    fn memory_tier_count(&self) -> u32;
+    /// The memory tier at `index`.
+    fn memory_tier_record(&self, index: u32) -> Option<MemoryTier>;
+    /// Number of PCI localities.
+    fn pci_locality_count(&self) -> u32;
+    /// The PCI locality at `index`.
+    fn pci_locality_record(&self, index: u32) -> Option<PciLocality>;
+    /// Number of features that are supported where the topology was made.
+    fn support_count(&self) -> u32;
+    /// The name of the feature at `index`, by its index in the table of strings.
+    fn support_record(&self, index: u32) -> Option<u32>;
+    /// Number of filters: one per type.
+    fn filter_count(&self) -> u32;
+    /// The filter for the type that is at `index` of [`Type::ALL`].
+    fn filter_record(&self, index: u32) -> Option<Filter>;
+    /// hwloc's topology flags. [`Topo::flags`](crate::Topo::flags) is the same.
+    fn flag_bits(&self) -> u64;
     /// Number of strings.
     fn string_count(&self) -> u32;
     /// The string at `index`.
@@ -352,6 +428,18 @@ macro_rules! tables {
                 page_type_count, page_type -> PageType: self.attributes.page_types;
                 extra_count, extra -> Extra: self.extras;
                 info_count, info_record -> Info: self.infos;
+                distance_matrix_count, distance_matrix -> DistanceMatrix: self.distances.matrices;
+                distance_object_count, distance_object -> u32: self.distances.objects;
+                distance_value_count, distance_value -> u64: self.distances.values;
+                memory_attribute_count, memory_attribute_record -> MemoryAttribute:
+                    self.memory_attributes.attributes;
+                memory_target_count, memory_target -> MemoryTarget: self.memory_attributes.targets;
+                memory_value_count, memory_value -> MemoryValue: self.memory_attributes.values;
+                cpu_kind_count, cpu_kind_record -> CpuKind: self.cpu_kinds;
+                memory_tier_count, memory_tier_record -> MemoryTier: self.memory_tiers;
+                pci_locality_count, pci_locality_record -> PciLocality: self.pci_localities;
+                support_count, support_record -> u32: self.support;
+                filter_count, filter_record -> Filter: self.filters;
             }
             tables! { @record self
                 cache_record -> Cache: self.attributes.caches;
@@ -407,6 +495,10 @@ macro_rules! tables {
 
             fn own_infos(&self) -> Span {
                 self.own_infos.native()
+            }
+
+            fn flag_bits(&self) -> u64 {
+                self.flags.native()
             }
 
             fn string_count(&self) -> u32 {

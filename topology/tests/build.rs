@@ -152,6 +152,9 @@ fn a_machine_of_32768_processing_units_takes_less_than_six_megabytes() {
     assert!(topology.root().symmetric_subtree());
     let bytes = rkyv::to_bytes::<rkyv::rancor::Error>(&topology).unwrap();
     assert!(bytes.len() < 6_000_000, "{} bytes", bytes.len());
+    let segment = graven::encoded_len(&topology).unwrap();
+    assert!(segment as f64 <= 0.05 * 322_945_024.0, "{segment} bytes, schema and all");
+    assert_eq!(topology.pu(32_767).unwrap().logical_index(), 32_767);
 }
 
 macro_rules! refuses {

@@ -2,16 +2,23 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use crate::error::BuildError;
 use crate::object::{Arity, Cache, ChildKind, Extra, Group, Info, NONE, Numa, Object, PageType, Span, Type};
 use crate::set::Set;
 use crate::topology::{AttributeTables, Interner, Level, OsIndexTable, SPECIAL, SetInterner, Topology};
 
+use super::facts::FactTables;
 use super::sets::Sets;
 use super::shape::Lists;
 use super::{Attributes, Builder, Node};
 
 /// Everything in its table.
-pub(super) fn assemble(builder: &Builder, sets: Sets, children: &Lists, normal: &[Vec<u32>]) -> Topology {
+pub(super) fn assemble(
+    builder: &Builder,
+    sets: Sets,
+    children: &Lists,
+    normal: &[Vec<u32>],
+) -> Result<Topology, BuildError> {
     let nodes = &builder.nodes;
 
     // Breadth first: where each described object goes.
@@ -113,7 +120,9 @@ pub(super) fn assemble(builder: &Builder, sets: Sets, children: &Lists, normal: 
     }
     let allowed_cpuset = pool.intern(builder.allowed_cpuset.as_ref().unwrap_or(&sets.cpuset[0]));
     let allowed_nodeset = pool.intern(builder.allowed_nodeset.as_ref().unwrap_or(&sets.nodeset[0]));
-    Topology {
+    let machine = (&sets.cpuset[0], &sets.nodeset[0]);
+    let facts = FactTables::of(&builder.facts, &place, machine, &mut texts, &mut pool)?;
+    Ok(Topology {
         objects,
         levels,
         cousins,
@@ -127,8 +136,16 @@ pub(super) fn assemble(builder: &Builder, sets: Sets, children: &Lists, normal: 
         extras: texts.extras,
         infos: texts.infos,
         own_infos,
+        distances: facts.distances,
+        memory_attributes: facts.memory_attributes,
+        cpu_kinds: facts.cpu_kinds,
+        memory_tiers: facts.memory_tiers,
+        pci_localities: facts.pci_localities,
+        support: facts.support,
+        filters: facts.filters,
+        flags: facts.flags,
         strings: texts.strings,
-    }
+    })
 }
 
 /// Whether all normal children are equal in depth and arity, level by level, down to the processing units.
@@ -156,7 +173,7 @@ fn symmetric_subtrees(
 }
 
 /// Strings, infos and extras while they are filled.
-struct Texts {
+pub(super) struct Texts {
     strings: Vec<String>,
     ids: Interner<String>,
     infos: Vec<Info>,
@@ -168,14 +185,14 @@ impl Texts {
         Self { strings: Vec::new(), ids: Interner::new(), infos: Vec::new(), extras: Vec::new() }
     }
 
-    fn string(&mut self, text: &String) -> u32 {
+    pub(super) fn string(&mut self, text: &String) -> u32 {
         self.ids.intern(text, |text| {
             self.strings.push(text.clone());
             self.strings.len() as u32 - 1
         })
     }
 
-    fn infos(&mut self, infos: &[(String, String)]) -> Span {
+    pub(super) fn infos(&mut self, infos: &[(String, String)]) -> Span {
         let first = self.infos.len() as u32;
         for (name, value) in infos {
             let info = Info { name: self.string(name), value: self.string(value) };
