@@ -44,6 +44,8 @@
 //! | `builder` | from a description to the tables |
 //! | [`xml`] | hwloc's XML |
 //! | `live` | the description of the running machine |
+//! | `synthetic` | the description of a machine in a line of text |
+//! | `restrict`, `user_data` | what only an owned topology can do, and what a process says of any |
 
 #![forbid(unsafe_code)]
 
@@ -62,11 +64,14 @@ mod native;
 mod object;
 mod read;
 mod render;
+mod restrict;
 mod set;
 mod set_ref;
+mod synthetic;
 #[cfg(test)]
 mod tests;
 mod topology;
+mod user_data;
 pub mod xml;
 
 pub use builder::{Attributes, Builder, Location, Node, NodeId};
@@ -86,9 +91,12 @@ pub use object::{
 };
 pub use read::{LevelRef, Topo, TypeDepth};
 pub use render::{Render, render};
+pub use restrict::{RestrictError, RestrictOptions};
 pub use set::{Bits, CpuSet, END, NodeSet, Set};
 pub use set_ref::SetRef;
+pub use synthetic::{SyntheticError, synthetic};
 pub use topology::{
     ArchivedTopology, AttributeTables, DistanceTables, Level, MemoryAttributeTables, OsIndexEntry,
     OsIndexTable, Run, SetEntry, SetTable, Tables, Topology,
 };
+pub use user_data::UserData;

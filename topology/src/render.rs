@@ -21,8 +21,11 @@ pub fn render<T: Topo>(topology: &T) -> Render<'_, T> {
     Render { topology, only: None }
 }
 
-/// Levels below this one are indented like it.
-const MAX_INDENT: usize = 64;
+/// Indentation of the deepest level; those below it are indented like it. Padding would write each space by itself.
+const INDENT: &str = match str::from_utf8(&[b' '; 128]) {
+    Ok(spaces) => spaces,
+    Err(_) => "",
+};
 
 /// What [`render`] returns: print it with `{}`.
 pub struct Render<'a, T> {
@@ -45,7 +48,7 @@ impl<T: Topo> fmt::Display for Render<'_, T> {
         // An explicit stack, and a bound on the indentation: the depth of the tree is the writer's choice.
         let mut stack = vec![(0usize, self.topology.root())];
         while let Some((indent, object)) = stack.pop() {
-            writeln!(f, "{:indent$}{}", "", Line(object), indent = indent.min(MAX_INDENT) * 2)?;
+            writeln!(f, "{}{}", &INDENT[..(indent * 2).min(INDENT.len())], Line(object))?;
             for kind in [ChildKind::Misc, ChildKind::Io, ChildKind::Normal, ChildKind::Memory] {
                 stack.extend(object.children(kind).rev().map(|child| (indent + 1, child)));
             }
