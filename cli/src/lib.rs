@@ -5,7 +5,9 @@
 //! | [`inspect`] | what a segment says about itself: header, objects, sizes |
 //! | [`schema`] | the layouts of its objects, as text or JSON |
 //! | [`verify`] | checking every byte of it |
-//! | [`topology`] | writing and showing topologies |
+//! | [`topology`] | writing, showing and exporting topologies |
+//! | [`distances`] | their matrices of distances |
+//! | [`draw`] | pictures of them |
 //! | [`demo`] | one topology in several processes at several addresses |
 //! | `source` | reading files that others may be editing, or that are no files |
 //! | `text` | sizes, tables, and texts from files made harmless for terminals |
@@ -16,6 +18,8 @@
 #![deny(unsafe_code)]
 
 pub mod demo;
+pub mod distances;
+pub mod draw;
 mod failure;
 pub mod inspect;
 pub mod schema;
@@ -24,24 +28,29 @@ mod text;
 pub mod topology;
 pub mod verify;
 
+use std::ffi::OsStr;
 use std::io::Write;
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 use graven_topology::Type;
 
 pub use failure::Failure;
+use topology::Origin;
 
 /// The command line.
 #[derive(Debug, Parser)]
 #[command(
     name = "graven",
     version,
-    about = "Look into graven segments; write, show and share topologies",
+    about = "Look into graven segments; write, show, draw and share topologies",
     after_help = "\
 Examples:
   graven topology demo              one topology, several processes, several addresses
   graven topology write here.grv    write this machine's topology
+  graven topology show here.grv     show it as a tree
   graven inspect here.grv           what is in the file
   graven schema here.grv            how its objects are laid out
   graven verify here.grv            is every byte as it was written?
@@ -100,16 +109,27 @@ Examples:
         /// The segment
         file: PathBuf,
     },
-    /// Write, show and share this machine's topology
+    /// Write, show, draw and share topologies of machines
     #[command(
         subcommand,
         after_help = "\
 Examples:
   graven topology demo
   graven topology write here.grv
-  graven topology show here.grv --type core"
+  graven topology show here.grv --type core
+  graven topology draw here.grv -o here.svg"
     )]
     Topology(TopologyCommand),
+    /// Print a script that completes this command's arguments in a shell
+    #[command(after_help = "\
+Examples:
+  graven completions bash > ~/.local/share/bash-completion/completions/graven
+  graven completions zsh > \"${fpath[1]}/_graven\"
+  graven completions fish > ~/.config/fish/completions/graven.fish")]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -122,14 +142,23 @@ enum TopologyCommand {
 Example:
   graven topology demo")]
     Demo,
-    /// Write this machine's topology as a segment
+    /// Write this machine's topology, or one from hwloc's XML or a description, as a segment
     ///
     /// The file is replaced atomically.
     #[command(after_help = "\
 Examples:
   graven topology write here.grv
-  graven topology write /dev/shm/topology.grv && graven topology show /dev/shm/topology.grv")]
+  graven topology write /dev/shm/topology.grv && graven topology show /dev/shm/topology.grv
+  graven topology write --xml other.xml other.grv
+  ssh other lstopo --of xml | graven topology write --xml - other.grv
+  graven topology write --synthetic 'package:2 l3:4 core:8 pu:2' imagined.grv")]
     Write {
+        /// Read the topology from this file of hwloc's XML (formats 1.x to 3.0; - is standard input)
+        #[arg(long, value_name = "FILE")]
+        xml: Option<PathBuf>,
+        /// Make the topology up from one of hwloc's synthetic descriptions
+        #[arg(long, value_name = "DESCRIPTION", conflicts_with = "xml")]
+        synthetic: Option<String>,
         /// The file to write
         out: PathBuf,
     },
@@ -140,13 +169,57 @@ Examples:
 Examples:
   graven topology show here.grv
   graven topology show here.grv --type core
-  graven topology show here.grv --type numanode")]
+  graven topology show here.grv --type numanode
+  graven topology show here.grv --jsonl | jq 'select(.rec == \"memattr\")'")]
     Show {
         /// The segment
         file: PathBuf,
         /// Print only the objects of this type, one on a line: core, pu, numanode, l2, pcidev, ...
-        #[arg(long = "type", value_name = "TYPE")]
+        #[arg(long = "type", value_name = "TYPE", value_parser = types(), hide_possible_values = true)]
         ty: Option<Type>,
+        /// Print all there is as JSON, a record on a line: topology, levels, objects, distances, memattrs, cpukinds
+        #[arg(long)]
+        jsonl: bool,
+    },
+    /// Print the topology in a segment as hwloc's XML
+    ///
+    /// Format 2.0, which hwloc reads from version 2.0 on.
+    #[command(after_help = "\
+Examples:
+  graven topology xml here.grv > here.xml
+  graven topology xml here.grv | lstopo --if xml -i -")]
+    Xml {
+        /// The segment
+        file: PathBuf,
+    },
+    /// Draw the topology in a segment as an SVG picture
+    ///
+    /// Boxes stand for objects: caches as bars above what shares them, memory above the processors near it, devices to
+    /// the right. In a browser, pointing at a box shows what is known of it. Devices and bridges of little interest
+    /// are left out, and the middle of long rows in large machines; the picture says how much.
+    #[command(after_help = "\
+Examples:
+  graven topology draw here.grv -o here.svg
+  graven topology draw here.grv -o - | rsvg-convert > here.png")]
+    Draw {
+        /// The segment
+        file: PathBuf,
+        /// The picture to write; - is standard output
+        #[arg(short, long, value_name = "OUT.svg")]
+        output: PathBuf,
+        /// Leave nothing out
+        #[arg(long)]
+        full: bool,
+    },
+    /// Print the matrices of distances of the topology in a segment
+    ///
+    /// From the object of a row to that of a column. L# is an object's number among those of its kind.
+    #[command(after_help = "\
+Example:
+  graven topology distances here.grv")]
+    Distances {
+        /// The segment
+        file: PathBuf,
     },
     /// One of the processes of the demo
     #[command(hide = true)]
@@ -182,7 +255,66 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> Result<(), Failure> {
         }
         Command::Topology(TopologyCommand::Demo) => demo::demo(out),
         Command::Topology(TopologyCommand::DemoReader { file, avoid }) => demo::reader(file, avoid, out),
-        Command::Topology(TopologyCommand::Write { out: path }) => topology::write(path, out),
-        Command::Topology(TopologyCommand::Show { file, ty }) => topology::show(file, *ty, out),
+        Command::Topology(TopologyCommand::Write { xml, synthetic, out: path }) => {
+            let origin = match (xml, synthetic) {
+                (Some(file), _) => Origin::Xml(file),
+                (None, Some(description)) => Origin::Synthetic(description),
+                (None, None) => Origin::Machine,
+            };
+            topology::write(origin, path, out)
+        }
+        Command::Topology(TopologyCommand::Show { file, ty, jsonl: false }) => {
+            topology::show(&*topology::load(file)?, *ty, out)
+        }
+        Command::Topology(TopologyCommand::Show { file, ty, jsonl: true }) => {
+            topology::show_records(&*topology::load(file)?, *ty, out)
+        }
+        Command::Topology(TopologyCommand::Xml { file }) => {
+            topology::export(&*topology::load(file)?, out).map_err(|failure| failure.of_file(file))
+        }
+        Command::Topology(TopologyCommand::Draw { file, output, full }) => {
+            draw::draw_to(&*topology::load(file)?, *full, output, out)
+        }
+        Command::Topology(TopologyCommand::Distances { file }) => {
+            distances::distances(&*topology::load(file)?, out)
+        }
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut visible(Cli::command()), "graven", &mut script);
+            Ok(out.write_all(&script)?)
+        }
     }
+}
+
+/// The command without those of its commands' commands that nobody is to type.
+fn visible(command: clap::Command) -> clap::Command {
+    command.mut_subcommand("topology", |topology| {
+        let kept = topology.get_subcommands().filter(|command| !command.is_hide_set()).cloned();
+        let about = topology.get_about().cloned().unwrap_or_default();
+        clap::Command::new("topology").about(about).subcommands(kept.collect::<Vec<_>>())
+    })
+}
+
+/// Reads types in all their spellings, and offers the names to those who complete them.
+fn types() -> impl TypedValueParser<Value = Type> {
+    #[derive(Clone)]
+    struct Types;
+    impl TypedValueParser for Types {
+        type Value = Type;
+
+        fn parse_ref(
+            &self,
+            command: &clap::Command,
+            argument: Option<&clap::Arg>,
+            value: &OsStr,
+        ) -> Result<Type, clap::Error> {
+            let parse = |name: String| name.parse::<Type>();
+            StringValueParser::new().try_map(parse).parse_ref(command, argument, value)
+        }
+
+        fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+            Some(Box::new(Type::ALL.iter().map(|ty| PossibleValue::new(ty.name()))))
+        }
+    }
+    Types
 }

@@ -40,21 +40,27 @@ pub(crate) fn described(path: &Path) -> Result<MmapMut, Failure> {
     read().map_err(|failure: Failure| failure.of_file(path))
 }
 
-/// The file, and the header if the file is as long as it says.
-fn open(path: &Path) -> Result<(File, Header), Failure> {
+/// The file, which is no pipe and no device.
+pub(crate) fn regular(path: &Path) -> Result<File, Failure> {
     let cannot = |error: io::Error| Failure::new(format!("cannot open: {error}"));
     let mut options = OpenOptions::new();
     // Opening a pipe must not wait for its other end.
     let file = options.read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path).map_err(cannot)?;
-    let metadata = file.metadata().map_err(cannot)?;
-    if !metadata.is_file() {
-        return Err(Failure::new("not a regular file"));
+    match file.metadata().map_err(cannot)?.is_file() {
+        true => Ok(file),
+        false => Err(Failure::new("not a regular file")),
     }
+}
+
+/// The file, and the header if the file is as long as it says.
+fn open(path: &Path) -> Result<(File, Header), Failure> {
+    let file = regular(path)?;
+    let length = file.metadata().map_err(|error| Failure::new(format!("cannot open: {error}")))?.len();
     let mut bytes = [0; Header::SIZE];
-    let bytes = &mut bytes[..metadata.len().min(Header::SIZE as u64) as usize];
+    let bytes = &mut bytes[..length.min(Header::SIZE as u64) as usize];
     file.read_exact_at(bytes, 0).map_err(cannot_read)?;
     let header = Header::decode(bytes).map_err(Failure::new)?;
-    header.check_length(metadata.len()).map_err(Failure::new)?;
+    header.check_length(length).map_err(Failure::new)?;
     Ok((file, header))
 }
 

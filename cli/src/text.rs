@@ -12,11 +12,18 @@ const SHOWN: usize = 64;
 /// The text with all characters escaped that do not print: a file cannot drive the terminal that shows it.
 pub(crate) fn printable(text: &str) -> impl fmt::Display + '_ {
     fmt::from_fn(move |f| {
-        text.chars().try_for_each(|character| match character {
-            '"' | '\'' | '\\' => f.write_char(character),
-            _ => write!(f, "{}", character.escape_debug()),
+        text.split_inclusive(|c| !is_printable(c)).try_for_each(|piece| {
+            match piece.chars().next_back().filter(|&c| !is_printable(c)) {
+                Some(c) => write!(f, "{}{}", &piece[..piece.len() - c.len_utf8()], c.escape_debug()),
+                None => f.write_str(piece),
+            }
         })
     })
+}
+
+/// Whether a character is shown as it is: controls, line ends and what turns or joins text are not.
+pub(crate) fn is_printable(character: char) -> bool {
+    (' '..='~').contains(&character) || character.escape_debug().len() == 1
 }
 
 /// A name or label of up to 64 characters, in quotes unless it is plain.
@@ -116,7 +123,15 @@ pub(crate) fn table(
 
 /// Prints JSON, with characters that do not print as `\u` escapes, which mean the same.
 pub(crate) fn json(out: &mut dyn Write, value: &Value) -> io::Result<()> {
-    let text = serde_json::to_string_pretty(value)?;
+    harmless_json(out, &serde_json::to_string_pretty(value)?)
+}
+
+/// The same on one line.
+pub(crate) fn json_line(out: &mut dyn Write, value: &Value) -> io::Result<()> {
+    harmless_json(out, &serde_json::to_string(value)?)
+}
+
+fn harmless_json(out: &mut dyn Write, text: &str) -> io::Result<()> {
     let mut safe = String::with_capacity(text.len() + 1);
     for character in text.chars() {
         // Anything but ASCII is inside a string.

@@ -1,43 +1,134 @@
-//! `graven topology write` and `graven topology show`.
+//! `graven topology write`, `show` and `xml`: from machines and XML to segments, and back to texts.
 
 use std::fmt::{self, Write as _};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 
-use graven::Segment;
-use graven_topology::{Detector, Topo, Topology, Type, render};
+use graven::{Adopted, Segment};
+use graven_topology::{Detector, Topo, Topology, Type, records, render, synthetic, xml};
 
 use crate::Failure;
-use crate::text::{count, printable, size};
+use crate::source;
+use crate::text::{count, is_printable, json_line, label, printable, size};
 
-/// Detects this machine's topology and writes it as the root of a segment at `path`, atomically.
+/// Where `graven topology write` has the topology from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin<'a> {
+    /// The machine that it runs on.
+    Machine,
+    /// A file of hwloc's XML; `-` is standard input.
+    Xml(&'a Path),
+    /// One of hwloc's synthetic descriptions, such as `package:2 core:4 pu:2`.
+    Synthetic(&'a str),
+}
+
+/// Writes a topology as the root of a segment at `path`, atomically.
 ///
 /// # Errors
-/// [`Failure::Cause`]: the machine does not describe itself, or as [`graven::write`].
-pub fn write(path: &Path, out: &mut dyn Write) -> Result<(), Failure> {
-    let topology = Detector::new().detect().map_err(Failure::new)?;
+/// [`Failure::Cause`]: the machine does not describe itself, the XML or the description is none of a topology,
+/// or as [`graven::write`].
+pub fn write(origin: Origin<'_>, path: &Path, out: &mut dyn Write) -> Result<(), Failure> {
+    let topology = match origin {
+        Origin::Machine => Detector::new().detect().map_err(Failure::new)?,
+        Origin::Xml(file) => import(file).map_err(|failure| failure.of_file(file))?,
+        Origin::Synthetic(description) => synthetic(description)
+            .map_err(|error| Failure::new(format!("{}: {error}", label(description))))?,
+    };
     let summary = graven::write(path, &topology)?;
     let path = path.to_string_lossy();
     writeln!(out, "{}: {}; {}", printable(&path), summarize(&topology), size(summary.length))?;
     Ok(())
 }
 
-/// Prints the topology that is the root of the segment at `path`: a tree, or the objects of one type.
+fn import(file: &Path) -> Result<Topology, Failure> {
+    if file == Path::new("-") {
+        return xml::read(io::stdin().lock()).map_err(Failure::new);
+    }
+    xml::read(source::regular(file)?).map_err(Failure::new)
+}
+
+/// The topology that is the root of the segment at `path`, checked.
 ///
 /// # Errors
 /// [`Failure::Cause`]: no segment, no topology, or one that breaks the rules of topologies.
-pub fn show(path: &Path, ty: Option<Type>, out: &mut dyn Write) -> Result<(), Failure> {
-    show_segment(&Segment::read(path)?, ty, out).map_err(|failure| failure.of_file(path))
+pub fn load(path: &Path) -> Result<Adopted<Topology>, Failure> {
+    adopt(&Segment::read(path)?).map_err(|failure| failure.of_file(path))
 }
 
 /// The same for a segment that is there already.
 ///
 /// # Errors
-/// As [`show`].
-pub fn show_segment(segment: &Segment, ty: Option<Type>, out: &mut dyn Write) -> Result<(), Failure> {
+/// As [`load`].
+pub fn adopt(segment: &Segment) -> Result<Adopted<Topology>, Failure> {
     let topology = segment.root::<Topology>()?;
     topology.check().map_err(Failure::new)?;
-    print(&*topology, ty, usize::MAX, out)
+    Ok(topology)
+}
+
+/// Prints a topology: a tree, or the objects of one type.
+///
+/// # Errors
+/// [`Failure::Output`].
+pub fn show<T: Topo>(topology: &T, ty: Option<Type>, out: &mut dyn Write) -> Result<(), Failure> {
+    print(topology, ty, usize::MAX, out)
+}
+
+/// Prints a topology as JSON, a record on a line: see [`records`]. With a type, only the objects of that.
+///
+/// # Errors
+/// [`Failure::Output`].
+pub fn show_records<T: Topo>(topology: &T, ty: Option<Type>, out: &mut dyn Write) -> Result<(), Failure> {
+    for record in records(topology) {
+        if ty.is_none_or(|ty| record["rec"] == "obj" && record["type"] == ty.name()) {
+            json_line(out, &record)?;
+        }
+    }
+    Ok(())
+}
+
+/// Prints a topology as XML in hwloc's format 2.0, with characters that do not print as references to them.
+///
+/// # Errors
+/// [`Failure::Cause`]: it has sets that this format cannot hold. [`Failure::Output`].
+pub fn export<T: Topo>(topology: &T, out: &mut dyn Write) -> Result<(), Failure> {
+    let mut references = References { out, failed: None };
+    match (xml::write(topology, &mut references), references.failed) {
+        (Ok(()), _) => Ok(()),
+        (Err(_), Some(error)) => Err(error.into()),
+        (Err(error), None) => Err(Failure::new(error)),
+    }
+}
+
+/// Passes XML on, with references in place of characters that do not print.
+struct References<'a> {
+    out: &'a mut dyn Write,
+    failed: Option<io::Error>,
+}
+
+impl Write for References<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // What is written is text, in pieces that are text too.
+        let text = str::from_utf8(bytes).map_err(io::Error::other)?;
+        let pass = |out: &mut dyn Write| {
+            text.split_inclusive(|c| !is_printable(c) && c != '\n').try_for_each(|piece| {
+                match piece.chars().next_back().filter(|&c| !is_printable(c) && c != '\n') {
+                    Some(c) => write!(out, "{}&#{};", &piece[..piece.len() - c.len_utf8()], u32::from(c)),
+                    None => out.write_all(piece.as_bytes()),
+                }
+            })
+        };
+        match pass(self.out) {
+            Ok(()) => Ok(bytes.len()),
+            Err(error) => {
+                self.failed = Some(error);
+                Err(io::ErrorKind::Other.into())
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
 }
 
 /// Prints a topology, at most so many lines of it.
@@ -78,7 +169,7 @@ pub(crate) fn summarize<T: Topo>(topology: &T) -> String {
 struct Lines<'a> {
     out: &'a mut dyn Write,
     left: usize,
-    failed: Option<std::io::Error>,
+    failed: Option<io::Error>,
 }
 
 impl fmt::Write for Lines<'_> {

@@ -208,9 +208,17 @@ fn files_that_are_no_segments_are_refused_by_name_by_every_command() {
         (file("newer", &newer), "version"),
     ];
     for (path, expected) in cases {
-        for command in
-            [&["inspect"][..], &["inspect", "--json"], &["schema"], &["verify"], &["topology", "show"]]
-        {
+        for command in [
+            &["inspect"][..],
+            &["inspect", "--json"],
+            &["schema"],
+            &["verify"],
+            &["topology", "show"],
+            &["topology", "show", "--jsonl"],
+            &["topology", "xml"],
+            &["topology", "draw", "-o", "-"],
+            &["topology", "distances"],
+        ] {
             let (printed, error) = fail(&[command, &[text(&path)]].concat());
             assert_eq!(printed, "");
             assert!(error.starts_with(&format!("graven: {}: ", path.display())), "{command:?}: {error}");
@@ -294,12 +302,37 @@ fn wrong_usage_exits_with_2_and_help_has_examples_for_every_command() {
         &["topology", "demo"],
         &["topology", "write"],
         &["topology", "show"],
+        &["topology", "xml"],
+        &["topology", "draw"],
+        &["topology", "distances"],
+        &["completions"],
     ] {
         let help = print(&[command, &["--help"]].concat());
         let example = format!("  graven {}", command.join(" "));
         let mut lines = help.lines().skip_while(|line| !line.starts_with("Example"));
         assert!(lines.any(|line| line.starts_with(example.trim_end())), "{command:?}:\n{help}");
         assert!(!help.contains("demo-reader"), "{help}");
+    }
+}
+
+#[test]
+fn there_are_completions_for_shells_with_commands_options_and_types() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = print(&["completions", shell]);
+        for word in ["inspect", "distances", "jsonl", "synthetic"] {
+            assert!(script.contains(word), "no {word} for {shell}");
+        }
+        // Values of options are completed in these.
+        assert!(script.contains("PCIDev") || ["elvish", "powershell"].contains(&shell), "{shell}");
+        assert!(!script.contains("demo-reader"), "{shell}");
+    }
+    assert_eq!(run(&["completions", "tcsh"]).status.code(), Some(2));
+    // What the shell itself says of it, where there is one.
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(&file, print(&["completions", "bash"])).unwrap();
+    match std::process::Command::new("bash").arg("-n").arg(file.path()).output() {
+        Ok(output) => assert!(output.status.success() && output.stderr.is_empty(), "{output:?}"),
+        Err(_) => println!("SKIPPED: no bash"),
     }
 }
 

@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use common::{reseal, sections, small_bytes};
-use graven_cli::{Failure, inspect::inspect, schema::schema, topology::show_segment, verify::verify};
+use graven_cli::{
+    Failure, distances::distances, draw::draw, inspect::inspect, schema::schema, topology, verify::verify,
+};
 use graven_topology::{Builder, Node, Type};
 
 /// Runs the commands; returns what `verify` says.
@@ -105,7 +107,7 @@ fn any_word_of_schema_and_directory_may_have_any_extreme_value() {
 }
 
 #[test]
-fn a_damaged_topology_is_shown_or_refused() {
+fn a_damaged_topology_is_shown_drawn_and_exported_or_refused() {
     let mut builder = Builder::new();
     let package = builder.add(Builder::ROOT, Node::new(Type::Package).os_index(0).info("CPUModel", "none"));
     for number in 0..2 {
@@ -119,12 +121,24 @@ fn a_damaged_topology_is_shown_or_refused() {
     graven::write(&path, &builder.build().unwrap()).unwrap();
     let original = std::fs::read(&path).unwrap();
 
-    let show = |bytes: &[u8], what: &dyn Fn() -> String| {
+    let show = |bytes: &[u8], all: bool, what: &dyn Fn() -> String| {
         let run = || {
             let mut out = Vec::new();
             let shown = graven::Segment::from_bytes(bytes)
                 .map_err(Failure::from)
-                .and_then(|segment| show_segment(&segment, None, &mut out));
+                .and_then(|segment| topology::adopt(&segment))
+                .and_then(|topology| {
+                    topology::show(&*topology, None, &mut out)?;
+                    if !all {
+                        return Ok(());
+                    }
+                    topology::show_records(&*topology, None, &mut out)?;
+                    distances(&*topology, &mut out)?;
+                    out.extend(draw(&*topology, true).bytes());
+                    topology::export(&*topology, &mut out)
+                });
+            let control = |&byte: &u8| byte < b' ' && byte != b'\n';
+            assert!(!out.iter().any(control), "control characters");
             assert!(out.len() < 1 << 16, "{} bytes of output", out.len());
             if let Err(failure) = shown {
                 assert!(failure.to_string().len() > 10, "{failure}");
@@ -138,7 +152,8 @@ fn a_damaged_topology_is_shown_or_refused() {
     for_each(&objects, &original, |at, bytes| {
         for value in [0, 0xff, original[at] ^ 1, original[at] ^ 0x80] {
             bytes[at] = value;
-            show(bytes, &|| format!("byte {at} set to {value:#04x}"));
+            // One of them will do for what takes longer.
+            show(bytes, value == original[at] ^ 1, &|| format!("byte {at} set to {value:#04x}"));
         }
         bytes[at] = original[at];
     });
@@ -148,7 +163,7 @@ fn a_damaged_topology_is_shown_or_refused() {
             let end = (at + 8).min(original.len());
             bytes[at..end].copy_from_slice(&value.to_le_bytes()[..end - at]);
             reseal(bytes);
-            show(bytes, &|| format!("8 bytes at {at} set to {value:#x}"));
+            show(bytes, true, &|| format!("8 bytes at {at} set to {value:#x}"));
             bytes.copy_from_slice(&original);
         }
     });
