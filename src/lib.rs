@@ -4,9 +4,12 @@
 pub use graven_derive::{Layout, object};
 pub use graven_format::layout::{self, Layout, fingerprint_of};
 pub use graven_format::{
-    Difference, DirectoryError, Entry, Fingerprint, Header, HeaderError, LayoutMismatch, Mode, NameError,
-    Payload, Schema, SchemaError, Section, VerifyError, pin_layout,
+    Difference, DirectoryError, Entries, Entry, Fingerprint, Header, HeaderError, Key, Kind, LayoutMismatch,
+    Mode, NameError, Payload, Schema, SchemaError, Section, UnsoundSchema, Value, ValueCause, ValueError,
+    VerifyError, pin_layout,
 };
+#[cfg(feature = "serde")]
+pub use graven_format::{Limited, Limits};
 pub use graven_store::{
     Adopted, Cause, Error, ErrorKind, Part, Result, Segment, Serializer, Summary, Validator, WriteOptions,
     Writer, encoded_len, with, write, write_at,

@@ -7,6 +7,8 @@
 //! | [`layout`] | what archived Rust types look like, as data | 6 |
 //! | `schema` | those descriptions as a canonical table, and its fingerprint | 6 |
 //! | `diff` | what differs between two layouts, in words | 6.5 |
+//! | `sound` | whether a schema can be followed | 6.1 |
+//! | `value` | objects read by schema, without types | 5, 6 |
 //! | `payload` | endianness, offset width, alignment | 4, 5 |
 //! | `hash` | checksums and digests | 7 |
 //! | `view` | a whole segment as bytes, without an operating system | 8 |
@@ -25,6 +27,8 @@ mod header;
 pub mod layout;
 mod payload;
 mod schema;
+mod sound;
+mod value;
 mod view;
 
 pub use diff::{Difference, LayoutMismatch};
@@ -33,4 +37,8 @@ pub use hash::{Digest, Hasher, checksum};
 pub use header::{Header, HeaderError, Mode, Place, Section};
 pub use payload::Payload;
 pub use schema::{Fingerprint, Schema, SchemaError, canonical_part};
+pub use sound::UnsoundSchema;
+pub use value::{Entries, Iter, Key, Kind, Value, ValueCause, ValueError};
+#[cfg(feature = "serde")]
+pub use value::{Limited, Limits};
 pub use view::{VerifyError, View, check_entry};

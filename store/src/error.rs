@@ -4,7 +4,10 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use graven_format::{DirectoryError, HeaderError, LayoutMismatch, NameError, SchemaError, VerifyError};
+use graven_format::{
+    DirectoryError, HeaderError, LayoutMismatch, NameError, SchemaError, UnsoundSchema, ValueError,
+    VerifyError,
+};
 use nix::errno::Errno;
 
 /// What went wrong, with which file and which object.
@@ -63,6 +66,10 @@ pub enum Cause {
     Directory(DirectoryError),
     /// A schema table is damaged.
     Schema(SchemaError),
+    /// A schema can be read, but not followed into an object.
+    Unsound(UnsoundSchema),
+    /// A value without types did not give what it was asked for: for programs that let these errors through as ours.
+    Value(ValueError),
     /// [`crate::Segment::verify`] found damage.
     Verify(VerifyError),
     /// The object's layout is not that of the type.
@@ -204,10 +211,13 @@ impl Error {
             Cause::Header(_)
             | Cause::Directory(_)
             | Cause::Schema(_)
+            | Cause::Unsound(_)
             | Cause::Verify(_)
             | Cause::Contents { .. }
             | Cause::Deserialize { .. }
             | Cause::Checksum { .. } => ErrorKind::InvalidSegment,
+            Cause::Value(error) if error.is_damage() => ErrorKind::InvalidSegment,
+            Cause::Value(_) => ErrorKind::InvalidArgument,
             Cause::Layout(_) => ErrorKind::LayoutDiffers,
             Cause::NoObject { .. } => ErrorKind::NotFound,
             Cause::ObjectExists => ErrorKind::AlreadyExists,
@@ -276,6 +286,8 @@ impl fmt::Display for Cause {
             Cause::Header(error) => error.fmt(f),
             Cause::Directory(error) => error.fmt(f),
             Cause::Schema(error) => error.fmt(f),
+            Cause::Unsound(error) => error.fmt(f),
+            Cause::Value(error) => error.fmt(f),
             Cause::Verify(error) => error.fmt(f),
             Cause::Layout(error) => error.fmt(f),
             Cause::Name(error) => error.fmt(f),
@@ -356,7 +368,7 @@ macro_rules! from {
     )*};
 }
 from!(HeaderError => Header, DirectoryError => Directory, SchemaError => Schema, VerifyError => Verify,
-    LayoutMismatch => Layout, NameError => Name);
+    LayoutMismatch => Layout, NameError => Name, UnsoundSchema => Unsound, ValueError => Value);
 
 impl From<Error> for io::Error {
     fn from(error: Error) -> io::Error {

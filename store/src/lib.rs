@@ -6,6 +6,7 @@
 //! | `stream` | one bounded buffer between rkyv and the file, checksums on the way |
 //! | `segment` | mapping, reading, looking into and adopting a segment |
 //! | `part` | handles on archived values that keep the mapping alive |
+//! | `schemas` | the schemas of a segment's objects, decoded for values without types |
 //! | `known` | the layout of each adopted or written type, computed once per process |
 //! | `memory` | mappings and seals: where this crate calls the kernel by address |
 //! | `with` | wrappers for fields: reproducible maps |
@@ -18,6 +19,7 @@ mod error;
 mod known;
 mod memory;
 mod part;
+mod schemas;
 mod segment;
 mod stream;
 pub mod with;

@@ -12,7 +12,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use graven_format::layout::Layout;
-use graven_format::{Directory, Entry, Header, LayoutMismatch, Schema, Section, View, check_entry};
+use graven_format::{
+    Directory, Entry, Header, LayoutMismatch, Schema, Section, Value, VerifyError, View, check_entry,
+};
 use nix::fcntl::OFlag;
 use nix::unistd::{SysconfVar, sysconf};
 use rkyv::Archive;
@@ -24,6 +26,7 @@ use rkyv::validation::{Validator as RkyvValidator, archive::ArchiveValidator, sh
 use crate::known::Known;
 use crate::memory::{self, Memory};
 use crate::part::{Adopted, Part};
+use crate::schemas::Schemas;
 use crate::writer::check_run;
 use crate::{Cause, Error, Result};
 
@@ -109,6 +112,8 @@ struct Inner {
     schema_checked: OnceLock<()>,
     /// Positions of larger objects, and the types they were found valid as.
     valid: Mutex<HashSet<(u64, TypeId)>>,
+    /// What values without types borrow.
+    schemas: Schemas,
 }
 
 impl Segment {
@@ -239,7 +244,8 @@ impl Segment {
         let header = *View::open(memory.bytes())?.header();
         let path = path.map(Path::to_owned);
         let (schema_checked, valid) = (OnceLock::new(), Mutex::new(HashSet::new()));
-        Ok(Segment(Arc::new(Inner { memory, header, path, schema_checked, valid })))
+        let schemas = Schemas::default();
+        Ok(Segment(Arc::new(Inner { memory, header, path, schema_checked, valid, schemas })))
     }
 
     /// The error, which is about this segment.
@@ -360,6 +366,54 @@ impl Segment {
             self.typed_entry::<T>(name).map_err(|error| self.failed(error).of_object(name).of_type::<T>())?;
         // SAFETY: the root is in bounds and aligned (`typed_entry`); that it is valid is our caller's promise.
         Ok(unsafe { Part::new(self.clone(), root_offset(&entry)) })
+    }
+
+    /// An object without its types, to be asked by its schema what it holds.
+    ///
+    /// Cost: O(1) to find, O(schema): it is checked each time, and decoded once as long as a handle of this segment
+    /// lives; values borrow it, which keeps them small and free to copy. Of the object nothing is read: what is wrong in
+    /// its bytes is an error of the value that is asked for it.
+    ///
+    /// # Errors
+    /// - [`Cause::NoObject`] (ENOENT).
+    /// - [`Cause::Unsound`] (EINVAL): the schema cannot be followed.
+    /// - [`Cause::Directory`], [`Cause::Schema`], [`Cause::Verify`] (EINVAL): damaged.
+    ///
+    /// # Examples
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("ports.grv");
+    /// let mut writer = graven_store::Writer::create(&path)?;
+    /// writer.put("ports", &vec![("http".to_string(), 80u16), ("https".to_string(), 443)])?;
+    /// writer.finish()?;
+    ///
+    /// let segment = graven_store::Segment::read(&path)?;
+    /// let ports = segment.value("ports")?;
+    /// assert_eq!(ports.len()?, 2);
+    /// assert_eq!(ports.path("[1].0")?.as_str()?, "https");
+    /// assert_eq!(ports.path("[1].1")?.as_u64()?, 443);
+    /// assert_eq!(segment.value("routes").unwrap_err().errno(), 2); // ENOENT
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    /// Source: SPEC 6.1, 8.
+    pub fn value(&self, name: &str) -> Result<Value<'_>> {
+        let value = || {
+            let entry = self.entry(name)?;
+            self.check_schema()?;
+            let section = self.header().schema;
+            let schema = self.0.schemas.of(section, &entry, self.section(entry.schema))?;
+            if schema.payload() != self.header().payload {
+                return Err(Error::new(VerifyError::TablePayload {
+                    name: name.to_owned(),
+                    table: entry.schema,
+                    recorded: schema.payload(),
+                    segment: self.header().payload,
+                }));
+            }
+            check_entry(&entry, schema)?;
+            Ok(Value::root(self.section(entry.object), schema, entry.root)?)
+        };
+        value().map_err(|error: Error| self.failed(error).of_object(name))
     }
 
     /// Checks everything that can be checked without types: directory, schema, all checksums, all padding.

@@ -1,0 +1,554 @@
+//! Reading an object by its schema, without its types: values that are asked what they are and what they hold.
+//!
+//! A [`Value`] is a place in an object and a type of its schema. Each step to another value checks that it lies in the
+//! object's bytes, aligned, and below the pointer that leads to it; each question checks the bytes it reads. So bytes
+//! may come from anyone: what is wrong is an error when it is met, and what is not looked at is not found wrong.
+//!
+//! Byte order, offset width and alignments are taken from the schema, not from this build: segments of other builds
+//! read the same.
+//!
+//! | module | owns |
+//! |---|---|
+//! | `error` | why a value cannot be read |
+//! | `key` | keys that can be looked up |
+//! | `map` | entries of the three maps, and finding one |
+//! | `path` | `users[3].name` |
+//! | `scalar` | numbers, chars, durations, text |
+//! | `serialize` | serde, with limits (feature `serde`) |
+//!
+//! Source: SPEC 5, 6.
+
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use core::fmt;
+
+use crate::Schema;
+use crate::layout::{Field, Niche, NumberKind, Shape, Type, Variant};
+
+mod error;
+mod key;
+mod map;
+mod path;
+mod scalar;
+#[cfg(feature = "serde")]
+mod serialize;
+
+pub use error::{ValueCause, ValueError};
+pub use key::Key;
+pub use map::Entries;
+#[cfg(feature = "serde")]
+pub use serialize::{Limited, Limits};
+
+type Result<T, E = ValueError> = core::result::Result<T, E>;
+
+/// Pointers that may lead straight to each other, and levels of a B-tree. SPEC 11.
+const MAX_NESTING: u32 = 254;
+/// Bytes of a type's name that an error keeps.
+const MAX_NAME: usize = 80;
+
+/// What a value is, as far as its type says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Kind {
+    /// No bytes: `()`, structs without fields.
+    Unit,
+    /// See [`Value::as_bool`].
+    Bool,
+    /// See [`Value::as_u64`].
+    Unsigned,
+    /// See [`Value::as_i64`].
+    Signed,
+    /// See [`Value::as_f64`].
+    Float,
+    /// See [`Value::as_char`].
+    Char,
+    /// See [`Value::as_str`].
+    String,
+    /// See [`Value::as_bytes`].
+    CString,
+    /// See [`Value::field`].
+    Struct,
+    /// A struct whose fields are `0`, `1`, …: see [`Value::fields`].
+    Tuple,
+    /// See [`Value::variant`].
+    Enum,
+    /// An option, in whatever encoding, or a weak pointer: see [`Value::option`].
+    Option,
+    /// A vector, an array or a slice: see [`Value::iter`].
+    Sequence,
+    /// See [`Value::entries`].
+    Map,
+    /// A map to unit: see [`Value::entries`].
+    Set,
+    /// A box or a shared pointer: all questions are passed on to what it leads to. See [`Value::target`].
+    Pointer,
+    /// See [`Value::as_duration`].
+    Duration,
+    /// Bytes that only the program knows: see [`Value::as_bytes`].
+    Opaque,
+}
+
+/// A value in an object, read by schema.
+///
+/// Copying is free. Boxes and shared pointers are followed by all questions but [`kind`](Value::kind),
+/// [`ty`](Value::ty), [`offset`](Value::offset) and [`target`](Value::target) themselves. No question recurses.
+///
+/// Not checked: that pointers lead to different bytes. A hostile object may hold the same bytes many times, and shared
+/// pointers in it may form cycles; whoever walks a whole tree needs a limit, as serializing has one.
+///
+/// # Examples
+/// ```
+/// use graven_format::{Schema, Value};
+/// let names = vec!["Ada".to_string(), "a name that is not inline".to_string()];
+/// let bytes = rkyv::to_bytes::<rkyv::rancor::BoxedError>(&names)?;
+/// let schema = Schema::of::<rkyv::vec::ArchivedVec<rkyv::string::ArchivedString>>();
+///
+/// let root = bytes.len() as u64 - schema.root().size;
+/// let value = Value::root(&bytes, &schema, root)?;
+/// assert_eq!(value.index(0)?.as_str()?, "Ada");
+/// assert_eq!(value.path("[1]")?.len()?, 25);
+///
+/// let error = value.index(2).unwrap_err();
+/// assert!(error.to_string().ends_with("has no element 2, only 2"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+/// Objects of other builds, whose segment only [`View::inspect`](crate::View::inspect) opens:
+/// ```
+/// use graven_format::{Schema, Value, View};
+/// fn root_of<'a>(view: &View<'a>, schema: &'a mut Option<Schema>) -> Result<Value<'a>, Box<dyn std::error::Error>> {
+///     view.check_schema()?;
+///     let (_, entry) = view.find("")?.ok_or("no root")?;
+///     let schema = schema.insert(Schema::decode(view.table_bytes(&entry))?);
+///     Ok(Value::root(view.object_bytes(&entry), schema, entry.root)?)
+/// }
+/// ```
+/// Source: SPEC 6.
+#[derive(Clone, Copy)]
+pub struct Value<'a> {
+    object: &'a [u8],
+    schema: &'a Schema,
+    /// INVARIANT: a type of the schema.
+    ty: u32,
+    /// INVARIANT: this value's bytes are in the object.
+    at: u64,
+    /// Elements or bytes of an unsized value; otherwise 0.
+    len: u64,
+}
+
+impl<'a> Value<'a> {
+    /// Elements without bytes that [`iter`](Value::iter) and [`entries`](Value::entries) visit: more would be work
+    /// that no byte stands for.
+    pub const MAX_EMPTY: u64 = 1 << 16;
+
+    /// The root of an object: its bytes, its schema, and where in the bytes the root is.
+    ///
+    /// O(schema): the schema is checked with [`Schema::check_sound`]; of the object nothing is read. The bytes need no
+    /// alignment.
+    ///
+    /// # Errors
+    /// [`ValueCause::Schema`]; [`ValueCause::OutOfBounds`], [`ValueCause::Unaligned`] of the root.
+    ///
+    /// # Examples
+    /// See [`Value`].
+    ///
+    /// Source: SPEC 8, steps 18 and 19.
+    pub fn root(object: &'a [u8], schema: &'a Schema, root: u64) -> Result<Value<'a>> {
+        let value = Value { object, schema, ty: 0, at: root, len: 0 };
+        schema.check_sound().map_err(|error| value.error(ValueCause::Schema(error)))?;
+        value.place(0, root, 0)
+    }
+
+    /// The value of type `ty` at `at`, if it lies in the object and is aligned.
+    fn place(&self, ty: u32, at: u64, len: u64) -> Result<Value<'a>> {
+        let value = Value { ty, at, len, ..*self };
+        let size = value.byte_len().ok_or_else(|| value.outside(u64::MAX))?;
+        value.bytes(at, size)?;
+        let align = value.ty().align.into();
+        if !at.is_multiple_of(align) {
+            return Err(value.error(ValueCause::Unaligned { align }));
+        }
+        Ok(value)
+    }
+
+    /// The bytes of this value itself.
+    fn byte_len(&self) -> Option<u64> {
+        match self.ty().shape {
+            Shape::Slice { element } => self.type_of(element).size.checked_mul(self.len),
+            Shape::Str | Shape::CStr => Some(self.len),
+            _ => Some(self.ty().size),
+        }
+    }
+
+    fn type_of(&self, ty: u32) -> &'a Type<u32> {
+        &self.schema.types()[ty as usize]
+    }
+
+    fn error(&self, cause: ValueCause) -> ValueError {
+        let name = &*self.ty().name;
+        let name = if name.is_empty() { "unnamed" } else { name };
+        let mut type_name: String = name.chars().take(MAX_NAME).collect();
+        if type_name.len() < name.len() {
+            type_name.push('…');
+        }
+        ValueError(Box::new(error::Inner { offset: self.at, type_name, path: String::new(), cause }))
+    }
+
+    fn not(&self, expected: &'static str) -> ValueError {
+        self.error(ValueCause::Kind { expected, got: self.kind() })
+    }
+
+    fn outside(&self, size: u64) -> ValueError {
+        self.error(ValueCause::OutOfBounds { size, length: self.object.len() as u64 })
+    }
+
+    /// Bytes of the object.
+    fn bytes(&self, at: u64, size: u64) -> Result<&'a [u8]> {
+        let range = || {
+            let (from, to) = (usize::try_from(at).ok()?, usize::try_from(at.checked_add(size)?).ok()?);
+            self.object.get(from..to)
+        };
+        range().ok_or_else(|| self.outside(size))
+    }
+
+    /// A number of at most 16 bytes.
+    fn number(&self, at: u64, size: u64, big_endian: bool) -> Result<u128> {
+        let bytes = self.bytes(at, size)?;
+        let digit = |number: u128, byte: &u8| number << 8 | u128::from(*byte);
+        Ok(if big_endian { bytes.iter().fold(0, digit) } else { bytes.iter().rev().fold(0, digit) })
+    }
+
+    fn width(&self) -> u64 {
+        self.schema.payload().offset_width.into()
+    }
+
+    /// A length, a count, a capacity or an index.
+    fn word(&self, at: u64) -> Result<u64> {
+        Ok(self.number(at, self.width(), self.schema.payload().big_endian)? as u64)
+    }
+
+    /// A pointer's distance.
+    fn distance(&self, at: u64) -> Result<i64> {
+        let unused = 64 - 8 * self.width() as u32;
+        Ok((self.word(at)? << unused) as i64 >> unused)
+    }
+
+    /// Where the pointer at `pointer` leads, if `size` bytes are there, aligned: `before` of them before the target,
+    /// all of them before the pointer.
+    fn follow(&self, pointer: u64, before: u64, size: u64, align: u64) -> Result<u64> {
+        self.reach(pointer, pointer, before, size, align, false)
+    }
+
+    /// As [`follow`](Value::follow), for distances that count from `base`, and for targets `anywhere`.
+    fn reach(
+        &self,
+        pointer: u64,
+        base: u64,
+        before: u64,
+        size: u64,
+        align: u64,
+        anywhere: bool,
+    ) -> Result<u64> {
+        let target = base.checked_add_signed(self.distance(pointer)?);
+        let first = target.and_then(|target| target.checked_sub(before));
+        let (Some(target), Some(first)) = (target, first) else { return Err(self.outside(size)) };
+        let end = first.checked_add(size).ok_or_else(|| self.outside(size))?;
+        self.bytes(first, size)?;
+        if !first.is_multiple_of(align) {
+            return Err(Value { at: first, ..*self }.error(ValueCause::Unaligned { align }));
+        }
+        if end > pointer && !anywhere {
+            return Err(self.error(ValueCause::NotBelow { pointer }));
+        }
+        Ok(target)
+    }
+
+    /// What the value is, as far as its type says. O(1), of tuples O(fields); no bytes are read.
+    pub fn kind(&self) -> Kind {
+        match &self.ty().shape {
+            Shape::Unit => Kind::Unit,
+            Shape::Bool => Kind::Bool,
+            Shape::Number { kind: NumberKind::Unsigned, .. } => Kind::Unsigned,
+            Shape::Number { kind: NumberKind::Signed, .. } => Kind::Signed,
+            Shape::Number { kind: NumberKind::Float, .. } => Kind::Float,
+            Shape::Number { kind: NumberKind::Char, .. } => Kind::Char,
+            Shape::String | Shape::Str => Kind::String,
+            Shape::CStr => Kind::CString,
+            Shape::Struct { fields } if is_tuple(fields) => Kind::Tuple,
+            Shape::Struct { .. } => Kind::Struct,
+            Shape::Enum { variants } if some_of(variants).is_some() => Kind::Option,
+            Shape::Enum { .. } => Kind::Enum,
+            Shape::Niched { .. } | Shape::Weak { .. } => Kind::Option,
+            Shape::Array { .. } | Shape::Vec { .. } | Shape::Slice { .. } => Kind::Sequence,
+            Shape::HashMap { value, .. } | Shape::IndexMap { value, .. } | Shape::BTreeMap { value, .. } => {
+                match self.type_of(*value).shape {
+                    Shape::Unit => Kind::Set,
+                    _ => Kind::Map,
+                }
+            }
+            Shape::Box { .. } | Shape::Shared { .. } => Kind::Pointer,
+            Shape::Duration { .. } => Kind::Duration,
+            Shape::Opaque { .. } => Kind::Opaque,
+        }
+    }
+
+    /// The value's type: its name, size, shape. O(1).
+    pub fn ty(&self) -> &'a Type<u32> {
+        self.type_of(self.ty)
+    }
+
+    /// The schema that the object is read by. O(1).
+    pub fn schema(&self) -> &'a Schema {
+        self.schema
+    }
+
+    /// Where the value is, from the start of the object. O(1).
+    pub fn offset(&self) -> u64 {
+        self.at
+    }
+
+    /// What a box or a shared pointer leads to. O(1).
+    ///
+    /// # Errors
+    /// [`ValueCause::Kind`] of other values; [`ValueCause::OutOfBounds`], [`ValueCause::Unaligned`]; of boxes
+    /// [`ValueCause::NotBelow`].
+    ///
+    /// Source: SPEC 5; 6.3, "Who may point where".
+    pub fn target(&self) -> Result<Value<'a>> {
+        match self.ty().shape {
+            Shape::Box { pointee } => self.pointee(pointee, false),
+            Shape::Shared { pointee } => self.pointee(pointee, true),
+            _ => Err(self.not("the target of a pointer")),
+        }
+    }
+
+    fn pointee(&self, ty: u32, anywhere: bool) -> Result<Value<'a>> {
+        let len = if self.type_of(ty).shape.is_unsized() { self.word(self.at + self.width())? } else { 0 };
+        let target = Value { ty, len, ..*self };
+        let size = target.byte_len().ok_or_else(|| self.outside(u64::MAX))?;
+        let align = target.ty().align.into();
+        self.place(ty, self.reach(self.at, self.at, 0, size, align, anywhere)?, len)
+    }
+
+    /// This value, or what its pointers lead to.
+    fn resolve(&self) -> Result<Value<'a>> {
+        let mut value = *self;
+        for _ in 0..=MAX_NESTING {
+            if !matches!(value.ty().shape, Shape::Box { .. } | Shape::Shared { .. }) {
+                return Ok(value);
+            }
+            value = value.target()?;
+        }
+        Err(self.error(ValueCause::TooDeep { limit: MAX_NESTING }))
+    }
+
+    /// The sequence that this value, which is no pointer, is or points to; all of it in the object.
+    fn run(&self, expected: &'static str) -> Result<Run> {
+        match self.ty().shape {
+            Shape::Array { element, len } => Ok(Run { element, start: self.at, len }),
+            Shape::Slice { element } => Ok(Run { element, start: self.at, len: self.len }),
+            Shape::Vec { element } => {
+                let (len, of) = (self.word(self.at + self.width())?, self.type_of(element));
+                let size = of.size.checked_mul(len).ok_or_else(|| self.outside(u64::MAX))?;
+                Ok(Run { element, start: self.follow(self.at, 0, size, of.align.into())?, len })
+            }
+            _ => Err(self.not(expected)),
+        }
+    }
+
+    /// How many elements a sequence has, entries a map or a set, bytes a string. O(1), for C strings O(bytes). A map
+    /// may turn out to have another number of entries when they are visited.
+    ///
+    /// # Errors
+    /// [`ValueCause::Kind`] of other values; [`ValueCause::OutOfBounds`], [`ValueCause::NotBelow`],
+    /// [`ValueCause::Count`], [`ValueCause::Capacity`] if the elements cannot be where they are said to be.
+    #[allow(clippy::len_without_is_empty)] // fallible, and not of every value
+    pub fn len(&self) -> Result<u64> {
+        let value = self.resolve()?;
+        match value.kind() {
+            Kind::String | Kind::CString => Ok(value.as_bytes()?.len() as u64),
+            Kind::Map | Kind::Set => Ok(value.entries()?.left()),
+            _ => Ok(value.run("a length")?.len),
+        }
+    }
+
+    /// An element of a sequence. O(1).
+    ///
+    /// # Errors
+    /// [`ValueCause::Kind`] of other values, [`ValueCause::NoIndex`]; [`ValueCause::OutOfBounds`],
+    /// [`ValueCause::NotBelow`].
+    pub fn index(&self, index: u64) -> Result<Value<'a>> {
+        let value = self.resolve()?;
+        let run = value.run("an element by number")?;
+        match index < run.len {
+            true => value.element(run, index),
+            false => Err(value.error(ValueCause::NoIndex { index, len: run.len })),
+        }
+    }
+
+    fn element(&self, run: Run, index: u64) -> Result<Value<'a>> {
+        // Does not overflow: the whole run lies in the object.
+        self.place(run.element, run.start + index * self.type_of(run.element).size, 0)
+    }
+
+    /// The elements of a sequence. O(1) each.
+    ///
+    /// # Errors
+    /// As [`index`](Value::index). Elements without bytes end with [`ValueCause::EmptyElements`] after
+    /// [`MAX_EMPTY`](Value::MAX_EMPTY) of them.
+    ///
+    /// # Examples
+    /// ```
+    /// # use graven_format::{Schema, Value};
+    /// # let bytes = rkyv::to_bytes::<rkyv::rancor::BoxedError>(&vec![1u16, 2, 3])?;
+    /// # let schema = Schema::of::<rkyv::vec::ArchivedVec<rkyv::primitive::ArchivedU16>>();
+    /// # let value = Value::root(&bytes, &schema, bytes.len() as u64 - schema.root().size)?;
+    /// let mut sum = 0;
+    /// for element in value.iter()? {
+    ///     sum += element?.as_u64()?;
+    /// }
+    /// assert_eq!(sum, 6);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn iter(&self) -> Result<Iter<'a>> {
+        let value = self.resolve()?;
+        Ok(Iter { value, run: value.run("elements")?, next: 0 })
+    }
+
+    /// A field of a struct, a tuple or an enum's variant, by name; those of tuples are `0`, `1`, …. O(fields).
+    ///
+    /// # Errors
+    /// [`ValueCause::Kind`] of other values, [`ValueCause::NoField`]; of enums [`ValueCause::Tag`].
+    pub fn field(&self, name: &str) -> Result<Value<'a>> {
+        let value = self.resolve()?;
+        match value.field_list("a field")?.iter().find(|field| field.name == name) {
+            Some(field) => value.place_field(field),
+            None => Err(value.error(ValueCause::NoField { name: name.to_string() })),
+        }
+    }
+
+    /// The fields of a struct, a tuple or an enum's variant, with their names, in the order of declaration. O(1) each.
+    ///
+    /// # Errors
+    /// [`ValueCause::Kind`] of other values; of enums [`ValueCause::Tag`].
+    pub fn fields(&self) -> Result<impl ExactSizeIterator<Item = (&'a str, Result<Value<'a>>)> + use<'a>> {
+        let value = self.resolve()?;
+        let fields = value.field_list("fields")?;
+        Ok(fields.iter().map(move |field| (&*field.name, value.place_field(field))))
+    }
+
+    fn field_list(&self, expected: &'static str) -> Result<&'a [Field<u32>]> {
+        match &self.ty().shape {
+            Shape::Struct { fields } => Ok(fields),
+            Shape::Enum { .. } => Ok(&self.variant()?.fields),
+            _ => Err(self.not(expected)),
+        }
+    }
+
+    fn place_field(&self, field: &Field<u32>) -> Result<Value<'a>> {
+        let at = self.at.checked_add(field.offset).ok_or_else(|| self.outside(u64::MAX))?;
+        self.place(field.ty, at, 0)
+    }
+
+    /// The variant that an enum's tag says, with its name; of options in the encoding of an enum too. O(variants).
+    ///
+    /// # Errors
+    /// [`ValueCause::Kind`] of other values, [`ValueCause::Tag`].
+    pub fn variant(&self) -> Result<&'a Variant<u32>> {
+        let value = self.resolve()?;
+        let Shape::Enum { variants } = &value.ty().shape else { return Err(value.not("a variant")) };
+        let got = value.number(value.at, 1, false)? as u8;
+        let found = variants.iter().find(|variant| variant.tag == got);
+        found.ok_or_else(|| value.error(ValueCause::Tag { got }))
+    }
+
+    /// What an option holds, in whatever encoding, or a weak pointer leads to. O(1).
+    ///
+    /// # Errors
+    /// [`ValueCause::Kind`] of other values, [`ValueCause::Tag`]; of weak pointers [`ValueCause::OutOfBounds`],
+    /// [`ValueCause::Unaligned`].
+    ///
+    /// Source: SPEC 6.2, niched and weak.
+    pub fn option(&self) -> Result<Option<Value<'a>>> {
+        let value = self.resolve()?;
+        match &value.ty().shape {
+            Shape::Enum { variants } if some_of(variants).is_some() => {
+                value.variant()?.fields.first().map(|field| value.place_field(field)).transpose()
+            }
+            &Shape::Weak { pointee } => match value.distance(value.at)? {
+                1 => Ok(None),
+                _ => value.pointee(pointee, true).map(Some),
+            },
+            &Shape::Niched { inner, niche } => {
+                let inner = value.place(inner, value.at, 0)?;
+                let bytes = value.bytes(value.at, value.ty().size)?;
+                let none = match niche {
+                    Niche::Zero => bytes.iter().all(|byte| *byte == 0),
+                    Niche::NaN => inner.as_f64()?.is_nan(),
+                    Niche::Null => value.distance(value.at)? == 1,
+                    Niche::Bool => bytes.first().is_some_and(|byte| *byte > 1),
+                };
+                Ok((!none).then_some(inner))
+            }
+            _ => Err(value.not("an option")),
+        }
+    }
+}
+
+impl fmt::Debug for Value<'_> {
+    /// The place and the type; not what is there.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Value").field("offset", &self.at).field("type", &self.ty().name).finish()
+    }
+}
+
+/// Elements back to back, all of them in the object.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    element: u32,
+    start: u64,
+    len: u64,
+}
+
+/// The elements of a sequence: see [`Value::iter`].
+#[derive(Clone, Debug)]
+pub struct Iter<'a> {
+    value: Value<'a>,
+    run: Run,
+    next: u64,
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = Result<Value<'a>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let Run { element, len, .. } = self.run;
+        if self.next >= len {
+            return None;
+        }
+        let index = self.next;
+        self.next += 1;
+        if self.value.type_of(element).size == 0 && index >= Value::MAX_EMPTY {
+            self.next = len;
+            let limit = Value::MAX_EMPTY;
+            return Some(Err(self.value.error(ValueCause::EmptyElements { len, limit })));
+        }
+        Some(self.value.element(self.run, index))
+    }
+}
+
+/// Whether fields are those of a tuple.
+fn is_tuple(fields: &[Field<u32>]) -> bool {
+    !fields.is_empty() && fields.iter().enumerate().all(|(i, field)| field.name.parse() == Ok(i))
+}
+
+/// The field of `Some`, if these are the variants of an `Option`.
+fn some_of(variants: &[Variant<u32>]) -> Option<&Field<u32>> {
+    match variants {
+        [none, some] if none.name == "None" && none.fields.is_empty() && none.tag == 0 => match &*some.fields
+        {
+            [field] if some.name == "Some" && some.tag == 1 && field.name == "0" => Some(field),
+            _ => None,
+        },
+        _ => None,
+    }
+}

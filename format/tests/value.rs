@@ -1,0 +1,425 @@
+//! Objects of other builds, and hostile ones, put together byte by byte: each cause for which a value cannot be read,
+//! produced; and work that no byte stands for, refused.
+
+mod tables;
+
+use graven_format::{Kind, Payload, Schema, UnsoundSchema, Value, ValueCause};
+use tables::*;
+
+const BIG: Payload = Payload { big_endian: true, offset_width: 2, unaligned: true };
+
+#[track_caller]
+fn root<'a>(object: &'a [u8], schema: &'a Schema, at: u64) -> Value<'a> {
+    Value::root(object, schema, at).unwrap()
+}
+
+/// Words of four bytes, little-endian: pointers, lengths and counts of [`LITTLE`].
+fn words(words: &[i32]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.to_le_bytes()).collect()
+}
+
+#[track_caller]
+fn cause<T: std::fmt::Debug>(result: Result<T, graven_format::ValueError>) -> ValueCause {
+    result.unwrap_err().cause().clone()
+}
+
+// ---- other payloads ------------------------------------------------------------------------------------------------
+
+/// `(u32 2, "in", "outside!", [300, 400], None, Some(-2))`, as a big-endian build without alignment and with offsets of
+/// two bytes writes it.
+#[test]
+fn an_object_of_a_big_endian_unaligned_narrow_build_reads_in_any_build() {
+    let u16_be = ty(2, 2, 1).c(1);
+    let types = [
+        structure(20, 1, &[("0", 0, 1), ("1", 4, 2), ("2", 8, 2), ("3", 12, 3), ("4", 16, 5), ("5", 18, 5)]),
+        ty(2, 4, 1).c(1),
+        ty(6, 4, 1),
+        ty(7, 4, 1).links(&[4]),
+        u16_be,
+        ty(14, 2, 1).a(2).links(&[6]),
+        ty(8, 2, 1).links(&[7]),
+        ty(2, 1, 1).a(1),
+    ];
+    let mut object = b"outside!".to_vec();
+    object.extend([0x01, 0x2c, 0x01, 0x90, 0xfe]); // 8: two numbers, and at 12 the target of the box
+    object.extend([0, 0, 0, 2]); // 13: the root
+    object.extend(*b"in\xff\0"); // 17
+    object.extend([0x80, 8, 0xff, (0u8).wrapping_sub(21)]); // 21: 8 bytes, 21 before
+    object.extend([0xff, (0u8).wrapping_sub(17), 0, 2]); // 25: two elements, 17 before
+    object.extend([0, 1]); // 29: null
+    object.extend([0xff, (0u8).wrapping_sub(19)]); // 31: 19 before
+    let schema = schema_for(BIG, &types);
+    let value = root(&object, &schema, 13);
+    assert_eq!(value.path("0").unwrap().as_u64().unwrap(), 2);
+    assert_eq!(value.path("1").unwrap().as_str().unwrap(), "in");
+    assert_eq!(value.path("2").unwrap().as_str().unwrap(), "outside!");
+    assert_eq!(value.path("3[0]").unwrap().as_u64().unwrap(), 300);
+    assert_eq!(value.path("3[1]").unwrap().as_u64().unwrap(), 400);
+    assert!(value.path("4").unwrap().option().unwrap().is_none());
+    assert_eq!(value.path("5").unwrap().option().unwrap().unwrap().as_i64().unwrap(), -2);
+}
+
+/// Two entries of a hash map in a big-endian table: capacity 3, so 31 control bytes.
+#[test]
+fn a_hash_map_of_a_big_endian_build_finds_its_keys_in_any_build() {
+    let types = [ty(15, 6, 1).links(&[1, 2]), ty(2, 2, 1).c(1), boolean()];
+    let hash = |key: u64| key.wrapping_mul(0x517c_c1b7_2722_0a95);
+    let keys = [7u64, 300];
+    let mut places = [None; 3];
+    for key in keys {
+        let mut at = (hash(key) % 3) as usize;
+        while places[at].is_some() {
+            at = (at + 1) % 3;
+        }
+        places[at] = Some(key);
+    }
+    let mut object = Vec::new();
+    for place in places.iter().rev() {
+        let key = place.unwrap_or(0) as u16;
+        object.extend(key.to_be_bytes());
+        object.push(u8::from(key == 300));
+    }
+    let control: Vec<u8> =
+        places.iter().map(|place| place.map_or(0xff, |key| (hash(key) >> 57) as u8)).collect();
+    // Repeated once; those behind are unused.
+    object.extend([&control[..], &control, &[0xff; 25]].concat());
+    let at = object.len() as u64;
+    object.extend((9i16 - at as i16).to_be_bytes());
+    object.extend([0, 2, 0, 3]);
+    let schema = schema_for(BIG, &types);
+    let map = root(&object, &schema, at);
+    assert!(!map.get(7u8).unwrap().unwrap().as_bool().unwrap());
+    assert!(map.get(300).unwrap().unwrap().as_bool().unwrap());
+    assert!(map.get(301).unwrap().is_none());
+    assert_eq!(map.entries().unwrap().map(Result::unwrap).count(), 2);
+}
+
+// ---- causes --------------------------------------------------------------------------------------------------------
+
+#[test]
+fn an_unsound_schema_or_a_root_outside_the_object_is_refused_first() {
+    let broken = schema(&[ty(1, 2, 1)]);
+    let error = cause(Value::root(&[0; 8], &broken, 0));
+    assert_eq!(error, ValueCause::Schema(UnsoundSchema::Size { ty: 0, size: 2, expected: 1 }));
+    let number = schema(&[number(4)]);
+    for at in [5, 8, u64::MAX] {
+        assert_eq!(cause(Value::root(&[0; 8], &number, at)), ValueCause::OutOfBounds { size: 4, length: 8 });
+    }
+    assert_eq!(cause(Value::root(&[0; 8], &number, 2)), ValueCause::Unaligned { align: 4 });
+}
+
+#[test]
+fn bytes_that_a_scalar_cannot_have_are_refused() {
+    let read = |ty: Ty, bytes: &[u8]| (schema(&[ty]), bytes.to_vec());
+    let (of, bytes) = read(boolean(), &[2]);
+    assert_eq!(cause(root(&bytes, &of, 0).as_bool()), ValueCause::Bool { got: 2 });
+    let (of, bytes) = read(number(4).a(3), &0xd800u32.to_le_bytes());
+    assert_eq!(cause(root(&bytes, &of, 0).as_char()), ValueCause::Char { got: 0xd800 });
+    let (of, bytes) = read(number(4).b(1), &[0; 4]);
+    assert_eq!(cause(root(&bytes, &of, 0).as_u64()), ValueCause::Zero);
+    let (of, bytes) = read(ty(18, 16, 8), &[0xff; 16]);
+    assert_eq!(cause(root(&bytes, &of, 0).as_duration()), ValueCause::Nanoseconds { got: u32::MAX });
+    let (of, bytes) = read(ty(6, 8, 4), b"ab\xc0d\xff\0\0\0");
+    assert_eq!(cause(root(&bytes, &of, 0).as_str()), ValueCause::NotUtf8 { valid: 2 });
+    let (of, bytes) = read(enumeration(1, 1, &[("A", 3, &[])]), &[4]);
+    assert_eq!(cause(root(&bytes, &of, 0).variant()), ValueCause::Tag { got: 4 });
+    assert_eq!(cause(root(&bytes, &of, 0).field("x")), ValueCause::Tag { got: 4 });
+}
+
+#[test]
+fn pointers_lead_into_the_object_aligned_and_down() {
+    let of = schema(&[ty(8, 4, 4).links(&[1]), number(4)]);
+    let target = |distance| {
+        let object = words(&[0, distance, 0]);
+        cause(root(&object, &of, 4).target())
+    };
+    assert_eq!(target(-8), ValueCause::OutOfBounds { size: 4, length: 12 });
+    assert_eq!(target(i32::MIN), ValueCause::OutOfBounds { size: 4, length: 12 });
+    assert_eq!(target(8), ValueCause::OutOfBounds { size: 4, length: 12 });
+    assert_eq!(target(-2), ValueCause::Unaligned { align: 4 });
+    for up in [0, 4] {
+        assert_eq!(target(up), ValueCause::NotBelow { pointer: 4 });
+    }
+    assert_eq!(root(&words(&[5, -4]), &of, 4).as_u64().unwrap(), 5);
+
+    // Shared ones lead anywhere; weak ones nowhere, too.
+    let shared = schema(&[ty(9, 4, 4).links(&[1]), number(4)]);
+    assert_eq!(root(&words(&[0, 4, 7]), &shared, 4).as_u64().unwrap(), 7);
+    let weak = schema(&[ty(10, 4, 4).links(&[1]), number(4)]);
+    assert!(root(&words(&[1]), &weak, 0).option().unwrap().is_none());
+    assert_eq!(cause(root(&words(&[1]), &weak, 0).path("x")), ValueCause::IsNone);
+}
+
+#[test]
+fn lengths_are_compared_with_the_bytes_there_are() {
+    for element in [number(4), array(1 << 40, 1, 2, 1 << 40)] {
+        let of = schema(&[ty(7, 8, 4).links(&[1]), element, boolean()]);
+        for len in [2, 3, i32::MAX, -1] {
+            let object = words(&[5, -4, len]);
+            assert!(matches!(
+                cause(root(&object, &of, 4).iter()),
+                ValueCause::OutOfBounds { .. } | ValueCause::NotBelow { .. }
+            ));
+            assert!(root(&object, &of, 4).len().is_err() && root(&object, &of, 4).index(0).is_err());
+        }
+    }
+    let text = schema(&[ty(8, 8, 4).links(&[1]), ty(12, 0, 1)]);
+    assert_eq!(cause(root(&words(&[0, -4, 9]), &text, 4).as_str()), ValueCause::NotBelow { pointer: 4 });
+    // Out of line, in a string: the length's two parts are 0x3f and all bits above the first byte.
+    let string = schema(&[ty(6, 8, 4)]);
+    assert!(root(&words(&[0, -65, -4]), &string, 4).as_str().is_err());
+}
+
+#[test]
+fn c_strings_end_with_their_only_zero() {
+    let of = schema(&[ty(8, 8, 4).links(&[1]), ty(13, 0, 1)]);
+    for (bytes, len, text) in
+        [(b"abc\0", 4, Some(&b"abc"[..])), (b"a\0c\0", 4, None), (b"abcd", 4, None), (b"\0\0\0\0", 0, None)]
+    {
+        let object = [&bytes[..], &words(&[-4, len])].concat();
+        match text {
+            Some(text) => assert_eq!(root(&object, &of, 4).as_bytes().unwrap(), text),
+            None => assert_eq!(cause(root(&object, &of, 4).as_bytes()), ValueCause::CString),
+        }
+    }
+}
+
+#[test]
+fn a_pointer_that_leads_to_itself_is_given_up() {
+    let of = schema(&[ty(9, 4, 4).links(&[0])]);
+    let object = words(&[0]);
+    let value = root(&object, &of, 0);
+    assert_eq!(value.target().unwrap().kind(), Kind::Pointer);
+    assert_eq!(cause(value.as_u64()), ValueCause::TooDeep { limit: 254 });
+    assert!(value.as_str().is_err() && value.len().is_err() && value.path("a.b.c").is_err());
+}
+
+// ---- maps ----------------------------------------------------------------------------------------------------------
+
+/// A hash map of `u8` to unit at the end of an object, with these control bytes.
+fn set(places: &[u8], control: &[u8], count: i32, capacity: i32) -> (Schema, Vec<u8>, u64) {
+    let mut object = [places, control].concat();
+    object.resize(object.len().next_multiple_of(4), 0);
+    let at = object.len();
+    object.extend(words(&[places.len() as i32 - at as i32, count, capacity]));
+    (schema(&[ty(15, 12, 4).links(&[1, 2]), number(1), unit()]), object, at as u64)
+}
+
+#[test]
+fn tables_without_room_or_with_another_count_than_they_say_are_refused() {
+    let full = |count, capacity| {
+        let (of, object, at) = set(&[1; 16], &[0; 31], count, capacity);
+        let map = root(&object, &of, at);
+        map.entries()
+            .and_then(|entries| entries.map(|entry| entry.map(|_| ())).collect::<Result<Vec<_>, _>>())
+    };
+    assert_eq!(cause(full(3, 3)), ValueCause::Capacity { count: 3, capacity: 3 });
+    assert_eq!(cause(full(-1, 3)), ValueCause::Capacity { count: u32::MAX.into(), capacity: 3 });
+    assert!(matches!(cause(full(3, 40)), ValueCause::OutOfBounds { .. }));
+    assert!(matches!(cause(full(3, -1)), ValueCause::OutOfBounds { .. }));
+    assert_eq!(cause(full(3, 4)), ValueCause::Count { count: 3 });
+    assert!(full(0, 0).unwrap().is_empty());
+    let (of, object, at) = set(&[1; 16], &[[0; 4], [0xff; 4]].concat().repeat(4)[..31], 15, 16);
+    let map = root(&object, &of, at);
+    let last = map.entries().unwrap().last().unwrap();
+    assert_eq!(cause(last), ValueCause::Count { count: 15 });
+}
+
+#[test]
+fn a_probe_that_meets_no_unused_place_ends() {
+    for capacity in [1000usize, 1008, 1009] {
+        for byte in [0, 0x7f, 0x80] {
+            let control = vec![byte; 1 + capacity.next_multiple_of(16) + 15];
+            let (of, object, at) = set(&vec![200; capacity], &control, 1, capacity as i32);
+            for key in 0..=255u8 {
+                let found = root(&object, &of, at).get(key).unwrap().is_some();
+                assert!(key == 200 || !found);
+            }
+        }
+    }
+}
+
+#[test]
+fn indices_outside_the_entries_are_refused_where_a_lookup_meets_them() {
+    let of = schema(&[ty(16, 16, 4).links(&[1, 1]), number(1)]);
+    // Entries at 0, two places for indices at 4, control bytes at 12.
+    let mut object = vec![7, 70, 0, 0];
+    object.extend(words(&[9, 9]));
+    object.extend([0; 32]);
+    object.truncate(12 + 31);
+    object.push(0);
+    let at = object.len() as i32;
+    object.extend(words(&[12 - at, 1, 2, -(at + 12)]));
+    let map = root(&object, &of, at as u64);
+    assert_eq!(map.entries().unwrap().next().unwrap().unwrap().1.as_u64().unwrap(), 70);
+    // The hash of 0 is 0, as all control bytes.
+    assert_eq!(cause(map.get(0)), ValueCause::Index { index: 9, count: 1 });
+}
+
+/// A B-tree of `u8` to unit, `capacity` 1, whose nodes are put together by hand; the root comes last.
+fn tree(object: &[u8], root_node: i32, count: i32) -> (Schema, Vec<u8>, u64) {
+    let at = object.len() as i32;
+    let of = schema(&[ty(17, 8, 4).links(&[1, 2]).word(1), number(1), unit()]);
+    (of, [object, &words(&[root_node - at, count])].concat(), at as u64)
+}
+
+fn leaf(key: u8, count: i32) -> Vec<u8> {
+    [&[0, key, 0, 0][..], &words(&[count])].concat()
+}
+
+fn inner(key: u8, before: i32, behind: i32) -> Vec<u8> {
+    [&[1, key, 0, 0][..], &words(&[before, behind])].concat()
+}
+
+fn keys(tree: &(Schema, Vec<u8>, u64)) -> Result<Vec<u64>, graven_format::ValueError> {
+    root(&tree.1, &tree.0, tree.2).entries()?.map(|entry| entry?.0.as_u64()).collect()
+}
+
+#[test]
+fn b_trees_are_read_in_order_past_null_pointers() {
+    // A leaf at 0, one at 8, an inner node with both at 16, one with that and null at 28.
+    let nodes = [leaf(1, 1), leaf(3, 1), inner(2, -20, -16), inner(4, -16, 1)].concat();
+    let whole = tree(&nodes, 28, 4);
+    assert_eq!(keys(&whole).unwrap(), [1, 2, 3, 4]);
+    let map = root(&whole.1, &whole.0, whole.2);
+    for key in 0..=255u8 {
+        assert_eq!(map.get(key).unwrap().is_some(), (1..=4).contains(&key));
+    }
+    for count in [3, 5, 40] {
+        assert_eq!(cause(keys(&tree(&nodes, 28, count))), ValueCause::Count { count: count as u64 });
+    }
+}
+
+#[test]
+fn b_trees_with_nodes_that_cannot_be_are_refused() {
+    assert_eq!(cause(keys(&tree(&[2, 1, 0, 0, 1, 0, 0, 0], 0, 1))), ValueCause::NodeKind { got: 2 });
+    for count in [0, 2, -1] {
+        let expected = ValueCause::LeafCount { count: u64::from(count as u32), capacity: 1 };
+        let damaged = tree(&leaf(1, count), 0, 1);
+        assert_eq!(cause(keys(&damaged)), expected);
+        assert_eq!(cause(root(&damaged.1, &damaged.0, damaged.2).get(1)), expected);
+    }
+    // Up, to itself, and to the byte behind the pointer's first.
+    for (before, expected) in [(4, 16), (-4, 16), (0, 16)] {
+        let damaged = keys(&tree(&[leaf(0, 1), leaf(0, 1), inner(2, before, 1)].concat(), 16, 3));
+        assert!(matches!(cause(damaged), ValueCause::NotBelow { pointer } if pointer == expected + 4));
+    }
+    let (of, mut object, at) = tree(&leaf(1, 1), 0, 1);
+    object[at as usize..at as usize + 4].copy_from_slice(&1i32.to_le_bytes());
+    assert_eq!(cause(root(&object, &of, at).get(1)), ValueCause::NotBelow { pointer: at });
+}
+
+/// Each inner node leads to the one before it twice: 2^40 entries, by 40 nodes.
+#[test]
+fn b_trees_that_lead_to_the_same_node_again_and_again_end_at_the_bytes_there_are() {
+    let mut nodes = leaf(0, 1);
+    for i in 0..40 {
+        let below = if i == 0 { -8 } else { -12 };
+        nodes.extend(inner(i, below - 4, below - 8));
+    }
+    let root_node = nodes.len() as i32 - 12;
+    let bytes = nodes.len() as i32 + 8;
+    assert_eq!(cause(keys(&tree(&nodes, root_node, i32::MAX))), ValueCause::Count { count: i32::MAX as u64 });
+    assert_eq!(cause(keys(&tree(&nodes, root_node, bytes))), ValueCause::Count { count: bytes as u64 });
+}
+
+#[test]
+fn b_trees_deeper_than_any_of_their_count_are_given_up() {
+    let mut nodes = leaf(0, 1);
+    for i in 0..300 {
+        nodes.extend(inner(200, if i == 0 { -12 } else { -16 }, 1));
+    }
+    let deep = tree(&nodes, nodes.len() as i32 - 12, 301);
+    assert_eq!(cause(keys(&deep)), ValueCause::TooDeep { limit: 254 });
+    assert_eq!(cause(root(&deep.1, &deep.0, deep.2).get(100)), ValueCause::TooDeep { limit: 254 });
+}
+
+// ---- elements without bytes ----------------------------------------------------------------------------------------
+
+#[test]
+fn elements_without_bytes_are_counted_and_found_but_not_visited_one_by_one_without_end() {
+    let limit = Value::MAX_EMPTY;
+    let of = schema(&[ty(7, 8, 4).links(&[1]), unit()]);
+    let object = words(&[0, -1]);
+    let value = root(&object, &of, 0);
+    assert_eq!(value.len().unwrap(), u64::from(u32::MAX));
+    assert_eq!(value.index(u64::from(u32::MAX) - 1).unwrap().kind(), Kind::Unit);
+    let visited: Vec<_> = value.iter().unwrap().collect();
+    assert_eq!(visited.len() as u64, limit + 1);
+    let last = visited.into_iter().next_back().unwrap();
+    assert_eq!(cause(last), ValueCause::EmptyElements { len: u32::MAX.into(), limit });
+
+    let of = schema(&[array(0, 1, 1, u64::MAX), unit()]);
+    assert_eq!(root(&[], &of, 0).iter().unwrap().count() as u64, limit + 1);
+
+    // A leaf with room for four thousand million entries of nothing.
+    let of = schema(&[ty(17, 8, 4).links(&[1, 1]).word(u32::MAX), unit()]);
+    let object = words(&[0, -1, -8, -1]);
+    assert_eq!(
+        cause(root(&object, &of, 8).entries()),
+        ValueCause::EmptyElements { len: u32::MAX.into(), limit }
+    );
+}
+
+// ---- whole trees ---------------------------------------------------------------------------------------------------
+
+#[cfg(feature = "serde")]
+mod serialized {
+    use graven_format::Limits;
+
+    use super::*;
+
+    #[test]
+    fn shared_pointers_in_a_circle_end_at_the_depth_limit() {
+        let of = schema(&[structure(8, 4, &[("next", 0, 1), ("other", 4, 1)]), ty(9, 4, 4).links(&[0])]);
+        let object = words(&[0, -4]);
+        let error = serde_json::to_string(&root(&object, &of, 0)).unwrap_err().to_string();
+        assert!(error.starts_with("next.next.next"), "{error}");
+        assert!(error.ends_with("values inside each other deeper than 128"), "{error}");
+    }
+
+    /// 2^100 values by 800 bytes.
+    #[test]
+    fn the_same_bytes_read_again_and_again_end_at_the_limit_of_values() {
+        let of = schema(&[structure(8, 4, &[("a", 0, 1), ("b", 4, 1)]), ty(9, 4, 4).links(&[0])]);
+        let mut object = words(&[1 << 30, 1 << 30]);
+        (0..100).for_each(|_| object.extend(words(&[-8, -12])));
+        let at = object.len() as u64 - 8;
+        let limits = Limits { elements: 10_000, ..Limits::default() };
+        let end = |of: &Schema| {
+            serde_json::to_string(&root(&object, of, at).with_limits(limits)).unwrap_err().to_string()
+        };
+        // The first leaf is damage, which is met first.
+        assert!(end(&of).ends_with("8 bytes lie outside the object's 808"), "{}", end(&of));
+        let optional = schema(&[structure(8, 4, &[("a", 0, 1), ("b", 4, 1)]), ty(10, 4, 4).links(&[0])]);
+        let mut object = words(&[1, 1]);
+        (0..40).for_each(|_| object.extend(words(&[-8, -12])));
+        let at = object.len() as u64 - 8;
+        let value = root(&object, &optional, at).with_limits(limits);
+        let error = serde_json::to_string(&value).unwrap_err().to_string();
+        assert!(error.ends_with("more than 10000 values"), "{error}");
+    }
+
+    #[test]
+    fn elements_without_bytes_are_not_serialized_without_end() {
+        let of = schema(&[ty(7, 8, 4).links(&[1]), unit()]);
+        let object = words(&[0, -1]);
+        let error = serde_json::to_value(root(&object, &of, 0)).unwrap_err().to_string();
+        assert!(error.ends_with("elements without bytes are not visited one by one beyond 65536"), "{error}");
+
+        // Arrays of arrays of nothing: each within the limit, together beyond any.
+        let limit = 1 << 16;
+        let of = schema(&[array(0, 1, 1, limit), array(0, 1, 2, limit), array(0, 1, 3, limit), unit()]);
+        let error = serde_json::to_string(&root(&[], &of, 0)).unwrap_err().to_string();
+        assert!(error.ends_with("more than 16777216 values"), "{error}");
+    }
+
+    #[test]
+    fn opaque_bytes_are_serialized_as_they_are() {
+        let of = schema(&[structure(4, 1, &[("a", 0, 1), ("b", 3, 2)]), opaque(3, 1), boolean()]);
+        let object = [9, 8, 7, 1];
+        let value = root(&object, &of, 0);
+        assert_eq!(value.path("a").unwrap().as_bytes().unwrap(), [9, 8, 7]);
+        assert_eq!(serde_json::to_string(&value).unwrap(), r#"{"a":[9,8,7],"b":true}"#);
+    }
+}
