@@ -95,6 +95,7 @@ pub unsafe trait DescribedNiche<T> {
 macro_rules! niche {
     ($(($($generics:tt)*) $inner:ty: $niching:ident $niche:ident;)*) => {$(
         // SAFETY: rkyv's `niching.rs` decides by this pattern; `DefaultNiche` forwards to the niche named here.
+        #[diagnostic::do_not_recommend]
         unsafe impl<$($generics)*> DescribedNiche<$inner> for $niching {
             const NICHE: Niche = Niche::$niche;
         }
