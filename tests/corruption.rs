@@ -125,7 +125,7 @@ impl Outcome {
                 | Cause::Schema(_)
                 | Cause::Verify(_)
                 | Cause::Layout(_)
-                | Cause::Contents { .. } => assert_eq!(error.errno(), EINVAL, "{message}"),
+                | Cause::Contents(_) => assert_eq!(error.errno(), EINVAL, "{message}"),
                 Cause::NoObject { .. } => {}
                 other => panic!("{other:?}"),
             }
@@ -374,7 +374,7 @@ fn objects_that_lie_under_right_checksums_are_refused_or_read_to_the_end() {
                     Err(error) => {
                         assert_eq!(error.errno(), EINVAL);
                         assert_eq!(error.object(), Some(name.as_str()));
-                        assert!(matches!(error.cause(), Cause::Contents { .. }), "{error}");
+                        assert!(matches!(error.cause(), Cause::Contents(_)), "{error}");
                         refused += 1;
                     }
                 }
@@ -430,28 +430,17 @@ fn other_random_damage_crashes_nothing() {
 // ---- depth ---------------------------------------------------------------------------------------------------------
 
 #[test]
-fn an_object_nested_deeper_than_the_limit_is_refused_and_one_within_it_is_adopted() {
-    // The smallest stack that Rust gives a thread, whatever the environment says.
-    let small = std::thread::Builder::new().stack_size(2 << 20);
-    let test = || {
-        let adopt = |pointers: usize| {
-            let segment = Segment::from_bytes(bytes_of(&Nested::new(pointers))).unwrap();
-            segment.verify().unwrap();
-            let nested = segment.root::<Nested>()?;
-            let levels = std::iter::successors(Some(&*nested), |nested| nested.inner.as_deref());
-            assert_eq!(levels.count(), pointers + 1);
-            Ok::<(), Error>(())
-        };
-        adopt(0).unwrap();
-        adopt(200).unwrap();
-        adopt(254).unwrap();
-        for pointers in [256, 300, 1000] {
-            let error = adopt(pointers).unwrap_err();
-            assert_eq!(error.errno(), EINVAL);
-            assert!(matches!(error.cause(), Cause::Contents { .. }), "{error}");
-            let message = error.to_string();
-            assert!(message.contains("depth") || message.contains("deep"), "{message}");
-        }
+fn an_object_nested_as_deep_as_it_can_be_written_is_adopted_on_a_small_stack() {
+    // What rkyv's serializer recurses into has a stack of its own; adopting has 64 KiB.
+    let large = std::thread::Builder::new().stack_size(256 << 20);
+    let bytes = large.spawn(|| bytes_of(&Nested::new(20_000))).unwrap().join().unwrap();
+    let small = std::thread::Builder::new().stack_size(64 << 10);
+    let test = move || {
+        let segment = Segment::from_bytes(bytes).unwrap();
+        segment.verify().unwrap();
+        let nested = segment.root::<Nested>().unwrap();
+        let levels = std::iter::successors(Some(&*nested), |nested| nested.inner.as_deref());
+        assert_eq!(levels.count(), 20_001);
     };
     small.spawn(test).unwrap().join().unwrap();
 }

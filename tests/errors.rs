@@ -334,18 +334,13 @@ fn contents_that_are_no_value_of_the_type_are_invalid() {
     segment.verify().unwrap();
     let error = segment.get::<[bool; 2]>("flag").unwrap_err();
     let message = check(&error, ErrorKind::InvalidSegment, Errno::EINVAL);
-    assert!(matches!(error.cause(), Cause::Contents { .. }), "{error}");
-    assert!(message.contains("object \"flag\" ([bool; 2])") && message.contains("bool"), "{message}");
+    assert!(matches!(error.cause(), Cause::Contents(_)), "{error}");
+    assert!(
+        message.contains("object \"flag\" ([bool; 2])") && message.contains("[1]: offset 1: bool is 2"),
+        "{message}"
+    );
     // What was refused once is refused again.
     segment.get::<[bool; 2]>("flag").unwrap_err();
-}
-
-#[test]
-fn contents_nested_too_deep_are_refused_with_that_reason() {
-    let segment = Segment::from_bytes(bytes_of(&Nested::new(300))).unwrap();
-    let error = segment.root::<Nested>().unwrap_err();
-    let message = check(&error, ErrorKind::InvalidSegment, Errno::EINVAL);
-    assert!(message.contains("depth") || message.contains("deep"), "{message}");
 }
 
 #[test]

@@ -257,13 +257,9 @@ impl Expansion<'_> {
 
         let opaque = self.of_type.opaque.as_ref();
         let name = self.input.ident.unraw().to_string();
-        let invariants = self.of_type.invariants || self.rkyv_of_type.verify || opaque.is_some();
-        let verified = self.rkyv_of_type.verify.then(|| quote!(#private::verified_alone::<#target>();));
+        let invariant = self.invariant(&target);
         let shape = match (opaque, &self.input.data) {
-            (Some(tag), _) => quote!({
-                #private::pointer_free::<#target>();
-                #graven::layout::Shape::Opaque { tag: #private::Cow::Borrowed(#tag) }
-            }),
+            (Some(tag), _) => quote!(#graven::layout::Shape::Opaque { tag: #private::Cow::Borrowed(#tag) }),
             (None, Data::Struct(data)) => self.struct_shape(&data.fields),
             (None, Data::Enum(data)) => self.enum_shape(&data.variants),
             (None, Data::Union(_)) => unreachable!("refused"),
@@ -308,9 +304,10 @@ impl Expansion<'_> {
                         name: #private::Cow::Borrowed(#name),
                         size: ::core::mem::size_of::<#target>() as u64,
                         align: ::core::mem::align_of::<#target>() as u32,
-                        invariants: { #verified #invariants },
+                        invariants: <Self as #graven::layout::Layout>::INVARIANT.is_some(),
                         shape: #shape,
                     };
+                    const INVARIANT: ::core::option::Option<#graven::layout::Invariant> = #invariant;
                 }
 
                 #[automatically_derived]
@@ -321,6 +318,30 @@ impl Expansion<'_> {
             };
             #checks
         })
+    }
+
+    /// What values have to hold beyond their structure: the code that says it, or none.
+    ///
+    /// The archived type that rkyv derives has rkyv's derived check, which is the structure's. That of a type which is
+    /// its own archived form may be hand-written: no attribute tells, so it is called if it can be called alone.
+    fn invariant(&self, target: &TokenStream) -> TokenStream {
+        let graven = &self.graven;
+        let private = quote!(#graven::layout::__private);
+        if self.of_type.opaque.is_some() || self.of_type.invariants {
+            quote!(#private::pointer_free::<#target>())
+        } else if self.rkyv_of_type.verify {
+            quote!(#private::verified_alone::<#target>())
+        } else if matches!(self.target, Target::Itself | Target::Other(_))
+            && self.input.generics.params.is_empty()
+        {
+            quote!({
+                #[allow(unused_imports)]
+                use #private::Unchecked as _;
+                #private::Check::<#target>::INVARIANT
+            })
+        } else {
+            quote!(::core::option::Option::None)
+        }
     }
 
     /// The type the impl is for.

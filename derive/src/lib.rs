@@ -28,7 +28,7 @@ mod types;
 /// | `#[layout(portable)]` | the type is its own archived form: `#[repr(C)]` structs and `#[repr(u8)]` enums that are `Portable`. Implied by `#[rkyv(as = Self)]` |
 /// | `#[rkyv(as = Other)]` | `Other` is described by the fields here, which must be all it has, in `#[repr(C)]` |
 /// | `#[layout(skip)]` | with `#[rkyv(as = Other)]`: `Other` has a layout of its own, only check that. Implied if the type is generic |
-/// | `#[layout(invariants)]` | a hand-written `CheckBytes` wants more than the structure says. Implied by `bytecheck(verify)` |
+/// | `#[layout(invariants)]` | a hand-written `CheckBytes` wants more than the structure says: it is called, and must not need the archive around it. Implied by `bytecheck(verify)`, and on types without parameters by `portable` and `as` if their `CheckBytes` can be called so |
 /// | `#[layout(allow_usize)]` | see below, for all fields |
 /// | `#[layout(crate = path)]` | where graven is, if not at `::graven` |
 ///

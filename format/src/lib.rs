@@ -8,6 +8,7 @@
 //! | `schema` | those descriptions as a canonical table, and its fingerprint | 6 |
 //! | `diff` | what differs between two layouts, in words | 6.5 |
 //! | `sound` | whether a schema can be followed | 6.1 |
+//! | `validate` | whether an object's bytes are what its schema says | 8 |
 //! | `value` | objects read by schema, without types | 5, 6 |
 //! | `payload` | endianness, offset width, alignment | 4, 5 |
 //! | `hash` | checksums and digests | 7 |
@@ -28,6 +29,7 @@ pub mod layout;
 mod payload;
 mod schema;
 mod sound;
+mod validate;
 mod value;
 mod view;
 
@@ -38,6 +40,7 @@ pub use header::{Header, HeaderError, Mode, Place, Section};
 pub use payload::Payload;
 pub use schema::{Fingerprint, Schema, SchemaError, canonical_part};
 pub use sound::UnsoundSchema;
+pub use validate::{ObjectCause, ObjectError, Part as ObjectPart, Validator};
 pub use value::{Entries, Iter, Key, Kind, Value, ValueCause, ValueError};
 #[cfg(feature = "serde")]
 pub use value::{Limited, Limits};

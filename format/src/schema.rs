@@ -68,20 +68,7 @@ impl Schema {
     ///
     /// O(types · depth); tens of microseconds for a large type, so keep it rather than asking again.
     pub fn of<T: Layout + ?Sized>() -> Schema {
-        let root = TypeRef::of::<T>();
-        let mut index: BTreeMap<TypeId, u32> = BTreeMap::from([(root.id(), 0)]);
-        let mut found = alloc::vec![root];
-        let mut types: Vec<Type<u32>> = Vec::new();
-        while let Some(&next) = found.get(types.len()) {
-            let ty = next.get();
-            let shape = ty.shape.map(|child| {
-                *index.entry(child.id()).or_insert_with(|| {
-                    found.push(*child);
-                    (found.len() - 1) as u32
-                })
-            });
-            types.push(with_shape(ty, shape));
-        }
+        let (_, types) = unfold::<T>();
         let types = minimise(&types, types.len()).expect("each round but the last splits a class");
         Schema { payload: Payload::NATIVE, types }
     }
@@ -285,6 +272,25 @@ pub fn canonical_part(table: &[u8]) -> Result<&[u8], SchemaError> {
         return Err(SchemaError::BadLength { canonical, total, table: table.len() });
     }
     Ok(&table[8..canonical])
+}
+
+/// All Rust types below an archived type, itself first: who they are, and what they look like, linked by index.
+pub(crate) fn unfold<T: Layout + ?Sized>() -> (Vec<TypeRef>, Vec<Type<u32>>) {
+    let root = TypeRef::of::<T>();
+    let mut index: BTreeMap<TypeId, u32> = BTreeMap::from([(root.id(), 0)]);
+    let mut found = alloc::vec![root];
+    let mut types: Vec<Type<u32>> = Vec::new();
+    while let Some(&next) = found.get(types.len()) {
+        let ty = next.get();
+        let shape = ty.shape.map(|child| {
+            *index.entry(child.id()).or_insert_with(|| {
+                found.push(*child);
+                (found.len() - 1) as u32
+            })
+        });
+        types.push(with_shape(ty, shape));
+    }
+    (found, types)
 }
 
 /// Merges the types of equal unfolding and numbers the rest by depth-first preorder from type 0. `None` if that takes

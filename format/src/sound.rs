@@ -120,50 +120,51 @@ impl Schema {
         for (number, ty) in (0..).zip(self.types()) {
             Checker { schema: self, number, ty }.check()?;
         }
-        self.check_containment()
+        containment_order(self.types()).map(drop)
     }
+}
 
-    /// That no type contains itself: depth first over what lies inside each type, with an explicit stack.
-    fn check_containment(&self) -> Result<(), UnsoundSchema> {
-        let inside = |ty: u32| match &self.types()[ty as usize].shape {
-            shape @ (Shape::Struct { .. }
-            | Shape::Enum { .. }
-            | Shape::Array { .. }
-            | Shape::Niched { .. }) => shape.children(),
-            _ => Vec::new(),
-        };
-        #[derive(Clone, Copy, PartialEq)]
-        enum State {
-            New,
-            Open,
-            Done,
+/// The types in an order in which each comes after those that lie inside it: depth first with an explicit stack.
+pub(crate) fn containment_order(types: &[Type<u32>]) -> Result<Vec<u32>, UnsoundSchema> {
+    let inside = |ty: u32| match &types[ty as usize].shape {
+        shape @ (Shape::Struct { .. } | Shape::Enum { .. } | Shape::Array { .. } | Shape::Niched { .. }) => {
+            shape.children()
         }
-        let mut states = alloc::vec![State::New; self.types().len()];
-        for first in 0..self.types().len() as u32 {
-            // Types on the way down, each with those inside it that are still to do.
-            let mut open: Vec<(u32, Vec<u32>)> = Vec::new();
-            let mut next = Some(first);
-            loop {
-                if let Some(ty) = next.take() {
-                    match states[ty as usize] {
-                        State::Open => return Err(UnsoundSchema::ContainsItself { ty }),
-                        State::Done => {}
-                        State::New => {
-                            states[ty as usize] = State::Open;
-                            open.push((ty, inside(ty)));
-                        }
+        _ => Vec::new(),
+    };
+    #[derive(Clone, Copy, PartialEq)]
+    enum State {
+        New,
+        Open,
+        Done,
+    }
+    let mut states = alloc::vec![State::New; types.len()];
+    let mut order = Vec::with_capacity(types.len());
+    for first in 0..types.len() as u32 {
+        // Types on the way down, each with those inside it that are still to do.
+        let mut open: Vec<(u32, Vec<u32>)> = Vec::new();
+        let mut next = Some(first);
+        loop {
+            if let Some(ty) = next.take() {
+                match states[ty as usize] {
+                    State::Open => return Err(UnsoundSchema::ContainsItself { ty }),
+                    State::Done => {}
+                    State::New => {
+                        states[ty as usize] = State::Open;
+                        open.push((ty, inside(ty)));
                     }
                 }
-                let Some((ty, rest)) = open.last_mut() else { break };
-                next = rest.pop();
-                if next.is_none() {
-                    states[*ty as usize] = State::Done;
-                    open.pop();
-                }
+            }
+            let Some((ty, rest)) = open.last_mut() else { break };
+            next = rest.pop();
+            if next.is_none() {
+                states[*ty as usize] = State::Done;
+                order.push(*ty);
+                open.pop();
             }
         }
-        Ok(())
     }
+    Ok(order)
 }
 
 /// One type of a table.

@@ -5,8 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use graven_format::{
-    DirectoryError, HeaderError, LayoutMismatch, NameError, SchemaError, UnsoundSchema, ValueError,
-    VerifyError,
+    DirectoryError, HeaderError, LayoutMismatch, NameError, ObjectError, SchemaError, UnsoundSchema,
+    ValueError, VerifyError,
 };
 use nix::errno::Errno;
 
@@ -75,10 +75,7 @@ pub enum Cause {
     /// The object's layout is not that of the type.
     Layout(LayoutMismatch),
     /// The object's bytes are not a valid value of the type.
-    Contents {
-        /// The validator's words.
-        message: String,
-    },
+    Contents(ObjectError),
     /// The segment has no object of that name.
     NoObject {
         /// Some of the names there are.
@@ -213,7 +210,7 @@ impl Error {
             | Cause::Schema(_)
             | Cause::Unsound(_)
             | Cause::Verify(_)
-            | Cause::Contents { .. }
+            | Cause::Contents(_)
             | Cause::Deserialize { .. }
             | Cause::Checksum { .. } => ErrorKind::InvalidSegment,
             Cause::Value(error) if error.is_damage() => ErrorKind::InvalidSegment,
@@ -291,7 +288,7 @@ impl fmt::Display for Cause {
             Cause::Verify(error) => error.fmt(f),
             Cause::Layout(error) => error.fmt(f),
             Cause::Name(error) => error.fmt(f),
-            Cause::Contents { message } => write!(f, "contents are not valid: {message}"),
+            Cause::Contents(error) => write!(f, "contents are not valid: {error}"),
             Cause::NoObject { present, count } => {
                 write!(f, "no such object; the segment has ")?;
                 for (i, name) in present.iter().enumerate() {
@@ -368,7 +365,8 @@ macro_rules! from {
     )*};
 }
 from!(HeaderError => Header, DirectoryError => Directory, SchemaError => Schema, VerifyError => Verify,
-    LayoutMismatch => Layout, NameError => Name, UnsoundSchema => Unsound, ValueError => Value);
+    LayoutMismatch => Layout, NameError => Name, UnsoundSchema => Unsound, ValueError => Value,
+    ObjectError => Contents);
 
 impl From<Error> for io::Error {
     fn from(error: Error) -> io::Error {

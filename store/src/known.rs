@@ -5,11 +5,14 @@ use std::collections::HashMap;
 use std::sync::{OnceLock, RwLock};
 
 use graven_format::layout::Layout;
-use graven_format::{Fingerprint, Schema, canonical_part};
+use graven_format::{Fingerprint, Schema, Validator, canonical_part};
 
 pub(crate) struct Known {
     pub(crate) schema: Schema,
     fingerprint: OnceLock<Fingerprint>,
+    validator: OnceLock<Validator>,
+    /// Compiles it.
+    compile: fn() -> Validator,
     /// The encoded schema.
     pub(crate) table: Vec<u8>,
 }
@@ -27,7 +30,13 @@ impl Known {
         }
         drop(types);
         let schema = Schema::of::<T>();
-        let known = Known { fingerprint: OnceLock::new(), table: schema.encode(), schema };
+        let known = Known {
+            fingerprint: OnceLock::new(),
+            validator: OnceLock::new(),
+            compile: Validator::of::<T>,
+            table: schema.encode(),
+            schema,
+        };
         let mut types = TYPES.write().unwrap_or_else(|poisoned| poisoned.into_inner());
         // Lives as long as the process: there are as many as types.
         types.get_or_insert_default().entry(id).or_insert_with(|| Box::leak(Box::new(known)))
@@ -36,6 +45,11 @@ impl Known {
     /// Adopting compares whole tables, so only writers ask for it.
     pub(crate) fn fingerprint(&self) -> Fingerprint {
         *self.fingerprint.get_or_init(|| self.schema.fingerprint())
+    }
+
+    /// Who only writes does not ask for it.
+    pub(crate) fn validator(&self) -> &Validator {
+        self.validator.get_or_init(self.compile)
     }
 
     /// Whether a table from a segment describes the same layout.

@@ -8,6 +8,7 @@
 //! | `part` | handles on archived values that keep the mapping alive |
 //! | `schemas` | the schemas of a segment's objects, decoded for values without types |
 //! | `known` | the layout of each adopted or written type, computed once per process |
+//! | `threads` | validating one object with several threads |
 //! | `memory` | mappings and seals: where this crate calls the kernel by address |
 //! | `with` | wrappers for fields: reproducible maps |
 //! | `error` | what can go wrong, with the errno of each cause |
@@ -22,12 +23,13 @@ mod part;
 mod schemas;
 mod segment;
 mod stream;
+mod threads;
 pub mod with;
 mod writer;
 
 pub use error::{Cause, Error, ErrorKind};
 pub use part::{Adopted, Part};
-pub use segment::{Segment, Validator};
+pub use segment::Segment;
 pub use stream::Serializer;
 pub use writer::{Summary, WriteOptions, Writer, encoded_len, write, write_at};
 

@@ -18,59 +18,19 @@ use graven_format::{
 use nix::fcntl::OFlag;
 use nix::unistd::{SysconfVar, sysconf};
 use rkyv::Archive;
-use rkyv::api::high::HighValidator;
-use rkyv::bytecheck::CheckBytes;
-use rkyv::rancor::{Source, Trace};
-use rkyv::validation::{Validator as RkyvValidator, archive::ArchiveValidator, shared::SharedValidator};
 
 use crate::known::Known;
 use crate::memory::{self, Memory};
 use crate::part::{Adopted, Part};
 use crate::schemas::Schemas;
+use crate::threads;
 use crate::writer::check_run;
 use crate::{Cause, Error, Result};
 
-/// What objects are validated with: the bound on adoptable types is `T::Archived: for<'a> CheckBytes<Validator<'a>>`.
-pub type Validator<'a> = HighValidator<'a, Invalid>;
-
-/// Why a validator refuses an object: where, from the outside in, and what. Nameable only as part of [`Validator`].
-#[derive(Debug)]
-pub struct Invalid(String);
-
-impl fmt::Display for Invalid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Invalid {}
-
-/// What rkyv says where the reason comes as a trace.
-const NO_REASON: &str = "`Option` is `None`, expected `Some`";
-/// Bytes after which a message names no more places.
-const MAX_MESSAGE: usize = 1000;
-
-impl Trace for Invalid {
-    fn trace<R: fmt::Debug + fmt::Display + Send + Sync + 'static>(self, trace: R) -> Invalid {
-        match self.0 {
-            message if message == NO_REASON => Invalid(trace.to_string()),
-            message if message.len() > MAX_MESSAGE => Invalid(message),
-            message => Invalid(format!("{trace}: {message}")),
-        }
-    }
-}
-
-impl Source for Invalid {
-    fn new<E: std::error::Error + Send + Sync + 'static>(source: E) -> Invalid {
-        Invalid(source.to_string())
-    }
-}
-
-/// Pointers that may lead into each other before an object is refused: rkyv's validation recurses, and the smallest
-/// stacks are 2 MiB.
-const MAX_DEPTH: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 /// Bytes from which on an object is remembered as valid: smaller ones are validated as fast as looked up.
 const REMEMBERED: u64 = 4096;
+/// Bytes from which on threads are worth their start.
+const WORTH_THREADS: u64 = 1 << 20;
 /// Names that an error lists.
 const NAMES_SHOWN: usize = 8;
 
@@ -102,7 +62,11 @@ const NAMES_SHOWN: usize = 8;
 /// ```
 /// Source: SPEC 8.
 #[derive(Clone)]
-pub struct Segment(Arc<Inner>);
+pub struct Segment {
+    inner: Arc<Inner>,
+    /// Threads that validate a large object.
+    threads: NonZeroUsize,
+}
 
 struct Inner {
     memory: Memory,
@@ -245,12 +209,34 @@ impl Segment {
         let path = path.map(Path::to_owned);
         let (schema_checked, valid) = (OnceLock::new(), Mutex::new(HashSet::new()));
         let schemas = Schemas::default();
-        Ok(Segment(Arc::new(Inner { memory, header, path, schema_checked, valid, schemas })))
+        let inner = Inner { memory, header, path, schema_checked, valid, schemas };
+        Ok(Segment { inner: Arc::new(inner), threads: NonZeroUsize::MIN })
+    }
+
+    /// A handle that validates large objects with several threads, each for as long as it takes. One is the default.
+    ///
+    /// Objects with shared pointers, or with types that have checks of their own, are validated by one thread all the
+    /// same; so are arrays of texts, whose pointers lie beside each other: what threads share is what lies behind
+    /// different pointers.
+    ///
+    /// # Examples
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("lists.grv");
+    /// graven_store::write(&path, &vec![vec!["a".to_string()], vec![]])?;
+    /// let segment = graven_store::Segment::read(&path)?.with_threads(2.try_into()?);
+    /// assert_eq!(segment.root::<Vec<Vec<String>>>()?.len(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_threads(mut self, threads: NonZeroUsize) -> Segment {
+        self.threads = threads;
+        self
     }
 
     /// The error, which is about this segment.
     pub(crate) fn failed(&self, error: impl Into<Error>) -> Error {
-        match &self.0.path {
+        match &self.inner.path {
             Some(path) => error.into().of_file(path),
             None => error.into(),
         }
@@ -258,12 +244,12 @@ impl Segment {
 
     /// The header. O(1).
     pub fn header(&self) -> &Header {
-        &self.0.header
+        &self.inner.header
     }
 
     /// The segment's bytes. O(1).
     pub fn as_bytes(&self) -> &[u8] {
-        self.0.memory.bytes()
+        self.inner.memory.bytes()
     }
 
     fn directory(&self) -> Result<Directory<'_>> {
@@ -305,7 +291,7 @@ impl Segment {
     /// As [`get`](Segment::get).
     pub fn root<T>(&self) -> Result<Adopted<T>>
     where
-        T: Archive<Archived: Layout + for<'a> CheckBytes<Validator<'a>>>,
+        T: Archive<Archived: Layout>,
     {
         self.get::<T>("")
     }
@@ -318,8 +304,8 @@ impl Segment {
     /// # Errors
     /// - [`Cause::NoObject`] (ENOENT).
     /// - [`Cause::Layout`] (EINVAL), with what differs.
-    /// - [`Cause::Directory`], [`Cause::Schema`], [`Cause::Verify`], [`Cause::Contents`] (EINVAL): damaged, or nested
-    ///   more than 254 pointers deep.
+    /// - [`Cause::Directory`], [`Cause::Schema`], [`Cause::Verify`] (EINVAL): damaged.
+    /// - [`Cause::Contents`] (EINVAL): the bytes are no value of the type, with the way to what is wrong.
     ///
     /// # Examples
     /// See [`Segment`].
@@ -327,22 +313,22 @@ impl Segment {
     /// Source: SPEC 8.
     pub fn get<T>(&self, name: &str) -> Result<Adopted<T>>
     where
-        T: Archive<Archived: Layout + for<'a> CheckBytes<Validator<'a>>>,
+        T: Archive<Archived: Layout>,
     {
         let get = || {
             let entry = self.typed_entry::<T>(name)?;
             let key = (entry.object.position, TypeId::of::<T::Archived>());
             let remember = entry.object.length >= REMEMBERED;
             // A panic while the lock is held cannot leave the set half changed.
-            let valid = || self.0.valid.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let valid = || self.inner.valid.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
             if !(remember && valid().contains(&key)) {
-                self.validate::<T>(&entry)?;
+                self.validate(&entry, Known::of::<T::Archived>())?;
             }
             if remember {
                 valid().insert(key);
             }
-            // SAFETY: the root is in bounds and aligned (`typed_entry`), and rkyv has found it valid with all pointers
-            // in the object's bytes.
+            // SAFETY: the root is in bounds and aligned (`typed_entry`), and the validator of `T` has found it valid with
+            // all pointers in the object's bytes.
             Ok(unsafe { Part::new(self.clone(), root_offset(&entry)) })
         };
         get().map_err(|error: Error| self.failed(error).of_object(name).of_type::<T>())
@@ -401,7 +387,7 @@ impl Segment {
             let entry = self.entry(name)?;
             self.check_schema()?;
             let section = self.header().schema;
-            let schema = self.0.schemas.of(section, &entry, self.section(entry.schema))?;
+            let schema = self.inner.schemas.of(section, &entry, self.section(entry.schema))?;
             if schema.payload() != self.header().payload {
                 return Err(Error::new(VerifyError::TablePayload {
                     name: name.to_owned(),
@@ -443,10 +429,10 @@ impl Segment {
 
     fn check_schema(&self) -> Result<()> {
         let check = || View::open(self.as_bytes())?.check_schema().map_err(Error::new);
-        if self.0.schema_checked.get().is_none() {
+        if self.inner.schema_checked.get().is_none() {
             check()?;
             // Damage is not remembered: it is an error each time.
-            let _ = self.0.schema_checked.set(());
+            let _ = self.inner.schema_checked.set(());
         }
         Ok(())
     }
@@ -467,17 +453,13 @@ impl Segment {
         Ok(entry)
     }
 
-    fn validate<T>(&self, entry: &Entry<'_>) -> Result<()>
-    where
-        T: Archive<Archived: for<'a> CheckBytes<Validator<'a>>>,
-    {
-        let bytes = self.section(entry.object);
-        let archive = ArchiveValidator::with_max_depth(bytes, Some(MAX_DEPTH));
-        let mut validator = RkyvValidator::new(archive, SharedValidator::new());
-        let root = to_usize(entry.root)?;
-        rkyv::api::access_pos_with_context::<T::Archived, _, Invalid>(bytes, root, &mut validator)
-            .map(drop)
-            .map_err(|error| Error::new(Cause::Contents { message: error.to_string() }))
+    /// Validates an object as what `known` is, with as many threads as asked for.
+    fn validate(&self, entry: &Entry<'_>, known: &Known) -> Result<()> {
+        let (validator, object) = (known.validator(), self.section(entry.object));
+        if self.threads == NonZeroUsize::MIN || entry.object.length < WORTH_THREADS {
+            return Ok(validator.check(object, entry.root)?);
+        }
+        Ok(threads::check(validator, object, entry.root, self.threads)?)
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod containers;
 mod enums;
+mod invariant;
 mod maps;
 mod network;
 mod numbers;
@@ -21,6 +22,7 @@ mod structs;
 use alloc::{borrow::Cow, vec, vec::Vec};
 use core::any::TypeId;
 
+pub use invariant::{Alone, Invariant, InvariantError};
 pub use opaque::{Opaque, OpaqueTag, PointerFree, VerifiedAlone};
 pub use pointers::DescribedNiche;
 pub(crate) use refine::round_zero;
@@ -35,13 +37,21 @@ pub mod __private {
 
     pub use rkyv;
 
-    pub use super::{enums::enum_size, pin::check_pin};
+    pub use super::{
+        enums::enum_size,
+        invariant::{Check, Unchecked},
+        pin::check_pin,
+    };
     pub use crate::Digest;
 
-    /// Fails to compile if `T` may hold pointers.
-    pub const fn pointer_free<T: super::PointerFree + ?Sized>() {}
-    /// Fails to compile if `T`'s own check needs the archive around it.
-    pub const fn verified_alone<T: super::VerifiedAlone + ?Sized>() {}
+    /// `T`'s own check. Fails to compile if `T` may hold pointers.
+    pub const fn pointer_free<T: super::PointerFree>() -> Option<super::Invariant> {
+        Some(T::INVARIANT)
+    }
+    /// `T`'s own check. Fails to compile if it needs the archive around it.
+    pub const fn verified_alone<T: super::VerifiedAlone>() -> Option<super::Invariant> {
+        Some(T::INVARIANT)
+    }
     /// Fails to compile if `T` has no layout.
     pub const fn described<T: super::Layout + ?Sized>() {}
     /// Fails to compile if `T` is no archived type.
@@ -69,6 +79,12 @@ pub unsafe trait Layout: 'static {
     /// The description of this type: its own level, and links to the types below.
     const TYPE: &'static Type<TypeRef>;
 
+    /// What a value has to hold beyond its structure, as the program's code.
+    const INVARIANT: Option<Invariant> = None;
+
+    /// The identity under which pointers share a target: the type's own, or of a weak pointer that of the strong one.
+    const SHARED: fn() -> TypeId = TypeId::of::<Self>;
+
     /// The digest of this level alone, evaluated once for all rounds. Always as it is here.
     const LEVEL: Digest = Self::TYPE.digest();
 }
@@ -78,6 +94,8 @@ pub unsafe trait Layout: 'static {
 pub struct TypeRef {
     get: fn() -> &'static Type<TypeRef>,
     id: fn() -> TypeId,
+    shared: fn() -> TypeId,
+    invariant: Option<Invariant>,
 }
 
 impl TypeRef {
@@ -86,7 +104,7 @@ impl TypeRef {
         fn get<T: Layout + ?Sized>() -> &'static Type<TypeRef> {
             T::TYPE
         }
-        TypeRef { get: get::<T>, id: TypeId::of::<T> }
+        TypeRef { get: get::<T>, id: TypeId::of::<T>, shared: T::SHARED, invariant: T::INVARIANT }
     }
 
     /// The description this leads to.
@@ -97,6 +115,16 @@ impl TypeRef {
     /// The identity of the Rust type this leads to.
     pub fn id(self) -> TypeId {
         (self.id)()
+    }
+
+    /// The identity under which pointers of this type share a target.
+    pub(crate) fn shared(self) -> TypeId {
+        (self.shared)()
+    }
+
+    /// What values of this type have to hold beyond their structure.
+    pub(crate) fn invariant(self) -> Option<Invariant> {
+        self.invariant
     }
 }
 

@@ -8,12 +8,9 @@
 
 use core::marker::PhantomData;
 
-use rkyv::{
-    bytecheck::{CheckBytes, Verify},
-    rancor::{Failure, Strategy},
-};
+use rkyv::bytecheck::{CheckBytes, Verify};
 
-use super::{Cow, Layout, Next, Refine, Shape, Type, TypeRef};
+use super::{Alone, Cow, Invariant, Layout, Next, Refine, Shape, Type, TypeRef};
 use crate::Digest;
 
 /// The name and version that a program gives to bytes only it knows. `#[layout(opaque = "name/version")]` on a field
@@ -29,7 +26,7 @@ pub trait OpaqueTag: 'static {
 pub struct Opaque<T, Tag>(PhantomData<(T, Tag)>);
 
 // SAFETY: `Opaque<T, _>` stands for the bytes of a `T`: its size and alignment, measured; nothing else is said.
-unsafe impl<T: 'static, Tag: OpaqueTag> Layout for Opaque<T, Tag> {
+unsafe impl<T: PointerFree + 'static, Tag: OpaqueTag> Layout for Opaque<T, Tag> {
     const TYPE: &'static Type<TypeRef> = &Type {
         name: Cow::Borrowed(Tag::TAG),
         size: size_of::<T>() as u64,
@@ -37,8 +34,9 @@ unsafe impl<T: 'static, Tag: OpaqueTag> Layout for Opaque<T, Tag> {
         invariants: true,
         shape: Shape::Opaque { tag: Cow::Borrowed(Tag::TAG) },
     };
+    const INVARIANT: Option<Invariant> = Some(T::INVARIANT);
 }
-impl<__N, T: 'static, Tag: OpaqueTag> Refine<Next<__N>> for Opaque<T, Tag> {
+impl<__N, T: PointerFree + 'static, Tag: OpaqueTag> Refine<Next<__N>> for Opaque<T, Tag> {
     const DIGEST: Digest = Self::LEVEL;
 }
 
@@ -49,10 +47,15 @@ impl<__N, T: 'static, Tag: OpaqueTag> Refine<Next<__N>> for Opaque<T, Tag> {
     note = "an opaque type is checked with an empty context, so nobody would check where its pointers lead",
     note = "derive `Layout` for it, or archive it as plain bytes; a hand-written `CheckBytes` has to take any context"
 )]
-pub trait PointerFree {}
+pub trait PointerFree {
+    /// The check.
+    const INVARIANT: Invariant;
+}
 
 #[diagnostic::do_not_recommend]
-impl<T: CheckBytes<Strategy<(), Failure>> + ?Sized> PointerFree for T {}
+impl<T: CheckBytes<Alone>> PointerFree for T {
+    const INVARIANT: Invariant = Invariant::check_bytes::<T>();
+}
 
 /// A type whose own invariants (`#[rkyv(bytecheck(verify))]`) can be checked without the archive around it.
 #[diagnostic::on_unimplemented(
@@ -61,7 +64,12 @@ impl<T: CheckBytes<Strategy<(), Failure>> + ?Sized> PointerFree for T {}
     note = "the structure is checked before; write `impl<C: Fallible + ?Sized> Verify<C>`, where `C::Error: Source` \
             may be asked for and `C: ArchiveContext` may not"
 )]
-pub trait VerifiedAlone {}
+pub trait VerifiedAlone {
+    /// The check.
+    const INVARIANT: Invariant;
+}
 
 #[diagnostic::do_not_recommend]
-impl<T: Verify<Strategy<(), Failure>> + ?Sized> VerifiedAlone for T {}
+impl<T: Verify<Alone>> VerifiedAlone for T {
+    const INVARIANT: Invariant = Invariant::verify::<T>();
+}

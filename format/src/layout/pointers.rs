@@ -3,6 +3,7 @@
 //!
 //! Source: SPEC 5.2 (relative pointers), 5.6 (niches); rkyv `boxed.rs`, `rc.rs`, `niche/`.
 
+use core::any::TypeId;
 use core::num::{NonZeroI8, NonZeroU8};
 
 use rkyv::{
@@ -27,7 +28,8 @@ use rkyv::{
     traits::ArchivePointee,
 };
 
-use super::{Layout, Niche, Shape, TypeRef, refine::layout};
+use super::{Cow, Layout, Next, Niche, Refine, Shape, Type, TypeRef, refine::layout};
+use crate::Digest;
 
 layout!([T: Layout + ArchivePointee + ?Sized] ArchivedBox<T> => "Box", {
     assert!(size_of::<ArchivedBox<T>>() == size_of::<RelPtr<T>>(), "rkyv changed its box");
@@ -39,10 +41,28 @@ layout!([T: Layout + ArchivePointee + ?Sized, F: 'static] ArchivedRc<T, F> => "R
     assert!(size_of::<ArchivedRc<T, F>>() == size_of::<RelPtr<T>>(), "rkyv changed its shared pointer");
     Shape::Shared { pointee: TypeRef::of::<T>() }
 }, [T]);
-layout!([T: Layout + ArchivePointee + ?Sized, F: 'static] ArchivedRcWeak<T, F> => "Weak", {
-    assert!(size_of::<ArchivedRcWeak<T, F>>() == size_of::<RelPtr<T>>(), "rkyv changed its weak pointer");
-    Shape::Weak { pointee: TypeRef::of::<T>() }
-}, [T]);
+// SAFETY: as for the strong pointer, of which rkyv's weak one is a transparent wrapper: the same bytes, or a null offset.
+unsafe impl<T: Layout + ArchivePointee + ?Sized, F: 'static> Layout for ArchivedRcWeak<T, F> {
+    const TYPE: &'static Type<TypeRef> = &Type {
+        name: Cow::Borrowed("Weak"),
+        size: size_of::<ArchivedRcWeak<T, F>>() as u64,
+        align: align_of::<ArchivedRcWeak<T, F>>() as u32,
+        invariants: false,
+        shape: {
+            assert!(
+                size_of::<ArchivedRcWeak<T, F>>() == size_of::<RelPtr<T>>(),
+                "rkyv changed its weak pointer"
+            );
+            Shape::Weak { pointee: TypeRef::of::<T>() }
+        },
+    };
+    const SHARED: fn() -> TypeId = TypeId::of::<ArchivedRc<T, F>>;
+}
+impl<__N, T: Layout + ArchivePointee + Refine<__N> + ?Sized, F: 'static> Refine<Next<__N>>
+    for ArchivedRcWeak<T, F>
+{
+    const DIGEST: Digest = Self::LEVEL.digest(T::DIGEST);
+}
 
 layout!([T: Layout + ArchivePointee + ?Sized] ArchivedOptionBox<T> => "Option", {
     assert!(size_of::<ArchivedOptionBox<T>>() == size_of::<ArchivedBox<T>>(), "rkyv changed its optional box");

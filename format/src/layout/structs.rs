@@ -3,6 +3,7 @@
 //! Source: SPEC 5.5; rkyv `tuple.rs`, `ops.rs`, `time.rs`.
 
 use core::{
+    any::TypeId,
     marker::{PhantomData, PhantomPinned},
     mem::{ManuallyDrop, offset_of},
 };
@@ -17,7 +18,7 @@ use rkyv::{
     tuple::*,
 };
 
-use super::{Cow, Layout, Next, Refine, Shape, Type, TypeRef, refine::layout};
+use super::{Cow, Invariant, Layout, Next, Refine, Shape, Type, TypeRef, refine::layout};
 use crate::{Digest, Payload};
 
 layout!([] () => "()", Shape::Unit, []);
@@ -31,6 +32,8 @@ layout!([] ArchivedRangeFull => "RangeFull", {
 // SAFETY: `ManuallyDrop<T>` has the bytes of `T` (`#[repr(transparent)]`), which `T::TYPE` describes.
 unsafe impl<T: Layout> Layout for ManuallyDrop<T> {
     const TYPE: &'static Type<TypeRef> = T::TYPE;
+    const INVARIANT: Option<Invariant> = T::INVARIANT;
+    const SHARED: fn() -> TypeId = T::SHARED;
 }
 impl<__N, T: Layout + Refine<Next<__N>>> Refine<Next<__N>> for ManuallyDrop<T> {
     const DIGEST: Digest = T::DIGEST;

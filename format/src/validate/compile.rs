@@ -1,0 +1,670 @@
+//! From a type's layout to the program that checks its values: what can be wrong, and where.
+//!
+//! A type becomes a block of operations at offsets from the start of a value; structs inside it are laid flat. Types
+//! that cannot be wrong (numbers, and what is made of numbers only) become nothing. What lies behind pointers is a
+//! block of its own, so that a recursive type is a loop in the program and not in the compiler.
+//!
+//! Source: SPEC 6.2 and 6.3, which say what bytes may be.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt::Write;
+
+use super::Graph;
+use crate::layout::{Field, Niche, NumberKind, Shape};
+use crate::sound::{EntryLayout, NodeLayout, align_up};
+
+/// Operations up to which an array is laid flat.
+const FLAT_ARRAY: u64 = 16;
+/// No block: nothing can be wrong.
+pub(super) const NONE: u32 = u32::MAX;
+/// Operations up to which a type is laid flat into the one that contains it, rather than called.
+const FLAT_WEIGHT: u64 = 64;
+/// Levels of types inside each other up to which they are laid flat: the compiler recurses as deep.
+const FLAT_HEIGHT: u32 = 16;
+
+/// What a few bytes have to be, whatever is around them.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Flat {
+    /// A byte that is 0 or 1.
+    Bool,
+    /// A byte below this: tags that are numbered through.
+    Below(u8),
+    /// A byte that is one of these tags.
+    Tags(u32),
+    /// A Unicode scalar value.
+    Char { big: bool },
+    /// As many bytes, not all zero.
+    NonZero(u8),
+    /// Less than a second, in nanoseconds.
+    Nanoseconds { big: bool },
+}
+
+/// A check of each value of a run, at an offset from the value's start. It needs no order, so all values of a run are
+/// checked in one loop, before anything else in them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Column {
+    pub(super) at: u64,
+    pub(super) flat: Flat,
+}
+
+/// The columns of a run: from one number to another.
+pub(super) type Columns = (u32, u32);
+
+/// One step of a program. `at` is an offset from the start of the value that is being checked; other numbers are places
+/// in the program's tables.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Op {
+    /// A column's check, of one value: where it depends on a tag.
+    Check { at: u64, column: u32 },
+    /// rkyv's string.
+    String { at: u64 },
+    /// A tag that is 0 or 1; with 0, on to `none`.
+    Option { at: u64, none: u32 },
+    /// A tag that says where to go on.
+    Enum { at: u64, cases: u32 },
+    /// On elsewhere.
+    Jump { to: u32 },
+    /// Values that lie here, one after the other.
+    Array { at: u64, array: u32 },
+    /// A pointer to one value.
+    Box { at: u64, run: u32, nullable: bool },
+    /// A pointer to values, and how many.
+    Slice { at: u64, run: u32, nullable: bool },
+    /// A pointer to text, and how long.
+    Str { at: u64, nullable: bool },
+    /// A pointer to a C string, and how long.
+    CStr { at: u64, nullable: bool },
+    /// A pointer that others may share; the operation behind it is `Shared`.
+    Share { at: u64, share: u32 },
+    /// What the shared pointer leads to has passed.
+    Shared { at: u64 },
+    /// A hash map.
+    Table { at: u64, table: u32 },
+    /// On to the next entry of a hash map; the end of an entry's block.
+    NextEntry { table: u32 },
+    /// An index map.
+    Index { at: u64, index: u32 },
+    /// A B-tree map; the operation behind it is `TreeEnd`.
+    Tree { at: u64, tree: u32 },
+    /// All of a B-tree has passed.
+    TreeEnd { at: u64 },
+    /// The pointers of an inner node, then its entries; starts a node's block.
+    Links { tree: u32 },
+    /// From an entry's key to its value.
+    Value { tree: u32 },
+    /// On to a node's next entry; the end of an entry's block.
+    NextPair { tree: u32 },
+    /// The program's own check of a type.
+    Invariant { at: u64, ty: u32 },
+    /// On to the next value of `size` bytes, whose block starts at `entry`.
+    End { entry: u32, size: u64 },
+}
+
+/// Values of one type, one after the other.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Run {
+    /// Where the block of one value starts; none if the columns are all there is to check.
+    pub(super) entry: u32,
+    pub(super) columns: Columns,
+    pub(super) size: u64,
+    pub(super) align: u64,
+}
+
+/// As many values as an array has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Array {
+    pub(super) run: u32,
+    pub(super) count: u64,
+}
+
+/// What a shared pointer leads to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Share {
+    pub(super) kind: Pointee,
+    /// Null is nothing to check: a weak pointer.
+    pub(super) weak: bool,
+    /// Pointers to one place have to be of one identity.
+    pub(super) identity: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Pointee {
+    One { run: u32 },
+    Slice { run: u32 },
+    Str,
+    CStr,
+}
+
+/// The places of a hash map.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Table {
+    /// As of a [`Run`].
+    pub(super) entry: u32,
+    pub(super) columns: Columns,
+    pub(super) size: u64,
+    pub(super) align: u64,
+}
+
+/// The nodes of a B-tree map.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tree {
+    /// The node's block; the one of an entry follows its first operation.
+    pub(super) node: u32,
+    /// Whether entries have anything to check but columns.
+    pub(super) entries: bool,
+    pub(super) keys: Columns,
+    pub(super) values: Columns,
+    pub(super) layout: NodeLayout,
+    pub(super) key_size: u64,
+    pub(super) value_size: u64,
+    pub(super) capacity: u64,
+    pub(super) leaf_size: u64,
+    pub(super) inner_size: u64,
+}
+
+/// A compiled layout. The block of the root is that of run 0.
+#[derive(Debug, Default)]
+pub(super) struct Program {
+    pub(super) code: Vec<Op>,
+    /// By type; behind them, those of index maps' entries.
+    pub(super) runs: Vec<Run>,
+    pub(super) arrays: Vec<Array>,
+    pub(super) columns: Vec<Column>,
+    /// For each tag up to the largest, where to go on.
+    pub(super) cases: Vec<Vec<u32>>,
+    /// Tags that are not numbered through, a bit for each.
+    pub(super) tags: Vec<[u64; 4]>,
+    pub(super) shares: Vec<Share>,
+    pub(super) tables: Vec<Table>,
+    pub(super) trees: Vec<Tree>,
+    /// For each operation, the way from the start of the value: only where errors are explained.
+    pub(super) paths: Vec<String>,
+    /// The same for each column.
+    pub(super) column_paths: Vec<String>,
+}
+
+impl Program {
+    /// Whether parts of an object can be checked apart from each other.
+    pub(super) fn can_split(&self) -> bool {
+        !self.code.iter().any(|op| matches!(op, Op::Share { .. } | Op::Invariant { .. }))
+    }
+}
+
+/// Compiles the graph's types from type 0 on. With `explain`, operations get paths; else the program is the same.
+pub(super) fn compile(graph: &Graph, explain: bool) -> Program {
+    let mut compiler = Compiler {
+        graph,
+        explain,
+        path: String::new(),
+        conditions: 0,
+        hoisted: Vec::new(),
+        program: Program::default(),
+        size_of: sizes(graph),
+        blocks: Vec::new(),
+        requested: alloc::vec![false; graph.types.len()],
+        table_of: alloc::vec![NONE; graph.types.len()],
+    };
+    compiler.program.runs = graph
+        .types
+        .iter()
+        .map(|ty| Run { entry: NONE, columns: (0, 0), size: ty.size, align: ty.align.into() })
+        .collect();
+    compiler.run(0);
+    while let Some(block) = compiler.blocks.pop() {
+        compiler.block(block);
+    }
+    compiler.program
+}
+
+/// How large a type's program is where it is laid flat.
+#[derive(Clone, Copy, Default)]
+struct Size {
+    /// Operations; none if nothing can be wrong.
+    weight: u64,
+    /// Levels of types inside each other.
+    height: u32,
+}
+
+impl Size {
+    /// As a part of another type: flat, or called.
+    fn inside(self) -> Size {
+        if self.is_flat() { self } else { Size { weight: self.weight.min(1), height: 0 } }
+    }
+
+    fn is_flat(self) -> bool {
+        self.weight <= FLAT_WEIGHT && self.height <= FLAT_HEIGHT
+    }
+}
+
+/// The sizes of all types' programs: those inside first.
+fn sizes(graph: &Graph) -> Vec<Size> {
+    let mut sizes = alloc::vec![Size::default(); graph.types.len()];
+    for &ty in &graph.order {
+        let shape = &graph.types[ty as usize].shape;
+        let inside = |fields: &[Field<u32>]| {
+            let each = fields.iter().map(|field| sizes[field.ty as usize].inside());
+            each.fold((0, 0), |(weight, height), size: Size| (weight + size.weight, height.max(size.height)))
+        };
+        let (weight, height) = match shape {
+            Shape::Unit | Shape::Str | Shape::CStr | Shape::Slice { .. } | Shape::Opaque { .. } => (0, 0),
+            Shape::Number { kind, nonzero, .. } => (u64::from(*nonzero || *kind == NumberKind::Char), 0),
+            Shape::Struct { fields } => {
+                let (weight, height) = inside(fields);
+                (weight, height + 1)
+            }
+            Shape::Enum { variants } => {
+                let tags = variants.iter().map(|variant| u64::from(variant.tag)).max().unwrap_or(0);
+                let (mut all, mut most) = (1 + tags / 4, 0);
+                for variant in variants.iter() {
+                    let (weight, height) = inside(&variant.fields);
+                    (all, most) = (all + weight + 1, most.max(height));
+                }
+                (all, most + 1)
+            }
+            Shape::Array { element, len } => {
+                let element = sizes[*element as usize];
+                // Short ones are laid flat.
+                match element.weight.saturating_mul(*len) {
+                    weight @ 2..=FLAT_ARRAY if element.is_flat() => (weight, element.height + 1),
+                    weight => (weight.min(1), 0),
+                }
+            }
+            Shape::Niched { niche, .. } => (u64::from(*niche == Niche::Null), 0),
+            Shape::Shared { .. } | Shape::Weak { .. } | Shape::BTreeMap { .. } => (2, 0),
+            Shape::Bool
+            | Shape::String
+            | Shape::Vec { .. }
+            | Shape::Box { .. }
+            | Shape::HashMap { .. }
+            | Shape::IndexMap { .. }
+            | Shape::Duration { .. } => (1, 0),
+        };
+        let invariant = u64::from(graph.invariants[ty as usize].is_some());
+        sizes[ty as usize] = Size { weight: weight + invariant, height };
+    }
+    sizes
+}
+
+/// A block that has been asked for.
+enum Block {
+    /// Values of a type.
+    Type(u32),
+    /// Entries of the index map that are run `run`.
+    Entry { run: u32, key: u32, value: u32, value_at: u64 },
+    /// Entries of a hash map.
+    Table { table: u32, key: u32, value: u32, value_at: u64 },
+    /// Nodes of a B-tree map.
+    Tree { tree: u32, key: u32, value: u32 },
+}
+
+struct Compiler<'a> {
+    graph: &'a Graph,
+    explain: bool,
+    /// The way to what is being compiled.
+    path: String,
+    /// Tags that what is being compiled depends on.
+    conditions: u32,
+    /// Columns of the block that is being compiled, with their paths.
+    hoisted: Vec<(Column, String)>,
+    program: Program,
+    size_of: Vec<Size>,
+    blocks: Vec<Block>,
+    /// Types whose block has been asked for.
+    requested: Vec<bool>,
+    /// The table, tree or entries' run of each map type.
+    table_of: Vec<u32>,
+}
+
+impl Compiler<'_> {
+    fn here(&self) -> u32 {
+        self.program.code.len() as u32
+    }
+
+    fn push(&mut self, op: Op) {
+        self.program.code.push(op);
+        if self.explain {
+            self.program.paths.push(self.path.clone());
+        }
+    }
+
+    /// Compiles something one step further down the path.
+    fn below(&mut self, step: core::fmt::Arguments<'_>, compile: impl FnOnce(&mut Self)) {
+        let len = self.path.len();
+        if self.explain {
+            // Writing to a string does not fail.
+            let _ = self.path.write_fmt(step);
+        }
+        compile(self);
+        self.path.truncate(len);
+    }
+
+    fn is_nothing(&self, ty: u32) -> bool {
+        self.size_of[ty as usize].weight == 0
+    }
+
+    fn are_nothing(&self, fields: &[Field<u32>]) -> bool {
+        fields.iter().all(|field| self.is_nothing(field.ty))
+    }
+
+    /// The run of a type's values; asks for its block.
+    fn run(&mut self, ty: u32) -> u32 {
+        if !self.is_nothing(ty) && !core::mem::replace(&mut self.requested[ty as usize], true) {
+            self.blocks.push(Block::Type(ty));
+        }
+        ty
+    }
+
+    /// What a few bytes have to be: a column of the block, or an operation of its own.
+    fn flat(&mut self, at: u64, flat: Flat) {
+        let column = Column { at, flat };
+        let path = if self.explain { self.path.clone() } else { String::new() };
+        if self.conditions == 0 {
+            self.hoisted.push((column, path));
+        } else {
+            let number = self.column(column, path);
+            self.push(Op::Check { at, column: number });
+        }
+    }
+
+    fn column(&mut self, column: Column, path: String) -> u32 {
+        self.program.columns.push(column);
+        if self.explain {
+            self.program.column_paths.push(path);
+        }
+        (self.program.columns.len() - 1) as u32
+    }
+
+    /// The columns of the block that has just been compiled.
+    fn columns(&mut self) -> Columns {
+        let start = self.program.columns.len() as u32;
+        for (column, path) in core::mem::take(&mut self.hoisted) {
+            self.column(column, path);
+        }
+        (start, self.program.columns.len() as u32)
+    }
+
+    /// Ends a block that starts at `entry`, unless there is nothing in it; where it starts, if so.
+    fn end(&mut self, entry: u32, op: Op) -> u32 {
+        if self.here() == entry {
+            return NONE;
+        }
+        self.push(op);
+        entry
+    }
+
+    fn block(&mut self, block: Block) {
+        let entry = self.here();
+        match block {
+            Block::Type(ty) => {
+                self.value(ty, 0);
+                let size = self.program.runs[ty as usize].size;
+                let (entry, columns) = (self.end(entry, Op::End { entry, size }), self.columns());
+                let run = &mut self.program.runs[ty as usize];
+                (run.entry, run.columns) = (entry, columns);
+            }
+            Block::Entry { run, key, value, value_at } => {
+                self.pair(key, value, value_at);
+                let size = self.program.runs[run as usize].size;
+                let (entry, columns) = (self.end(entry, Op::End { entry, size }), self.columns());
+                let run = &mut self.program.runs[run as usize];
+                (run.entry, run.columns) = (entry, columns);
+            }
+            Block::Table { table, key, value, value_at } => {
+                self.pair(key, value, value_at);
+                let (entry, columns) = (self.end(entry, Op::NextEntry { table }), self.columns());
+                let table = &mut self.program.tables[table as usize];
+                (table.entry, table.columns) = (entry, columns);
+            }
+            Block::Tree { tree, key, value } => {
+                self.push(Op::Links { tree });
+                self.below(format_args!(".key"), |this| this.part(key, 0));
+                let keys = self.columns();
+                self.push(Op::Value { tree });
+                self.below(format_args!(".value"), |this| this.part(value, 0));
+                self.push(Op::NextPair { tree });
+                let values = self.columns();
+                // More than the first operation and these two.
+                let entries = self.here() - entry > 3;
+                let tree = &mut self.program.trees[tree as usize];
+                (tree.node, tree.entries, tree.keys, tree.values) = (entry, entries, keys, values);
+            }
+        }
+    }
+
+    fn pair(&mut self, key: u32, value: u32, value_at: u64) {
+        self.below(format_args!(".key"), |this| this.part(key, 0));
+        self.below(format_args!(".value"), |this| this.part(value, value_at));
+    }
+
+    /// A value inside another: flat, or called.
+    fn part(&mut self, ty: u32, at: u64) {
+        if self.is_nothing(ty) {
+        } else if self.size_of[ty as usize].is_flat() {
+            self.value(ty, at);
+        } else {
+            self.array(ty, 1, at);
+        }
+    }
+
+    fn array(&mut self, ty: u32, count: u64, at: u64) {
+        let array = self.program.arrays.len() as u32;
+        let run = self.run(ty);
+        self.program.arrays.push(Array { run, count });
+        self.push(Op::Array { at, array });
+    }
+
+    fn fields(&mut self, fields: &[Field<u32>], at: u64) {
+        for field in fields {
+            self.below(format_args!(".{}", field.name), |this| this.part(field.ty, at + field.offset));
+        }
+    }
+
+    /// The operations of a value, flat.
+    fn value(&mut self, ty: u32, at: u64) {
+        let graph = self.graph;
+        match &graph.types[ty as usize].shape {
+            Shape::Unit | Shape::Str | Shape::CStr | Shape::Slice { .. } | Shape::Opaque { .. } => {}
+            Shape::Bool => self.flat(at, Flat::Bool),
+            &Shape::Number { kind: NumberKind::Char, big_endian: big, .. } => {
+                self.flat(at, Flat::Char { big });
+            }
+            Shape::Number { nonzero: true, .. } => {
+                self.flat(at, Flat::NonZero(graph.types[ty as usize].size as u8));
+            }
+            Shape::Number { .. } => {}
+            &Shape::Duration { big_endian: big } => self.flat(at + 8, Flat::Nanoseconds { big }),
+            Shape::String => self.push(Op::String { at }),
+            Shape::Struct { fields } => self.fields(fields, at),
+            Shape::Enum { .. } => self.variants(ty, at),
+            &Shape::Array { element, len } if !self.is_nothing(element) && len > 0 => {
+                let size = graph.types[element as usize].size;
+                // Elements without bytes are all the same.
+                let len = if size == 0 { 1 } else { len };
+                if self.size_of[ty as usize].weight > 1 || len == 1 {
+                    for i in 0..len {
+                        self.below(format_args!("[{i}]"), |this| this.part(element, at + i * size));
+                    }
+                } else {
+                    self.array(element, len, at);
+                }
+            }
+            Shape::Array { .. } => {}
+            Shape::Vec { element } => {
+                let run = self.run(*element);
+                self.push(Op::Slice { at, run, nullable: false });
+            }
+            Shape::Box { pointee } => self.pointer(*pointee, at, false),
+            Shape::Niched { inner, niche: Niche::Null } => {
+                if let Shape::Box { pointee } = graph.types[*inner as usize].shape {
+                    self.pointer(pointee, at, true);
+                }
+            }
+            // Whatever is not the pattern is a number that is not zero, not NaN, a byte that is 0 or 1.
+            Shape::Niched { .. } => {}
+            Shape::Shared { pointee } => self.share(ty, *pointee, at, false),
+            Shape::Weak { pointee } => self.share(ty, *pointee, at, true),
+            Shape::HashMap { key, value } => {
+                let table = self.table(ty, *key, *value);
+                self.push(Op::Table { at, table });
+            }
+            Shape::IndexMap { key, value } => {
+                let index = self.entries(ty, *key, *value);
+                self.push(Op::Index { at, index });
+            }
+            Shape::BTreeMap { key, value, capacity } => {
+                let tree = self.tree(ty, *key, *value, *capacity);
+                self.push(Op::Tree { at, tree });
+                self.push(Op::TreeEnd { at });
+            }
+        }
+        if graph.invariants[ty as usize].is_some() {
+            self.push(Op::Invariant { at, ty });
+        }
+    }
+
+    fn variants(&mut self, ty: u32, at: u64) {
+        let graph = self.graph;
+        let Shape::Enum { variants } = &graph.types[ty as usize].shape else { return };
+        if let [none, some] = &**variants
+            && (none.tag, some.tag) == (0, 1)
+            && self.are_nothing(&none.fields)
+            && !self.are_nothing(&some.fields)
+        {
+            let place = self.program.code.len();
+            self.push(Op::Option { at, none: NONE });
+            self.conditions += 1;
+            match &*graph.types[ty as usize].name {
+                // No step: what may be there is there.
+                "Option" if some.fields.len() == 1 => {
+                    self.part(some.fields[0].ty, at + some.fields[0].offset)
+                }
+                _ => self.below(format_args!(".{}", some.name), |this| this.fields(&some.fields, at)),
+            }
+            self.conditions -= 1;
+            self.program.code[place] = Op::Option { at, none: self.here() };
+            return;
+        }
+        if variants.iter().all(|variant| self.are_nothing(&variant.fields)) {
+            let mut tags = [0u64; 4];
+            variants
+                .iter()
+                .for_each(|variant| tags[usize::from(variant.tag) / 64] |= 1 << (variant.tag % 64));
+            // As many as there are, from 0 on: tags differ.
+            let through = variants.iter().all(|variant| usize::from(variant.tag) < variants.len());
+            match u8::try_from(variants.len()) {
+                Ok(count) if through => self.flat(at, Flat::Below(count)),
+                _ => {
+                    self.program.tags.push(tags);
+                    self.flat(at, Flat::Tags(self.program.tags.len() as u32 - 1));
+                }
+            }
+            return;
+        }
+        let tags = variants.iter().map(|variant| usize::from(variant.tag) + 1).max().unwrap_or(0);
+        let mut targets = alloc::vec![NONE; tags];
+        let cases = self.program.cases.len() as u32;
+        self.program.cases.push(Vec::new());
+        self.push(Op::Enum { at, cases });
+        self.conditions += 1;
+        let mut jumps = Vec::new();
+        for variant in variants.iter() {
+            targets[usize::from(variant.tag)] = self.here();
+            self.below(format_args!(".{}", variant.name), |this| this.fields(&variant.fields, at));
+            jumps.push(self.program.code.len());
+            self.push(Op::Jump { to: NONE });
+        }
+        self.conditions -= 1;
+        let to = self.here();
+        jumps.into_iter().for_each(|jump| self.program.code[jump] = Op::Jump { to });
+        self.program.cases[cases as usize] = targets;
+    }
+
+    fn pointer(&mut self, pointee: u32, at: u64, nullable: bool) {
+        match self.graph.types[pointee as usize].shape {
+            Shape::Str => self.push(Op::Str { at, nullable }),
+            Shape::CStr => self.push(Op::CStr { at, nullable }),
+            Shape::Slice { element } => {
+                let run = self.run(element);
+                self.push(Op::Slice { at, run, nullable });
+            }
+            _ => {
+                let run = self.run(pointee);
+                self.push(Op::Box { at, run, nullable });
+            }
+        }
+    }
+
+    fn share(&mut self, ty: u32, pointee: u32, at: u64, weak: bool) {
+        let kind = match self.graph.types[pointee as usize].shape {
+            Shape::Str => Pointee::Str,
+            Shape::CStr => Pointee::CStr,
+            Shape::Slice { element } => Pointee::Slice { run: self.run(element) },
+            _ => Pointee::One { run: self.run(pointee) },
+        };
+        let share = self.program.shares.len() as u32;
+        let identity = self.graph.shared[ty as usize];
+        self.program.shares.push(Share { kind, weak, identity });
+        self.push(Op::Share { at, share });
+        self.push(Op::Shared { at });
+    }
+
+    fn entry_layout(&self, key: u32, value: u32) -> EntryLayout {
+        let types = &self.graph.types;
+        EntryLayout::new(&types[key as usize], &types[value as usize]).expect("sound: it fits")
+    }
+
+    fn table(&mut self, ty: u32, key: u32, value: u32) -> u32 {
+        if self.table_of[ty as usize] == NONE {
+            let EntryLayout { value: value_at, size, align } = self.entry_layout(key, value);
+            let table = self.program.tables.len() as u32;
+            self.program.tables.push(Table { entry: NONE, columns: (0, 0), size, align });
+            if !(self.is_nothing(key) && self.is_nothing(value)) {
+                self.blocks.push(Block::Table { table, key, value, value_at });
+            }
+            self.table_of[ty as usize] = table;
+        }
+        self.table_of[ty as usize]
+    }
+
+    fn entries(&mut self, ty: u32, key: u32, value: u32) -> u32 {
+        if self.table_of[ty as usize] == NONE {
+            let EntryLayout { value: value_at, size, align } = self.entry_layout(key, value);
+            let run = self.program.runs.len() as u32;
+            self.program.runs.push(Run { entry: NONE, columns: (0, 0), size, align });
+            if !(self.is_nothing(key) && self.is_nothing(value)) {
+                self.blocks.push(Block::Entry { run, key, value, value_at });
+            }
+            self.table_of[ty as usize] = run;
+        }
+        self.table_of[ty as usize]
+    }
+
+    fn tree(&mut self, ty: u32, key: u32, value: u32, capacity: u32) -> u32 {
+        if self.table_of[ty as usize] == NONE {
+            let types = &self.graph.types;
+            let (key_type, value_type) = (&types[key as usize], &types[value as usize]);
+            let payload = self.graph.payload;
+            let layout =
+                NodeLayout::new(payload, key_type, value_type, capacity).expect("sound: a node fits");
+            let (links, width) = (layout.links, u64::from(payload.offset_width));
+            let node = |words: u64| align_up(links + words * width, layout.align).unwrap_or(u64::MAX);
+            let tree = self.program.trees.len() as u32;
+            self.program.trees.push(Tree {
+                node: NONE,
+                entries: false,
+                keys: (0, 0),
+                values: (0, 0),
+                layout,
+                key_size: key_type.size,
+                value_size: value_type.size,
+                capacity: capacity.into(),
+                leaf_size: node(1),
+                inner_size: node(u64::from(capacity) + 1),
+            });
+            self.blocks.push(Block::Tree { tree, key, value });
+            self.table_of[ty as usize] = tree;
+        }
+        self.table_of[ty as usize]
+    }
+}

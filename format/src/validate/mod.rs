@@ -1,0 +1,272 @@
+//! Checking an object's bytes against its layout: whether following them is safe.
+//!
+//! rkyv checks by running code of each Rust type, which recurses. Here a layout is compiled into a program of
+//! operations, and a machine with a stack of its own runs it over the bytes:
+//!
+//! ```text
+//! a claim:   a pointer in a value leads to [p, p + size); that must lie in the window [low, high) of bytes that
+//!            end before the value and that no earlier pointer has claimed
+//! a step in: the target's own pointers get the window [low, p)
+//! back out:  low = p + size, high as before
+//! ```
+//! So each byte is claimed once at most, nothing leads forward or in a circle, and the work is linear in the bytes that
+//! can be wrong. It is rkyv's rule, in rkyv's order; what rkyv accepts and would panic, hang or read out of bounds in
+//! use is refused as well (`SPEC` 8, step 20).
+//!
+//! A step in is independent of everything but its window, which the value that holds the pointer fixes alone. That is
+//! what lets [`Validator::split`] give parts of an object to several threads.
+//!
+//! Source: SPEC 6.3 ("Who may point where"), SPEC 8; rkyv `validation/`.
+
+mod compile;
+mod error;
+mod run;
+mod words;
+
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, BinaryHeap};
+use alloc::string::String;
+use alloc::vec::Vec;
+
+pub use error::{ObjectCause, ObjectError};
+
+use self::compile::{Program, compile};
+use self::error::Inner;
+use self::run::{Fault, Machine};
+use self::words::{Big2, Big4, Big8, Bytes, Little2, Little4, Little8};
+use crate::layout::{Invariant, Layout, Shape, Type};
+use crate::schema::unfold;
+use crate::sound::containment_order;
+use crate::{Payload, Schema, UnsoundSchema};
+
+/// The types that a program is compiled from.
+#[derive(Debug)]
+struct Graph {
+    payload: Payload,
+    /// INVARIANT: sound, as [`Schema::check_sound`] has it.
+    types: Vec<Type<u32>>,
+    /// The types, those inside others first.
+    order: Vec<u32>,
+    /// The program's own checks, by type. INVARIANT: of the Rust type that the type was made from.
+    invariants: Vec<Option<Invariant>>,
+    /// The identity under which pointers share a target, by type.
+    shared: Vec<u32>,
+}
+
+/// Checks objects of one layout.
+///
+/// Compiled once, for as many objects as there are. Checking costs O(bytes that can be wrong): pointers, bools, chars,
+/// tags, texts, tables; arrays of plain numbers cost O(1), and so do elements without bytes. Shared pointers cost
+/// O(log n) each, in a map of those met so far.
+///
+/// Memory while checking: at most 64 bytes for each byte of the object, and 0 to 3 KiB for most. It does not recurse.
+///
+/// # Examples
+/// ```
+/// use graven_format::{ObjectCause, Validator};
+/// use rkyv::{primitive::ArchivedU32, rancor::BoxedError, vec::ArchivedVec};
+///
+/// let mut bytes = rkyv::to_bytes::<BoxedError>(&vec![true, false])?;
+/// let validator = Validator::of::<ArchivedVec<bool>>();
+/// let root = (bytes.len() - size_of::<ArchivedVec<bool>>()) as u64;
+/// assert_eq!(validator.check(&bytes, root), Ok(()));
+///
+/// bytes[1] = 7;
+/// let error = validator.check(&bytes, root).unwrap_err();
+/// assert_eq!(error.to_string(), "[1]: offset 1: bool is 7, neither 0 nor 1");
+/// # Ok::<(), BoxedError>(())
+/// ```
+/// Source: SPEC 8, step 20.
+#[derive(Debug)]
+pub struct Validator {
+    graph: Graph,
+    program: Program,
+}
+
+/// A part of an object that can be checked apart from the others.
+#[derive(Clone, Copy, Debug)]
+pub struct Part(run::Task);
+
+impl Part {
+    /// The most bytes that it can take to check it.
+    pub fn window(&self) -> u64 {
+        self.0.high - self.0.low
+    }
+}
+
+impl PartialEq for Part {
+    fn eq(&self, other: &Part) -> bool {
+        self.window() == other.window()
+    }
+}
+impl Eq for Part {}
+impl PartialOrd for Part {
+    fn partial_cmp(&self, other: &Part) -> Option<core::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Part {
+    /// By the window.
+    fn cmp(&self, other: &Part) -> core::cmp::Ordering {
+        self.window().cmp(&other.window())
+    }
+}
+
+/// Evaluates an expression for the words of a validator's payload.
+macro_rules! words {
+    ($validator:expr, $words:ident => $run:expr) => {{
+        macro_rules! with {
+            ($chosen:ty) => {{
+                type $words = $chosen;
+                $run
+            }};
+        }
+        let Payload { offset_width, big_endian, .. } = $validator.graph.payload;
+        match (offset_width, big_endian) {
+            (2, false) => with!(Little2),
+            (4, false) => with!(Little4),
+            (8, false) => with!(Little8),
+            (2, true) => with!(Big2),
+            (4, true) => with!(Big4),
+            (_, _) => with!(Big8),
+        }
+    }};
+}
+
+impl Validator {
+    /// For objects that are adopted as `T`: structure, and what the types' own checks say.
+    ///
+    /// If an object passes, its root is a valid `T`: what `rkyv::access` accepts, and safe in use.
+    ///
+    /// O(types · depth).
+    pub fn of<T: Layout + ?Sized>() -> Validator {
+        let (refs, types) = unfold::<T>();
+        let mut identities = BTreeMap::new();
+        let shared = refs
+            .iter()
+            .map(|ty| {
+                let next = identities.len() as u32;
+                *identities.entry(ty.shared()).or_insert(next)
+            })
+            .collect();
+        let invariants = refs.iter().map(|ty| ty.invariant()).collect();
+        let order = containment_order(&types).expect("a Rust type does not contain itself");
+        Validator::new(Graph { payload: Payload::NATIVE, types, order, invariants, shared })
+    }
+
+    /// For objects of a layout that is known by its schema only: structure. What the types' own checks would say is not
+    /// known: see [`unchecked_types`](Validator::unchecked_types).
+    ///
+    /// O(schema).
+    ///
+    /// # Errors
+    /// [`UnsoundSchema`]: the schema cannot be followed.
+    pub fn of_schema(schema: &Schema) -> Result<Validator, UnsoundSchema> {
+        schema.check_sound()?;
+        let types = schema.types().to_vec();
+        let shared = types.iter().map(|ty| match ty.shape {
+            Shape::Shared { pointee } | Shape::Weak { pointee } => pointee,
+            _ => 0,
+        });
+        let (shared, order) = (shared.collect(), containment_order(&types)?);
+        let invariants = alloc::vec![None; types.len()];
+        Ok(Validator::new(Graph { payload: schema.payload(), types, order, invariants, shared }))
+    }
+
+    fn new(graph: Graph) -> Validator {
+        let program = compile(&graph, false);
+        Validator { graph, program }
+    }
+
+    /// The names of the types whose values have to hold more than was checked: of a validator made of a schema, all that
+    /// have checks of their own; of one made of Rust types, none.
+    pub fn unchecked_types(&self) -> impl Iterator<Item = &str> {
+        let types = self.graph.types.iter().zip(&self.graph.invariants);
+        types.filter(|(ty, check)| ty.invariants && check.is_none()).map(|(ty, _)| &*ty.name)
+    }
+
+    /// Checks the object in `object`, whose root is at `root`.
+    ///
+    /// If types' own checks are to be called, the bytes have to be aligned in memory as the types are.
+    ///
+    /// # Errors
+    /// [`ObjectError`], the first found.
+    pub fn check(&self, object: &[u8], root: u64) -> Result<(), ObjectError> {
+        match self.root(object, root)? {
+            Some(part) => self.check_part(object, part),
+            None => Ok(()),
+        }
+    }
+
+    /// Parts of the object that together are all of it, but for what has been checked to find them. About as many as
+    /// asked for, if the object has so many; one, if it cannot be split, because of shared pointers or types' own checks.
+    ///
+    /// # Errors
+    /// [`ObjectError`], of what has been checked.
+    pub fn split(&self, object: &[u8], root: u64, parts: usize) -> Result<Vec<Part>, ObjectError> {
+        let Some(root) = self.root(object, root)? else { return Ok(Vec::new()) };
+        if !self.program.can_split() {
+            return Ok(alloc::vec![root]);
+        }
+        // The largest first. What is left is too small to be worth it, or there is enough.
+        let mut heap = BinaryHeap::from([root]);
+        let worth = root.window() / (parts.max(1) as u64 * 2);
+        while heap.len() < parts && heap.peek().is_some_and(|part| part.window() > worth) {
+            let Some(part) = heap.pop() else { break };
+            self.run::<true>(object, part, &mut heap)?;
+        }
+        Ok(heap.into_vec())
+    }
+
+    /// Checks a part that [`split`](Validator::split) found in the same object.
+    ///
+    /// # Errors
+    /// [`ObjectError`], the first found; its path starts at the part.
+    ///
+    /// # Panics
+    /// If the part is of a larger object.
+    pub fn check_part(&self, object: &[u8], part: Part) -> Result<(), ObjectError> {
+        self.run::<false>(object, part, &mut BinaryHeap::new())
+    }
+
+    /// The root as a part; none if nothing in it can be wrong.
+    fn root(&self, object: &[u8], root: u64) -> Result<Option<Part>, ObjectError> {
+        let run = self.program.runs[0];
+        let length = object.len() as u64;
+        let align = self.graph.types.iter().map(|ty| ty.align).max().unwrap_or(1).into();
+        let called = self.graph.invariants.iter().any(Option::is_some);
+        let fits = root.checked_add(run.size).is_some_and(|end| end <= length);
+        if !fits
+            || !root.is_multiple_of(run.align)
+            || called && !(object.as_ptr().addr() as u64).is_multiple_of(align)
+        {
+            let cause = ObjectCause::Root { root, size: run.size, align, length };
+            return Err(ObjectError(Box::new(Inner { offset: root, path: String::new(), cause })));
+        }
+        let bytes = Bytes::new(object);
+        let task = words!(self, Words => {
+            Machine::<Words, false>::new(bytes, &self.graph, &self.program, &mut BinaryHeap::new()).root(root)
+        });
+        task.map(|task| task.map(Part)).map_err(|fault| self.explain(fault))
+    }
+
+    /// Runs a part; with `SPLIT`, what pointers of its values lead to becomes parts instead.
+    fn run<const SPLIT: bool>(
+        &self,
+        object: &[u8],
+        Part(task): Part,
+        parts: &mut BinaryHeap<Part>,
+    ) -> Result<(), ObjectError> {
+        let bytes = Bytes::new(object);
+        let result = words!(self, Words => {
+            Machine::<Words, SPLIT>::new(bytes, &self.graph, &self.program, parts).run(task)
+        });
+        result.map_err(|fault| self.explain(fault))
+    }
+
+    #[cold]
+    fn explain(&self, fault: Fault) -> ObjectError {
+        let path = fault.path(&compile(&self.graph, true));
+        ObjectError(Box::new(Inner { offset: fault.offset, path, cause: fault.cause }))
+    }
+}

@@ -1,0 +1,922 @@
+//! The machine that runs a program over an object: one loop, one stack.
+//!
+//! What a read may rely on: a value that is being checked lies in the object with all its bytes, because the root does
+//! ([`Validator::check`](super::Validator::check)) and because each target was claimed before it was stepped into; an
+//! operation's `at` and what it reads lie in the value, because the graph is sound.
+#![allow(unsafe_code)] // unchecked reads, each of bytes that were claimed
+
+use alloc::collections::{BTreeMap, BinaryHeap, btree_map};
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt::Write;
+use core::hint::select_unpredictable;
+use core::marker::PhantomData;
+
+use super::compile::{Column, Columns, Flat, NONE, Op, Pointee, Program, Table, Tree};
+use super::words::{Bytes, Words};
+use super::{Graph, ObjectCause, Part};
+
+/// Control bytes that are looked at together: rkyv's group.
+const GROUP: u64 = 16;
+/// The control byte of an unused place.
+const EMPTY: u8 = 0xff;
+/// Frames from which on one that has nothing left to do is not kept.
+const KEPT: usize = 64;
+/// Steps of a path that are named.
+const NAMED: usize = 24;
+
+/// Values to check: where their block starts, where the first one is and how many there are, and the window that their
+/// pointers may lead into.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Task {
+    pub(super) pc: u32,
+    pub(super) at: u64,
+    pub(super) left: u64,
+    pub(super) low: u64,
+    pub(super) high: u64,
+}
+
+/// What is being checked: the value at `at`, of a run that has `left` more with it, in a window.
+#[derive(Clone, Copy, Debug)]
+struct State {
+    pc: u32,
+    at: u64,
+    left: u64,
+    /// Of a run: how many there are; of a hash map's entry: its place; of a B-tree's entry: its node.
+    aux: u64,
+    low: u64,
+    high: u64,
+}
+
+/// What is to be done after a step in.
+#[derive(Clone, Copy, Debug)]
+struct Frame {
+    at: u64,
+    left: u64,
+    aux: u64,
+    high: u64,
+    /// Where the unclaimed bytes start then; 0 where nothing was claimed.
+    low: u64,
+    pc: u32,
+}
+
+/// What is wrong, and where in the bytes.
+struct Wrong {
+    offset: u64,
+    cause: ObjectCause,
+    /// In which value of the run that was about to be stepped into, and in which column.
+    column: Option<(u64, u32)>,
+}
+
+impl Wrong {
+    /// The same in the entry at a place of a hash table.
+    fn in_place(self, place: u64) -> Wrong {
+        Wrong { column: self.column.map(|(_, number)| (place, number)), ..self }
+    }
+
+    #[cold]
+    fn at<T>(offset: u64, cause: ObjectCause) -> Result<T, Wrong> {
+        Err(Wrong { offset, cause, column: None })
+    }
+}
+
+/// A shared pointer's target.
+struct Target {
+    identity: u32,
+    len: u64,
+    passed: bool,
+}
+
+/// What is wrong, where in the bytes, and where in the program.
+pub(super) struct Fault {
+    pub(super) offset: u64,
+    pub(super) cause: ObjectCause,
+    column: Option<(u64, u32)>,
+    stack: Vec<Frame>,
+    now: State,
+    /// Frames between the last on the stack and now were not kept.
+    elided: bool,
+}
+
+/// A claimed hash table with entries.
+struct Claimed {
+    control: u64,
+    capacity: u64,
+    count: u64,
+    start: u64,
+    end: u64,
+}
+
+pub(super) struct Machine<'a, W, const SPLIT: bool> {
+    bytes: Bytes<'a>,
+    graph: &'a Graph,
+    program: &'a Program,
+    parts: &'a mut BinaryHeap<Part>,
+    stack: Vec<Frame>,
+    elided: bool,
+    /// Shared pointers' targets, by position.
+    targets: BTreeMap<u64, Target>,
+    /// The B-trees that are being checked: entries that they say they have, and entries found.
+    trees: Vec<(u64, u64)>,
+    words: PhantomData<W>,
+}
+
+/// Checks that a pointer at `place` may claim its target.
+#[inline(always)]
+fn claim(place: u64, target: u64, size: u64, align: u64, low: u64, high: u64) -> Result<(), Wrong> {
+    if target < low || target > high || size > high - target {
+        return Wrong::at(place, outside(target, size, low, high));
+    }
+    if target & (align - 1) != 0 {
+        return Wrong::at(place, ObjectCause::Unaligned { target, align });
+    }
+    Ok(())
+}
+
+#[cold]
+fn outside(target: u64, size: u64, from: u64, until: u64) -> ObjectCause {
+    ObjectCause::Outside { target, size, from, until }
+}
+
+impl Flat {
+    /// What the byte has to be below.
+    fn limit(self) -> u8 {
+        match self {
+            Flat::Below(limit) => limit,
+            _ => 2,
+        }
+    }
+}
+
+impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
+    pub(super) fn new(
+        bytes: Bytes<'a>,
+        graph: &'a Graph,
+        program: &'a Program,
+        parts: &'a mut BinaryHeap<Part>,
+    ) -> Self {
+        let (stack, targets, trees) = (Vec::new(), BTreeMap::new(), Vec::new());
+        Machine { bytes, graph, program, parts, stack, elided: false, targets, trees, words: PhantomData }
+    }
+
+    pub(super) fn run(mut self, task: Task) -> Result<(), Fault> {
+        assert!(task.at <= self.bytes.len(), "a part of another object");
+        let Task { pc, at, left, low, high } = task;
+        let mut state = State { pc, at, left, aux: left, low, high };
+        match self.go(&mut state) {
+            Ok(()) => Ok(()),
+            Err(Wrong { offset, cause, column }) => {
+                Err(Fault { offset, cause, column, stack: self.stack, now: state, elided: self.elided })
+            }
+        }
+    }
+
+    /// Checks what is at a root before it is stepped into.
+    pub(super) fn root(self, root: u64) -> Result<Option<Task>, Fault> {
+        let run = &self.program.runs[0];
+        let task = Task { pc: run.entry, at: root, left: 1, low: 0, high: root };
+        match self.columns(run.columns, root, run.size, 1) {
+            Ok(()) => Ok((run.entry != NONE).then_some(task)),
+            Err(Wrong { offset, cause, column }) => {
+                let now = State { pc: NONE, at: root, left: 1, aux: 1, low: 0, high: root };
+                Err(Fault { offset, cause, column, stack: self.stack, now, elided: false })
+            }
+        }
+    }
+
+    /// Runs until the stack is empty. `now` is where it stopped, if something is wrong.
+    #[inline(always)]
+    fn go(&mut self, now: &mut State) -> Result<(), Wrong> {
+        // In registers: what every operation uses.
+        let State { mut pc, mut at, mut left, mut aux, mut low, mut high } = *now;
+        let program = self.program;
+
+        let wrong = 'wrong: loop {
+            macro_rules! check {
+                ($result:expr) => {
+                    match $result {
+                        Ok(value) => value,
+                        Err(wrong) => break 'wrong wrong,
+                    }
+                };
+            }
+            macro_rules! pop {
+                () => {{
+                    let Some(frame) = self.stack.pop() else { return Ok(()) };
+                    (at, left, aux, high, pc) = (frame.at, frame.left, frame.aux, frame.high, frame.pc);
+                    low = low.max(frame.low);
+                    continue;
+                }};
+            }
+            // Steps into `$left` values at `$target`, which end at `$end` and are claimed.
+            macro_rules! enter {
+                ($run:expr, $target:expr, $left:expr, $end:expr) => {{
+                    let (run, target, values, end) = ($run, $target, $left, $end);
+                    // Values without bytes are all the same.
+                    let values = if run.size == 0 { values.min(1) } else { values };
+                    if run.columns.0 != run.columns.1 {
+                        check!(self.columns(run.columns, target, run.size, values));
+                    }
+                    if values == 0 || run.entry == NONE {
+                        low = end;
+                        pc += 1;
+                        continue;
+                    }
+                    if SPLIT {
+                        self.parts.push(Part(Task { pc: run.entry, at: target, left: values, low, high: target }));
+                        low = end;
+                        pc += 1;
+                        continue;
+                    }
+                    if left == 1 && self.stack.len() >= KEPT && self.is_last(pc) {
+                        // The caller has nothing left to do; its own caller goes on behind all that it claimed.
+                        self.elided = true;
+                    } else {
+                        check!(self.push(Frame { at, left, aux, high, low: end, pc: pc + 1 }));
+                    }
+                    (at, left, aux, high, pc) = (target, values, values, target, run.entry);
+                    continue;
+                }};
+            }
+
+            // SAFETY: `get_unchecked` asks that the index be inside: the compiler makes no place outside the program,
+            // and an operation that goes on with the next one is never the last.
+            let op = unsafe { *program.code.get_unchecked(pc as usize) };
+            // The three most frequent ones, in a form that branch prediction is good at.
+            if let Op::String { at: offset } = op {
+                let place = at + offset;
+                // SAFETY: inside the value.
+                let text = unsafe { Text::at::<W>(self.bytes, place) };
+                let (start, len) = (text.start, text.len);
+                let missed = (start < low) | (start > high) | (len > high.wrapping_sub(start));
+                let short = len <= 2 * W::WIDTH;
+                if text.out_of_line & (missed | short) {
+                    let cause =
+                        if short { ObjectCause::ShortText { len } } else { outside(start, len, low, high) };
+                    check!(Wrong::at(place, cause));
+                }
+                low = select_unpredictable(text.out_of_line, start.wrapping_add(len), low);
+                // SAFETY: in the window, or inside the value.
+                if !unsafe { self.bytes.is_utf8(start, len) } {
+                    check!(Wrong::at(place, ObjectCause::NotUtf8));
+                }
+                pc += 1;
+                continue;
+            }
+            if let Op::Slice { at: offset, run, nullable } = op {
+                let place = at + offset;
+                // SAFETY: inside the value.
+                let distance = unsafe { self.bytes.distance::<W>(place) };
+                if nullable && distance == 1 {
+                    pc += 1;
+                    continue;
+                }
+                // SAFETY: inside the value.
+                let len = unsafe { self.bytes.word::<W>(place + W::WIDTH) };
+                // SAFETY: `get_unchecked` asks that the index be inside: the compiler makes no other.
+                let run = unsafe { program.runs.get_unchecked(run as usize) };
+                let (target, size) = (place.wrapping_add(distance), len.saturating_mul(run.size));
+                check!(claim(place, target, size, run.align, low, high));
+                if len == 0 {
+                    low = target;
+                    pc += 1;
+                    continue;
+                }
+                enter!(run, target, len, target + size);
+            }
+            if let Op::End { entry, size } = op {
+                left -= 1;
+                if left > 0 {
+                    at += size;
+                    pc = entry;
+                    continue;
+                }
+                pop!();
+            }
+            match op {
+                Op::Option { at: offset, none } => {
+                    // SAFETY: inside the value.
+                    let got = unsafe { self.bytes.byte(at + offset) };
+                    if got > 1 {
+                        check!(Wrong::at(at + offset, ObjectCause::Tag { got }));
+                    }
+                    pc = select_unpredictable(got == 0, none, pc + 1);
+                }
+                Op::Enum { at: offset, cases } => {
+                    // SAFETY: inside the value.
+                    let got = unsafe { self.bytes.byte(at + offset) };
+                    match program.cases[cases as usize].get(usize::from(got)) {
+                        Some(&to) if to != NONE => pc = to,
+                        _ => check!(Wrong::at(at + offset, ObjectCause::Tag { got })),
+                    }
+                }
+                Op::Jump { to } => pc = to,
+                Op::Check { at: offset, column } => {
+                    check!(self.columns(
+                        (column, column + 1),
+                        at + offset - program.columns[column as usize].at,
+                        0,
+                        1
+                    ));
+                    pc += 1;
+                }
+                Op::Box { at: offset, run, nullable } => {
+                    let place = at + offset;
+                    // SAFETY: inside the value.
+                    let distance = unsafe { self.bytes.distance::<W>(place) };
+                    if nullable && distance == 1 {
+                        pc += 1;
+                        continue;
+                    }
+                    let run = &program.runs[run as usize];
+                    let target = place.wrapping_add(distance);
+                    check!(claim(place, target, run.size, run.align, low, high));
+                    enter!(run, target, 1, target + run.size);
+                }
+                Op::NextEntry { table } => {
+                    left -= 1;
+                    if left == 0 {
+                        pop!();
+                    }
+                    let Table { entry, size, .. } = program.tables[table as usize];
+                    let control = at + (aux + 1) * size;
+                    // As many places as the table's count are used, and this is not the last of them.
+                    loop {
+                        aux += 1;
+                        // SAFETY: the control bytes were claimed with the table.
+                        if unsafe { self.bytes.byte(control + aux) } < 0x80 {
+                            break;
+                        }
+                    }
+                    at = control - (aux + 1) * size;
+                    pc = entry;
+                }
+                Op::Value { tree } => {
+                    // The number of the entry is the low half of `left`, that of all entries the high half.
+                    let tree = &program.trees[tree as usize];
+                    at = aux + tree.layout.values + (left & u64::from(u32::MAX)) * tree.value_size;
+                    pc += 1;
+                }
+                Op::NextPair { tree } => {
+                    let tree = &program.trees[tree as usize];
+                    left += 1;
+                    let next = left & u64::from(u32::MAX);
+                    if next == left >> 32 {
+                        pop!();
+                    }
+                    at = aux + tree.layout.keys + next * tree.key_size;
+                    pc = tree.node + 1;
+                }
+                Op::Array { at: offset, array } => {
+                    let array = program.arrays[array as usize];
+                    let run = &program.runs[array.run as usize];
+                    check!(self.columns(run.columns, at + offset, run.size, array.count));
+                    if run.entry == NONE {
+                        pc += 1;
+                        continue;
+                    }
+                    check!(self.push(Frame { at, left, aux, high, low: 0, pc: pc + 1 }));
+                    (at, left, aux, pc) = (at + offset, array.count, array.count, run.entry);
+                }
+                Op::Index { at: offset, index } => {
+                    let place = at + offset;
+                    low = check!(self.indices(place, low, high));
+                    let run = &program.runs[index as usize];
+                    // SAFETY: inside the value: an index map has four words.
+                    let distance = unsafe { self.bytes.distance::<W>(place + 3 * W::WIDTH) };
+                    // SAFETY: as above.
+                    let len = unsafe { self.bytes.word::<W>(place + W::WIDTH) };
+                    let target = (place + 3 * W::WIDTH).wrapping_add(distance);
+                    let size = len.saturating_mul(run.size);
+                    check!(claim(place, target, size, run.align, low, high));
+                    enter!(run, target, len, target + size);
+                }
+                other => {
+                    let state = State { pc, at, left, aux, low, high };
+                    State { pc, at, left, aux, low, high } = check!(self.rare(other, state));
+                    if pc == NONE {
+                        pop!();
+                    }
+                }
+            }
+        };
+        *now = State { pc, at, left, aux, low, high };
+        Err(wrong)
+    }
+
+    fn push(&mut self, frame: Frame) -> Result<(), Wrong> {
+        if self.stack.len() == self.stack.capacity() && self.stack.try_reserve(32).is_err() {
+            return Wrong::at(frame.at, ObjectCause::OutOfMemory);
+        }
+        self.stack.push(frame);
+        Ok(())
+    }
+
+    /// Steps into a value: afterwards, on with the operation `then`, `end` claimed.
+    fn call(&mut self, from: State, then: u32, end: u64, to: State) -> Result<State, Wrong> {
+        let State { at, left, aux, high, .. } = from;
+        self.push(Frame { at, left, aux, high, low: end, pc: then })?;
+        Ok(to)
+    }
+
+    /// The operations that are too rare, or too long, for the loop. What comes next; with no place in the program, the
+    /// frame that is on the stack.
+    #[inline(never)]
+    fn rare(&mut self, op: Op, state: State) -> Result<State, Wrong> {
+        let State { pc, at, left, low, high, .. } = state;
+        let program = self.program;
+        let next = |low| Ok(State { pc: pc + 1, low, ..state });
+        match op {
+            Op::Str { at: offset, nullable } => next(self.text(at + offset, nullable, false, low, high)?),
+            Op::CStr { at: offset, nullable } => next(self.text(at + offset, nullable, true, low, high)?),
+            Op::Table { at: offset, table } => {
+                let Table { entry, columns, size, align } = program.tables[table as usize];
+                let claimed = self.table(at + offset, size, align, low, high)?;
+                let Some(Claimed { control, capacity, count, start, end }) = claimed else {
+                    return next(low);
+                };
+                if columns.0 != columns.1 {
+                    for place in (0..capacity).filter(|place| self.is_used(control, *place)) {
+                        let entry = self.columns(columns, control - (place + 1) * size, size, 1);
+                        entry.map_err(|wrong| wrong.in_place(place))?;
+                    }
+                }
+                let first = (0..capacity).find(|place| self.is_used(control, *place));
+                let Some(first) = first.filter(|_| entry != NONE) else { return next(end) };
+                let at = control - (first + 1) * size;
+                let to = State { pc: entry, at, left: count, aux: first, low, high: start };
+                self.call(state, pc + 1, end, to)
+            }
+            Op::Tree { at: offset, tree } => {
+                // SAFETY: inside the value: a B-tree has two words.
+                let count = unsafe { self.bytes.word::<W>(at + offset + W::WIDTH) };
+                if count == 0 {
+                    return Ok(State { pc: pc + 2, ..state });
+                }
+                if self.trees.try_reserve(1).is_err() {
+                    return Wrong::at(at + offset, ObjectCause::OutOfMemory);
+                }
+                self.trees.push((count, 0));
+                let tree = &program.trees[tree as usize];
+                let node = self.node(at + offset, tree, low, high)?;
+                match node.start(tree, low) {
+                    Some(to) => self.call(state, pc + 1, node.end, to),
+                    None => next(node.end),
+                }
+            }
+            Op::Links { tree } => {
+                // The node is `aux`, and `left` the number of its next link.
+                let (tree, node) = (&program.trees[tree as usize], state.aux);
+                if left <= tree.capacity {
+                    let link = node + tree.layout.links + left * W::WIDTH;
+                    let state = State { left: left + 1, ..state };
+                    // SAFETY: inside the node, which was claimed as an inner one.
+                    if unsafe { self.bytes.distance::<W>(link) } == 1 {
+                        return Ok(state);
+                    }
+                    let below = self.node(link, tree, low, high)?;
+                    return match below.start(tree, low) {
+                        Some(to) => self.call(state, pc, below.end, to),
+                        None => Ok(State { low: below.end, ..state }),
+                    };
+                }
+                let pc = if tree.entries { pc + 1 } else { NONE };
+                Ok(State { pc, at: node + tree.layout.keys, left: tree.capacity << 32, ..state })
+            }
+            Op::TreeEnd { at: offset } => {
+                let Some((count, found)) = self.trees.pop() else { unreachable!("pushed by `Tree`") };
+                if count != found {
+                    return Wrong::at(at + offset, ObjectCause::Count { count, found });
+                }
+                next(low)
+            }
+            Op::Share { at: offset, share } => {
+                let place = at + offset;
+                let share = program.shares[share as usize];
+                // SAFETY: inside the value.
+                let distance = unsafe { self.bytes.distance::<W>(place) };
+                let skip = Ok(State { pc: pc + 2, ..state });
+                if share.weak && distance == 1 {
+                    return skip;
+                }
+                let target = place.wrapping_add(distance);
+                let len = match share.kind {
+                    Pointee::One { .. } => 1,
+                    // SAFETY: inside the value: a pointer with a length.
+                    _ => unsafe { self.bytes.word::<W>(place + W::WIDTH) },
+                };
+                match self.targets.entry(target) {
+                    btree_map::Entry::Vacant(vacant) => {
+                        vacant.insert(Target { identity: share.identity, len, passed: false });
+                    }
+                    btree_map::Entry::Occupied(occupied) => {
+                        let known = occupied.get();
+                        if (known.identity, known.len) != (share.identity, len) {
+                            return Wrong::at(place, ObjectCause::Shared { target });
+                        }
+                        if !known.passed {
+                            return Wrong::at(place, ObjectCause::Cycle { target });
+                        }
+                        return skip;
+                    }
+                }
+                let run = match share.kind {
+                    Pointee::One { run } | Pointee::Slice { run } => &program.runs[run as usize],
+                    Pointee::Str | Pointee::CStr => {
+                        let c = matches!(share.kind, Pointee::CStr);
+                        return next(self.text(place, false, c, low, high)?);
+                    }
+                };
+                let size = len.saturating_mul(run.size);
+                claim(place, target, size, run.align, low, high)?;
+                let len = if run.size == 0 { len.min(1) } else { len };
+                self.columns(run.columns, target, run.size, len)?;
+                if len == 0 || run.entry == NONE {
+                    return next(target + size);
+                }
+                let to = State { pc: run.entry, at: target, left: len, aux: len, low, high: target };
+                self.call(state, pc + 1, target + size, to)
+            }
+            Op::Shared { at: offset } => {
+                // SAFETY: inside the value.
+                let distance = unsafe { self.bytes.distance::<W>(at + offset) };
+                if let Some(target) = self.targets.get_mut(&(at + offset).wrapping_add(distance)) {
+                    target.passed = true;
+                }
+                next(low)
+            }
+            Op::Invariant { at: offset, ty } => {
+                if let Some(invariant) = self.graph.invariants[ty as usize] {
+                    // SAFETY: inside the object.
+                    let value = unsafe { self.bytes.address(at + offset) };
+                    // SAFETY: `check` asks for
+                    // - an aligned pointer: the object's first byte is aligned to the largest alignment of its types
+                    //   (`Validator::root`), and the value's place is a multiple of its own, because targets are
+                    //   claimed so and sound structs have their fields so;
+                    // - initialized bytes that nobody changes: they are borrowed;
+                    // - a valid structure: all operations of the value come before this one, and its columns before
+                    //   them.
+                    if let Err(error) = unsafe { invariant.check(value) } {
+                        return Wrong::at(at + offset, ObjectCause::Invariant(error));
+                    }
+                }
+                next(low)
+            }
+            _ => unreachable!("in the loop"),
+        }
+    }
+
+    /// Checks columns of `count` values of `size` bytes at `at`.
+    fn columns(&self, columns: Columns, at: u64, size: u64, count: u64) -> Result<(), Wrong> {
+        for number in columns.0..columns.1 {
+            let Column { at: offset, flat } = self.program.columns[number as usize];
+            let mut places = (0..count).map(|i| at + offset + i * size);
+            // SAFETY (of all that follow): the bytes are inside each value, and the values are claimed.
+            let byte = |at: u64| unsafe { self.bytes.byte(at) };
+            let wrong = match flat {
+                Flat::Bool | Flat::Below(_) if size == 1 => {
+                    // SAFETY: as above: values of one byte are all bytes.
+                    let bytes = unsafe { self.bytes.slice(at + offset, count) };
+                    let most = bytes.iter().fold(0, |most, byte| most.max(*byte));
+                    if most < flat.limit() { None } else { places.find(|at| byte(*at) >= flat.limit()) }
+                }
+                Flat::Bool | Flat::Below(_) => places.find(|at| byte(*at) >= flat.limit()),
+                Flat::Tags(tags) => {
+                    let tags = &self.program.tags[tags as usize];
+                    places.find(|at| tags[usize::from(byte(*at) / 64)] >> (byte(*at) % 64) & 1 == 0)
+                }
+                Flat::Char { big } => places.find(|at| {
+                    // SAFETY: as above.
+                    char::from_u32(unsafe { self.bytes.u32(*at, big) }).is_none()
+                }),
+                Flat::NonZero(width) => places.find(|at| {
+                    // SAFETY: as above.
+                    let number = unsafe { self.bytes.slice(*at, width.into()) };
+                    number.iter().all(|byte| *byte == 0)
+                }),
+                Flat::Nanoseconds { big } => places.find(|at| {
+                    // SAFETY: as above.
+                    unsafe { self.bytes.u32(*at, big) >= 1_000_000_000 }
+                }),
+            };
+            let Some(place) = wrong else { continue };
+            let cause = match flat {
+                Flat::Bool => ObjectCause::Bool { got: byte(place) },
+                Flat::Below(_) | Flat::Tags(_) => ObjectCause::Tag { got: byte(place) },
+                // SAFETY: as above: it was read before.
+                Flat::Char { big } => ObjectCause::Char { got: unsafe { self.bytes.u32(place, big) } },
+                Flat::NonZero(_) => ObjectCause::Zero,
+                // SAFETY: as above.
+                Flat::Nanoseconds { big } => {
+                    ObjectCause::Nanoseconds { got: unsafe { self.bytes.u32(place, big) } }
+                }
+            };
+            let index = (place - at - offset).checked_div(size).unwrap_or(0);
+            return Err(Wrong { offset: place, cause, column: Some((index, number)) });
+        }
+        Ok(())
+    }
+
+    /// Whether a place of a claimed table is used.
+    fn is_used(&self, control: u64, place: u64) -> bool {
+        // SAFETY: our callers' tables are claimed, and have a control byte for each place.
+        unsafe { self.bytes.byte(control + place) < 0x80 }
+    }
+
+    /// Whether the block ends behind the operation at `pc`, and its values were stepped into by a pointer.
+    #[inline(never)]
+    fn is_last(&self, pc: u32) -> bool {
+        let mut next = pc + 1;
+        while let Op::Jump { to } = self.program.code[next as usize] {
+            next = to;
+        }
+        matches!(self.program.code[next as usize], Op::End { .. })
+            && self.stack.last().is_some_and(|frame| frame.low > 0)
+    }
+
+    /// Checks the text that the pointer at `place` leads to; where unclaimed bytes start behind it.
+    fn text(&self, place: u64, nullable: bool, c: bool, low: u64, high: u64) -> Result<u64, Wrong> {
+        // SAFETY: the caller's operation is at `place`, inside its value.
+        let distance = unsafe { self.bytes.distance::<W>(place) };
+        if nullable && distance == 1 {
+            return Ok(low);
+        }
+        // SAFETY: as above: a pointer with a length.
+        let len = unsafe { self.bytes.word::<W>(place + W::WIDTH) };
+        let target = place.wrapping_add(distance);
+        claim(place, target, len, 1, low, high)?;
+        if c {
+            // SAFETY: just claimed.
+            let text = unsafe { self.bytes.slice(target, len) };
+            if text.iter().position(|byte| *byte == 0) != text.len().checked_sub(1) || text.is_empty() {
+                return Wrong::at(place, ObjectCause::CString);
+            }
+        // SAFETY: just claimed.
+        } else if !unsafe { self.bytes.is_utf8(target, len) } {
+            return Wrong::at(place, ObjectCause::NotUtf8);
+        }
+        Ok(target + len)
+    }
+
+    /// Claims the hash table at `place` and checks its control bytes. None if there is no table.
+    ///
+    /// rkyv looks at fewer of them. A lookup looks at all: it takes a place for used if a repetition says so, and ends
+    /// at an unused one.
+    fn table(
+        &self,
+        place: u64,
+        size: u64,
+        align: u64,
+        low: u64,
+        high: u64,
+    ) -> Result<Option<Claimed>, Wrong> {
+        // SAFETY: the caller's operation is at `place`, inside its value: a hash map has three words.
+        let count = unsafe { self.bytes.word::<W>(place + W::WIDTH) };
+        // SAFETY: as above.
+        let capacity = unsafe { self.bytes.word::<W>(place + 2 * W::WIDTH) };
+        if (count, capacity) == (0, 0) {
+            return Ok(None);
+        }
+        if count >= capacity {
+            return Wrong::at(place, ObjectCause::Capacity { count, capacity });
+        }
+        // SAFETY: as above.
+        let control = place.wrapping_add(unsafe { self.bytes.distance::<W>(place) });
+        let before = capacity.saturating_mul(size);
+        let controls =
+            capacity.checked_next_multiple_of(GROUP).and_then(|places| places.checked_add(GROUP - 1));
+        let controls = controls.unwrap_or(u64::MAX);
+        let start = control.wrapping_sub(before);
+        claim(place, start, before.saturating_add(controls), align, low, high)?;
+
+        // SAFETY: just claimed: `controls` bytes behind the places.
+        let bytes = unsafe { self.bytes.slice(control, controls) };
+        let (places, repeated) = bytes.split_at(capacity as usize);
+        let repetitions = places.len().min(repeated.len());
+        let (mut found, mut odd) = (0, 0);
+        for byte in places {
+            found += u64::from(*byte < 0x80);
+            odd |= u8::from(*byte >= 0x80) & u8::from(*byte != EMPTY);
+        }
+        let unused = &repeated[repetitions..];
+        if odd != 0
+            || places[..repetitions] != repeated[..repetitions]
+            || unused.iter().any(|byte| *byte != EMPTY)
+        {
+            let wrong = |i: &usize| match i.checked_sub(places.len()) {
+                None => bytes[*i] >= 0x80 && bytes[*i] != EMPTY,
+                Some(of) if of < repetitions => bytes[*i] != places[of],
+                Some(_) => bytes[*i] != EMPTY,
+            };
+            let index = (0..bytes.len()).find(wrong).unwrap_or(0);
+            let (index, got) = (index as u64, bytes[index]);
+            return Wrong::at(control + index, ObjectCause::Control { index, got });
+        }
+        if found != count {
+            return Wrong::at(place, ObjectCause::Count { count, found });
+        }
+        Ok(Some(Claimed { control, capacity, count, start, end: control + controls }))
+    }
+
+    /// Checks the table of an index map: its places lead to entries. Where unclaimed bytes start behind it.
+    fn indices(&self, place: u64, low: u64, high: u64) -> Result<u64, Wrong> {
+        let align = if self.graph.payload.unaligned { 1 } else { W::WIDTH };
+        let claimed = self.table(place, W::WIDTH, align, low, high)?;
+        let Some(Claimed { control, capacity, count, end, .. }) = claimed else { return Ok(low) };
+        for i in (0..capacity).filter(|i| self.is_used(control, *i)) {
+            let at = control - (i + 1) * W::WIDTH;
+            // SAFETY: the table is claimed, with a word for each place.
+            let index = unsafe { self.bytes.word::<W>(at) };
+            if index >= count {
+                return Wrong::at(at, ObjectCause::Index { index, count });
+            }
+        }
+        Ok(end)
+    }
+
+    /// Claims the B-tree node that the pointer at `place` leads to, counts its entries and checks their columns.
+    fn node(&mut self, place: u64, tree: &Tree, low: u64, high: u64) -> Result<Node, Wrong> {
+        // SAFETY: the caller's pointer is at `place`, in a value or node that was claimed.
+        let at = place.wrapping_add(unsafe { self.bytes.distance::<W>(place) });
+        claim(place, at, tree.leaf_size.min(tree.inner_size), tree.layout.align, low, high)?;
+        // SAFETY: the smaller kind of node was just claimed, and has its kind in its first byte.
+        let inner = match unsafe { self.bytes.byte(at) } {
+            0 => false,
+            1 => true,
+            got => return Wrong::at(at, ObjectCause::NodeKind { got }),
+        };
+        let size = if inner { tree.inner_size } else { tree.leaf_size };
+        claim(place, at, size, tree.layout.align, low, high)?;
+        let mut entries = tree.capacity;
+        if !inner {
+            // SAFETY: a leaf was just claimed, and has its count there.
+            entries = unsafe { self.bytes.word::<W>(at + tree.layout.links) };
+            if entries == 0 || entries > tree.capacity {
+                let cause = ObjectCause::LeafCount { count: entries, capacity: tree.capacity };
+                return Wrong::at(at, cause);
+            }
+        }
+        if let Some((count, found)) = self.trees.last_mut() {
+            *found += entries;
+            if *found > *count {
+                return Wrong::at(at, ObjectCause::Count { count: *count, found: *found });
+            }
+        }
+        let same = |size: u64| if size == 0 { entries.min(1) } else { entries };
+        self.columns(tree.keys, at + tree.layout.keys, tree.key_size, same(tree.key_size))?;
+        self.columns(tree.values, at + tree.layout.values, tree.value_size, same(tree.value_size))?;
+        Ok(Node { at, end: at + size, inner, entries })
+    }
+}
+
+/// A claimed node of a B-tree.
+struct Node {
+    at: u64,
+    end: u64,
+    inner: bool,
+    entries: u64,
+}
+
+impl Node {
+    /// Where its block starts: at the first link, or the first entry. None if its columns were all there is.
+    fn start(&self, tree: &Tree, low: u64) -> Option<State> {
+        let state = State { pc: tree.node, at: self.at, left: 0, aux: self.at, low, high: self.at };
+        match (self.inner, tree.entries) {
+            (true, _) => Some(state),
+            (false, true) => Some(State {
+                pc: tree.node + 1,
+                at: self.at + tree.layout.keys,
+                left: self.entries << 32,
+                ..state
+            }),
+            (false, false) => None,
+        }
+    }
+}
+
+/// Where the text of an rkyv string is.
+struct Text {
+    out_of_line: bool,
+    start: u64,
+    len: u64,
+}
+
+impl Text {
+    /// # Safety
+    /// The string's bytes are inside the object.
+    #[inline(always)]
+    unsafe fn at<W: Words>(bytes: Bytes<'_>, place: u64) -> Text {
+        // SAFETY: inside the string.
+        let first = unsafe { bytes.byte(place) };
+        // SAFETY: as above.
+        let word = unsafe { bytes.word::<W>(place) };
+        // SAFETY: as above: a string has two words.
+        let distance = unsafe { bytes.distance::<W>(place + W::WIDTH) };
+        let outer_len = match W::BIG {
+            false => (word & 0x3f) | ((word & !0xff) >> 2),
+            true => word & (u64::MAX >> (66 - 8 * W::WIDTH)),
+        };
+        // SAFETY: as above.
+        let inner_len = unsafe { inline_len::<W>(bytes, place) };
+        let out_of_line = first & 0xc0 == 0x80;
+        Text {
+            out_of_line,
+            start: select_unpredictable(out_of_line, place.wrapping_add(distance), place),
+            len: select_unpredictable(out_of_line, outer_len, inner_len),
+        }
+    }
+}
+
+/// The length of a string's text if it is in line: up to the first 0xff.
+///
+/// # Safety
+/// The string's bytes are inside the object.
+#[inline(always)]
+unsafe fn inline_len<W: Words>(bytes: Bytes<'_>, place: u64) -> u64 {
+    /// The position of the first byte of ones in the lowest `size` bytes, or `size`.
+    fn first_ones(number: u64, size: u64) -> u64 {
+        const LOW: u64 = 0x0101_0101_0101_0101;
+        // A byte of `zeros` is zero where a byte of `number` is ones; above the first such byte more may be marked.
+        let zeros = !number;
+        let marks = zeros.wrapping_sub(LOW) & number & (LOW << 7);
+        (u64::from(marks.trailing_zeros()) / 8).min(size)
+    }
+    // SAFETY: our caller's promise, for each read of as many bytes as the string has.
+    let text = unsafe { bytes.slice(place, 2 * W::WIDTH) };
+    let number = |text: &[u8]| {
+        let mut number = [0; 8];
+        number[..text.len()].copy_from_slice(text);
+        u64::from_le_bytes(number)
+    };
+    match W::WIDTH {
+        2 => first_ones(number(&text[..4]), 4),
+        4 => first_ones(number(&text[..8]), 8),
+        _ => match first_ones(number(&text[..8]), 8) {
+            8 => 8 + first_ones(number(&text[8..16]), 8),
+            first => first,
+        },
+    }
+}
+
+impl Fault {
+    /// The way to what is wrong. `program` is compiled with paths.
+    #[cold]
+    pub(super) fn path(&self, program: &Program) -> String {
+        let mut path = String::new();
+        let kept = self.stack.iter().map(|frame| (frame.pc, frame.left, frame.aux));
+        let mut entered: Option<Op> = None;
+        for (i, (pc, left, aux)) in kept.enumerate().take(NAMED) {
+            // A frame goes on behind the operation that stepped in, but for a node's links.
+            let pc = match program.code[pc as usize] {
+                Op::Links { .. } => pc,
+                _ => pc - 1,
+            };
+            push_step(&mut path, program, entered, aux.wrapping_sub(left), aux);
+            path.push_str(&program.paths[pc as usize]);
+            entered = Some(program.code[pc as usize]);
+            if i + 1 == NAMED && self.stack.len() > NAMED {
+                path.push('…');
+                entered = None;
+            }
+        }
+        if self.elided {
+            path.push('…');
+            entered = None;
+        }
+        let State { pc, left, aux, .. } = self.now;
+        push_step(&mut path, program, entered, aux.wrapping_sub(left), aux);
+        if let Some(way) = program.paths.get(pc as usize) {
+            path.push_str(way);
+            entered = Some(program.code[pc as usize]);
+        }
+        if let Some((index, number)) = self.column
+            && !matches!(entered, Some(Op::Check { .. }))
+        {
+            push_step(&mut path, program, entered, index, index);
+            path.push_str(&program.column_paths[number as usize]);
+        }
+        match path.strip_prefix('.') {
+            Some(path) => path.into(),
+            None => path,
+        }
+    }
+}
+
+/// The step from an operation to one of the values that it leads to.
+fn push_step(path: &mut String, program: &Program, operation: Option<Op>, index: u64, place: u64) {
+    // Writing to a string does not fail.
+    let _ = match operation {
+        Some(Op::Slice { .. }) => write!(path, "[{index}]"),
+        Some(Op::Share { share, .. })
+            if matches!(program.shares[share as usize].kind, Pointee::Slice { .. }) =>
+        {
+            write!(path, "[{index}]")
+        }
+        Some(Op::Array { array, .. }) if program.arrays[array as usize].count > 1 => {
+            write!(path, "[{index}]")
+        }
+        Some(Op::Index { .. }) => write!(path, "{{{index}}}"),
+        Some(Op::Table { .. }) => write!(path, "{{{place}}}"),
+        _ => Ok(()),
+    };
+}
