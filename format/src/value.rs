@@ -28,6 +28,7 @@ use crate::layout::{Field, Niche, NumberKind, Shape, Type, Variant};
 mod error;
 mod key;
 mod map;
+mod order;
 mod path;
 mod scalar;
 #[cfg(feature = "serde")]
@@ -36,6 +37,7 @@ mod serialize;
 pub use error::{ValueCause, ValueError};
 pub use key::Key;
 pub use map::Entries;
+pub(crate) use order::disorder;
 #[cfg(feature = "serde")]
 pub use serialize::{Limited, Limits};
 

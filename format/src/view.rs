@@ -11,10 +11,14 @@ use core::fmt;
 
 use crate::directory::{Directory, DirectoryError, Entry, Named};
 use crate::header::{Header, HeaderError, Section};
-use crate::{Fingerprint, Payload, Schema, SchemaError, checksum};
+use crate::{
+    Fingerprint, Hasher, ObjectError, Payload, Schema, SchemaError, UnsoundSchema, Validator, checksum,
+};
 
 /// The smallest alignment of an object.
 const MIN_ALIGN: u32 = 16;
+/// Bytes of an object that are hashed between two reports of progress.
+const PIECE: usize = 1 << 20;
 
 /// A segment, read in place.
 ///
@@ -119,17 +123,31 @@ impl<'a> View<'a> {
         })
     }
 
-    /// Checks every byte of the segment: checksums, the directory, the schema tables, that each object fits its
-    /// layout in size and alignment, and that all padding is zero.
+    /// Checks every byte of the segment: checksums, the directory, the schema tables, that all padding is zero, and that
+    /// each object's bytes are what its schema says, with its maps in order.
     ///
-    /// Linear in the bytes, but for sorting names and tables. Memory: a constant times the directory and the largest
-    /// schema table. What the objects' bytes mean is not asked; their checksums say that they are as written.
+    /// Linear in the bytes, but for sorting names and tables and for shared pointers. Memory: a constant times the
+    /// directory and the largest schema table, and what a [`Validator`] takes. What types' own checks say of their values
+    /// is not known without the types: [`Verified`] names them.
     ///
     /// # Errors
     /// [`VerifyError`], the first found.
     ///
     /// Source: SPEC 7.
-    pub fn verify(&self) -> Result<(), VerifyError> {
+    pub fn verify(&self) -> Result<Verified, VerifyError> {
+        self.verify_with(&mut |validator, object, root| validator.check(object, root), &mut |_| ())
+    }
+
+    /// [`verify`](View::verify), for those who want to validate objects in their own way, with threads for instance, or
+    /// to show how far it has come: `progress` is told the bytes that are done, of twice the segment's length.
+    ///
+    /// # Errors
+    /// As [`verify`](View::verify).
+    pub fn verify_with(
+        &self,
+        validate: &mut dyn FnMut(&Validator, &[u8], u64) -> Result<(), ObjectError>,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Verified, VerifyError> {
         let header = &self.header;
         let page: u64 = header.page_size.into();
         self.zero(Header::SIZE as u64, page)
@@ -166,22 +184,63 @@ impl<'a> View<'a> {
             let object = entry.object;
             let zero = self.zero(used, object.position);
             zero.map_err(|(offset, got)| VerifyError::ObjectPadding { name: name(), offset, got })?;
-            check(self.part(object), entry.checksum).map_err(|Mismatch { recorded, computed }| {
-                VerifyError::ObjectChecksum { name: name(), object, recorded, computed }
-            })?;
+            let mut hasher = Hasher::new(0);
+            for (piece, bytes) in (0..).zip(self.part(object).chunks(PIECE)) {
+                progress(object.position + piece * PIECE as u64);
+                hasher.update(bytes);
+            }
+            let (recorded, computed) = (entry.checksum, hasher.digest());
+            if recorded != computed {
+                return Err(VerifyError::ObjectChecksum { name: name(), object, recorded, computed });
+            }
             used = end(object);
         }
-        self.padding(used, header.schema.position, "the schema section")
+        self.padding(used, header.schema.position, "the schema section")?;
+        self.verify_objects(&directory, validate, &mut |done| progress(header.length + done))
+    }
+
+    /// Checks that the objects are what their schemas say; which types' values may have to be more.
+    fn verify_objects(
+        &self,
+        directory: &Directory<'a>,
+        validate: &mut dyn FnMut(&Validator, &[u8], u64) -> Result<(), ObjectError>,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Verified, VerifyError> {
+        let mut verified = Verified::default();
+        let mut done = 0;
+        for sharing in by_table(directory)?.chunk_by(|one, other| one.0 == other.0) {
+            let mut known = None;
+            for &(table, index) in sharing {
+                let entry = directory.entry(index).map_err(VerifyError::Directory)?;
+                let name = || entry.name.to_string();
+                let (schema, validator) = match &known {
+                    Some(known) => known,
+                    None => {
+                        let (schema, _) = self.table(&entry)?;
+                        let validator = Validator::of_schema(&schema)
+                            .map_err(|error| VerifyError::Unsound { name: name(), table, error })?;
+                        verified.unchecked.extend(validator.unchecked_types().map(ToString::to_string));
+                        known.insert((schema, validator))
+                    }
+                };
+                let object = self.part(entry.object);
+                validate(validator, object, entry.root)
+                    .map_err(|error| VerifyError::Object { name: name(), error })?;
+                if let Some((offset, what)) = validator.disorder(schema, object, entry.root) {
+                    return Err(VerifyError::Disorder { name: name(), offset, what });
+                }
+                done += entry.object.length;
+                progress(done);
+            }
+        }
+        verified.unchecked.sort_unstable();
+        verified.unchecked.dedup();
+        Ok(verified)
     }
 
     /// Checks the schema tables, each once, however many objects share it, and each object against its table.
     fn verify_tables(&self, directory: &Directory<'a>) -> Result<(), VerifyError> {
-        let mut entries = Vec::with_capacity(directory.len());
-        for (index, entry) in directory.iter().enumerate() {
-            entries.push((entry.map_err(VerifyError::Directory)?.schema, index));
-        }
-        entries.sort_unstable_by_key(|(table, index)| (table.position, table.length, *index));
-
+        let entries = by_table(directory)?;
         let section = self.header.schema;
         let mut used = section.position;
         for sharing in entries.chunk_by(|one, other| one.0 == other.0) {
@@ -258,6 +317,30 @@ impl<'a> View<'a> {
 
     fn padding(&self, from: u64, to: u64, before: &'static str) -> Result<(), VerifyError> {
         self.zero(from, to).map_err(|(offset, got)| VerifyError::Padding { before, offset, got })
+    }
+}
+
+/// The directory's entries by their schema tables: those that share one are neighbors.
+fn by_table(directory: &Directory<'_>) -> Result<Vec<(Section, usize)>, VerifyError> {
+    let mut entries = Vec::with_capacity(directory.len());
+    for (index, entry) in directory.iter().enumerate() {
+        entries.push((entry.map_err(VerifyError::Directory)?.schema, index));
+    }
+    entries.sort_unstable_by_key(|(table, index)| (table.position, table.length, *index));
+    Ok(entries)
+}
+
+/// What [`View::verify`] could not check.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verified {
+    unchecked: Vec<String>,
+}
+
+impl Verified {
+    /// The names of the types whose values have to hold more than their structure, by checks of their own, which only
+    /// programs with these types can call. Sorted, each once.
+    pub fn unchecked_types(&self) -> &[String] {
+        &self.unchecked
     }
 }
 
@@ -454,6 +537,31 @@ pub enum VerifyError {
         /// What the bytes give.
         computed: u64,
     },
+    /// A schema table cannot be followed into an object.
+    Unsound {
+        /// An object of that table.
+        name: String,
+        /// The table.
+        table: Section,
+        /// Why.
+        error: UnsoundSchema,
+    },
+    /// An object's bytes are not what its schema says.
+    Object {
+        /// The object.
+        name: String,
+        /// Where, and what is wrong.
+        error: ObjectError,
+    },
+    /// Lookups in a map of an object do not find all that is in it.
+    Disorder {
+        /// The object.
+        name: String,
+        /// Where the map is, from the start of the object.
+        offset: u64,
+        /// What is out of order.
+        what: String,
+    },
 }
 
 impl fmt::Display for VerifyError {
@@ -526,6 +634,13 @@ impl fmt::Display for VerifyError {
             Self::ObjectChecksum { name, object, recorded, computed } => {
                 write!(f, "{} ", Named(name))?;
                 sum(f, object, recorded, computed)
+            }
+            Self::Unsound { name, table, error } => {
+                write!(f, "schema table of {} ({table}) cannot be followed: {error}", Named(name))
+            }
+            Self::Object { name, error } => write!(f, "{} is not valid: {error}", Named(name)),
+            Self::Disorder { name, offset, what } => {
+                write!(f, "{}: map at offset {offset} is out of order: {what}", Named(name))
             }
         }
     }

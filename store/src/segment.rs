@@ -13,7 +13,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use graven_format::layout::Layout;
 use graven_format::{
-    Directory, Entry, Header, LayoutMismatch, Schema, Section, Value, VerifyError, View, check_entry,
+    Directory, Entry, Header, LayoutMismatch, ObjectError, Schema, Section, Validator, Value, Verified,
+    VerifyError, View, check_entry,
 };
 use nix::fcntl::OFlag;
 use nix::unistd::{SysconfVar, sysconf};
@@ -30,7 +31,7 @@ use crate::{Cause, Error, Result};
 /// Bytes from which on an object is remembered as valid: smaller ones are validated as fast as looked up.
 const REMEMBERED: u64 = 4096;
 /// Bytes from which on threads are worth their start.
-const WORTH_THREADS: u64 = 1 << 20;
+const WORTH_THREADS: usize = 1 << 20;
 /// Names that an error lists.
 const NAMES_SHOWN: usize = 8;
 
@@ -322,7 +323,8 @@ impl Segment {
             // A panic while the lock is held cannot leave the set half changed.
             let valid = || self.inner.valid.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
             if !(remember && valid().contains(&key)) {
-                self.validate(&entry, Known::of::<T::Archived>())?;
+                let validator = Known::of::<T::Archived>().validator();
+                self.check(validator, self.section(entry.object), entry.root)?;
             }
             if remember {
                 valid().insert(key);
@@ -402,16 +404,38 @@ impl Segment {
         value().map_err(|error: Error| self.failed(error).of_object(name))
     }
 
-    /// Checks everything that can be checked without types: directory, schema, all checksums, all padding.
+    /// Checks everything that can be checked without types: directory, schema, all checksums, all padding, that each
+    /// object's bytes are what its schema says, and that lookups in its maps find what is in them.
+    ///
+    /// What types' own checks would say is not known without the types: the answer names those types.
     ///
     /// Cost: O(bytes).
     ///
     /// # Errors
     /// [`Cause::Verify`], with the first damage found.
     ///
-    /// Source: SPEC 8.
-    pub fn verify(&self) -> Result<()> {
-        let verify = || Ok(View::open(self.as_bytes())?.verify()?);
+    /// # Examples
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("numbers.grv");
+    /// graven_store::write(&path, &vec![1u32, 2])?;
+    /// let verified = graven_store::Segment::read(&path)?.verify()?;
+    /// assert!(verified.unchecked_types().is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    /// Source: SPEC 7, 8.
+    pub fn verify(&self) -> Result<Verified> {
+        self.verify_with(|_| ())
+    }
+
+    /// [`verify`](Segment::verify), telling how far it has come: `progress` gets the bytes that are done, of twice the
+    /// segment's length. It uses the handle's [threads](Segment::with_threads).
+    ///
+    /// # Errors
+    /// As [`verify`](Segment::verify).
+    pub fn verify_with(&self, mut progress: impl FnMut(u64)) -> Result<Verified> {
+        let mut validate = |validator: &Validator, object: &[u8], root| self.check(validator, object, root);
+        let mut verify = || Ok(View::open(self.as_bytes())?.verify_with(&mut validate, &mut progress)?);
         verify().map_err(|error: Error| self.failed(error))
     }
 
@@ -453,13 +477,12 @@ impl Segment {
         Ok(entry)
     }
 
-    /// Validates an object as what `known` is, with as many threads as asked for.
-    fn validate(&self, entry: &Entry<'_>, known: &Known) -> Result<()> {
-        let (validator, object) = (known.validator(), self.section(entry.object));
-        if self.threads == NonZeroUsize::MIN || entry.object.length < WORTH_THREADS {
-            return Ok(validator.check(object, entry.root)?);
+    /// Validates an object, with as many threads as asked for.
+    fn check(&self, validator: &Validator, object: &[u8], root: u64) -> Result<(), ObjectError> {
+        if self.threads == NonZeroUsize::MIN || object.len() < WORTH_THREADS {
+            return validator.check(object, root);
         }
-        Ok(threads::check(validator, object, entry.root, self.threads)?)
+        threads::check(validator, object, root, self.threads)
     }
 }
 

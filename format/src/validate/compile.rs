@@ -136,9 +136,17 @@ pub(super) enum Pointee {
     CStr,
 }
 
+/// The entries of an index map.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Index {
+    pub(super) ty: u32,
+    pub(super) run: u32,
+}
+
 /// The places of a hash map.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Table {
+    pub(super) ty: u32,
     /// As of a [`Run`].
     pub(super) entry: u32,
     pub(super) columns: Columns,
@@ -149,6 +157,7 @@ pub(super) struct Table {
 /// The nodes of a B-tree map.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tree {
+    pub(super) ty: u32,
     /// The node's block; the one of an entry follows its first operation.
     pub(super) node: u32,
     /// Whether entries have anything to check but columns.
@@ -176,6 +185,7 @@ pub(super) struct Program {
     /// Tags that are not numbered through, a bit for each.
     pub(super) tags: Vec<[u64; 4]>,
     pub(super) shares: Vec<Share>,
+    pub(super) indexes: Vec<Index>,
     pub(super) tables: Vec<Table>,
     pub(super) trees: Vec<Tree>,
     /// For each operation, the way from the start of the value: only where errors are explained.
@@ -185,6 +195,11 @@ pub(super) struct Program {
 }
 
 impl Program {
+    /// Whether objects can have maps.
+    pub(super) fn has_maps(&self) -> bool {
+        !(self.tables.is_empty() && self.trees.is_empty() && self.indexes.is_empty())
+    }
+
     /// Whether parts of an object can be checked apart from each other.
     pub(super) fn can_split(&self) -> bool {
         !self.code.iter().any(|op| matches!(op, Op::Share { .. } | Op::Invariant { .. }))
@@ -312,7 +327,7 @@ struct Compiler<'a> {
     blocks: Vec<Block>,
     /// Types whose block has been asked for.
     requested: Vec<bool>,
-    /// The table, tree or entries' run of each map type.
+    /// The table, tree or index of each map type.
     table_of: Vec<u32>,
 }
 
@@ -509,7 +524,7 @@ impl Compiler<'_> {
                 self.push(Op::Table { at, table });
             }
             Shape::IndexMap { key, value } => {
-                let index = self.entries(ty, *key, *value);
+                let index = self.index(ty, *key, *value);
                 self.push(Op::Index { at, index });
             }
             Shape::BTreeMap { key, value, capacity } => {
@@ -618,7 +633,7 @@ impl Compiler<'_> {
         if self.table_of[ty as usize] == NONE {
             let EntryLayout { value: value_at, size, align } = self.entry_layout(key, value);
             let table = self.program.tables.len() as u32;
-            self.program.tables.push(Table { entry: NONE, columns: (0, 0), size, align });
+            self.program.tables.push(Table { ty, entry: NONE, columns: (0, 0), size, align });
             if !(self.is_nothing(key) && self.is_nothing(value)) {
                 self.blocks.push(Block::Table { table, key, value, value_at });
             }
@@ -627,7 +642,7 @@ impl Compiler<'_> {
         self.table_of[ty as usize]
     }
 
-    fn entries(&mut self, ty: u32, key: u32, value: u32) -> u32 {
+    fn index(&mut self, ty: u32, key: u32, value: u32) -> u32 {
         if self.table_of[ty as usize] == NONE {
             let EntryLayout { value: value_at, size, align } = self.entry_layout(key, value);
             let run = self.program.runs.len() as u32;
@@ -635,7 +650,8 @@ impl Compiler<'_> {
             if !(self.is_nothing(key) && self.is_nothing(value)) {
                 self.blocks.push(Block::Entry { run, key, value, value_at });
             }
-            self.table_of[ty as usize] = run;
+            self.table_of[ty as usize] = self.program.indexes.len() as u32;
+            self.program.indexes.push(Index { ty, run });
         }
         self.table_of[ty as usize]
     }
@@ -651,6 +667,7 @@ impl Compiler<'_> {
             let node = |words: u64| align_up(links + words * width, layout.align).unwrap_or(u64::MAX);
             let tree = self.program.trees.len() as u32;
             self.program.trees.push(Tree {
+                ty,
                 node: NONE,
                 entries: false,
                 keys: (0, 0),

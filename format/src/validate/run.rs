@@ -116,6 +116,8 @@ pub(super) struct Machine<'a, W, const SPLIT: bool> {
     elided: bool,
     /// Shared pointers' targets, by position.
     targets: BTreeMap<u64, Target>,
+    /// Where maps are to be noted, with their types.
+    maps: Option<&'a mut Vec<(u32, u64)>>,
     /// The B-trees that are being checked: entries that they say they have, and entries found.
     trees: Vec<(u64, u64)>,
     words: PhantomData<W>,
@@ -155,8 +157,31 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
         program: &'a Program,
         parts: &'a mut BinaryHeap<Part>,
     ) -> Self {
-        let (stack, targets, trees) = (Vec::new(), BTreeMap::new(), Vec::new());
-        Machine { bytes, graph, program, parts, stack, elided: false, targets, trees, words: PhantomData }
+        let (stack, targets, trees, maps) = (Vec::new(), BTreeMap::new(), Vec::new(), None);
+        Machine {
+            bytes,
+            graph,
+            program,
+            parts,
+            stack,
+            elided: false,
+            targets,
+            maps,
+            trees,
+            words: PhantomData,
+        }
+    }
+
+    /// Notes all maps, of a valid object.
+    pub(super) fn noting(mut self, maps: &'a mut Vec<(u32, u64)>) -> Self {
+        self.maps = Some(maps);
+        self
+    }
+
+    fn note(&mut self, ty: u32, at: u64) {
+        if let Some(maps) = &mut self.maps {
+            maps.push((ty, at));
+        }
     }
 
     pub(super) fn run(mut self, task: Task) -> Result<(), Fault> {
@@ -381,7 +406,9 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
                 Op::Index { at: offset, index } => {
                     let place = at + offset;
                     low = check!(self.indices(place, low, high));
-                    let run = &program.runs[index as usize];
+                    let index = program.indexes[index as usize];
+                    self.note(index.ty, place);
+                    let run = &program.runs[index.run as usize];
                     // SAFETY: inside the value: an index map has four words.
                     let distance = unsafe { self.bytes.distance::<W>(place + 3 * W::WIDTH) };
                     // SAFETY: as above.
@@ -430,7 +457,8 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
             Op::Str { at: offset, nullable } => next(self.text(at + offset, nullable, false, low, high)?),
             Op::CStr { at: offset, nullable } => next(self.text(at + offset, nullable, true, low, high)?),
             Op::Table { at: offset, table } => {
-                let Table { entry, columns, size, align } = program.tables[table as usize];
+                let Table { ty, entry, columns, size, align } = program.tables[table as usize];
+                self.note(ty, at + offset);
                 let claimed = self.table(at + offset, size, align, low, high)?;
                 let Some(Claimed { control, capacity, count, start, end }) = claimed else {
                     return next(low);
@@ -458,6 +486,7 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
                 }
                 self.trees.push((count, 0));
                 let tree = &program.trees[tree as usize];
+                self.note(tree.ty, at + offset);
                 let node = self.node(at + offset, tree, low, high)?;
                 match node.start(tree, low) {
                     Some(to) => self.call(state, pc + 1, node.end, to),

@@ -14,23 +14,23 @@ use crate::layout::{NumberKind, Shape};
 use crate::sound::{EntryLayout, NodeLayout, align_up};
 
 /// Control bytes that are looked at together.
-const GROUP: u64 = 16;
+pub(super) const GROUP: u64 = 16;
 /// A control byte of an unused entry.
-const EMPTY: u8 = 0xff;
+pub(super) const EMPTY: u8 = 0xff;
 
 /// A Swiss table that has entries: all its control bytes and places are in the object.
 #[derive(Clone, Copy, Debug)]
-struct Table {
+pub(super) struct Table {
     /// The first control byte.
-    control: u64,
-    capacity: u64,
+    pub(super) control: u64,
+    pub(super) capacity: u64,
     /// Bytes of a place.
     entry: u64,
 }
 
 impl Table {
     /// Where place `i` starts. The subtraction stays in the object.
-    fn place(&self, i: u64) -> u64 {
+    pub(super) fn place(&self, i: u64) -> u64 {
         self.control - (i + 1) * self.entry
     }
 }
@@ -203,7 +203,7 @@ impl<'a> Value<'a> {
         None
     }
 
-    fn entry_layout(&self, key: u32, value: u32) -> Result<EntryLayout> {
+    pub(super) fn entry_layout(&self, key: u32, value: u32) -> Result<EntryLayout> {
         EntryLayout::new(self.type_of(key), self.type_of(value)).ok_or_else(|| self.outside(u64::MAX))
     }
 
@@ -213,7 +213,7 @@ impl<'a> Value<'a> {
     }
 
     /// The count of a Swiss table at this value, and the table if it has entries.
-    fn table(&self, entry: u64, align: u64) -> Result<(u64, Option<Table>)> {
+    pub(super) fn table(&self, entry: u64, align: u64) -> Result<(u64, Option<Table>)> {
         let width = self.width();
         let (count, capacity) = (self.word(self.at + width)?, self.word(self.at + 2 * width)?);
         if count == 0 {
@@ -233,12 +233,12 @@ impl<'a> Value<'a> {
     }
 
     /// The table of an index map: its places are indices.
-    fn index_table(&self) -> Result<(u64, Option<Table>)> {
+    pub(super) fn index_table(&self) -> Result<(u64, Option<Table>)> {
         self.table(self.width(), self.schema.payload().word_align())
     }
 
     /// Where the entries of an index map start, all of them in the object.
-    fn row(&self, layout: EntryLayout, count: u64) -> Result<u64> {
+    pub(super) fn row(&self, layout: EntryLayout, count: u64) -> Result<u64> {
         let size = layout.size.checked_mul(count).ok_or_else(|| self.outside(u64::MAX))?;
         self.follow(self.at + 3 * self.width(), 0, size, layout.align)
     }

@@ -1,0 +1,127 @@
+//! Whether lookups in a map find what is in it: the places of hash tables, the order of B-trees.
+//!
+//! Not a matter of safety: a map that is out of order finds less than it has. It can be told for keys whose hash and
+//! order the schema knows; other keys' are their program's.
+//!
+//! Source: SPEC 6.3, Hash map, Index map, B-tree map.
+
+use alloc::string::{String, ToString};
+use core::cmp::Ordering;
+
+use super::key::{Key, KeyKind};
+use super::map::{EMPTY, GROUP, Table};
+use super::{Kind, Result, Value};
+use crate::Schema;
+use crate::layout::Shape;
+
+/// Groups looked at, for each place of a table, before its entries are called too far from their places: with rkyv's
+/// hash it is one or two.
+const MOST_GROUPS: u64 = 32;
+
+/// The map of type `ty` at `at` of an object whose structure is valid: what is out of order in it, if anything.
+///
+/// O(entries), times their depth for B-trees.
+pub(crate) fn disorder(object: &[u8], schema: &Schema, ty: u32, at: u64) -> Option<String> {
+    let map = Value { object, schema, ty, at, len: 0 };
+    match map.find_disorder() {
+        Ok(found) => found,
+        Err(error) => Some(error.to_string()),
+    }
+}
+
+impl<'a> Value<'a> {
+    fn find_disorder(&self) -> Result<Option<String>> {
+        match self.ty().shape {
+            Shape::HashMap { key, value } => {
+                let layout = self.entry_layout(key, value)?;
+                let (_, Some(table)) = self.table(layout.size, layout.align)? else { return Ok(None) };
+                self.misplaced(table, key, |place| Ok(Some(place)))
+            }
+            Shape::IndexMap { key, value } => {
+                let layout = self.entry_layout(key, value)?;
+                let (count, Some(table)) = self.index_table()? else { return Ok(None) };
+                let start = self.row(layout, count)?;
+                let mut met = alloc::vec![false; count as usize];
+                self.misplaced(table, key, |place| {
+                    let index = self.word(place)?;
+                    let twice = core::mem::replace(&mut met[index as usize], true);
+                    Ok((!twice).then_some(start + index * layout.size))
+                })
+            }
+            Shape::BTreeMap { key, .. } if self.key_kind(key).is_some() => {
+                let mut last: Option<Key<'a>> = None;
+                for (number, entry) in self.entries()?.enumerate() {
+                    let (key, _) = entry?;
+                    if let Some(last) = last
+                        && last.compare(key)? != Ordering::Less
+                    {
+                        return Ok(Some(alloc::format!("key {number} is not above the one before it")));
+                    }
+                    last = key.as_key()?;
+                }
+                Ok(None)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The first entry of a table that a lookup does not find. `entry` says where the entry of a place is; none if
+    /// another place has led to it.
+    fn misplaced(
+        &self,
+        table: Table,
+        key: u32,
+        mut entry: impl FnMut(u64) -> Result<Option<u64>>,
+    ) -> Result<Option<String>> {
+        let kind = self.key_kind(key);
+        // Neither overflows: there are as many control bytes.
+        let places = table.capacity.next_multiple_of(GROUP);
+        let modulus = (places + GROUP - 1).next_power_of_two();
+        let control = self.bytes(table.control, places + GROUP - 1)?;
+        let mut groups_left = table.capacity.saturating_mul(MOST_GROUPS);
+        for place in (0..table.capacity).filter(|place| control[*place as usize] < 0x80) {
+            let wrong = |what: &str| Ok(Some(alloc::format!("the entry at place {place} {what}")));
+            let Some(at) = entry(table.place(place))? else { return wrong("is there twice") };
+            let Some(kind) = kind else { continue };
+            let Some(hash) = self.place(key, at, 0)?.hash(kind)? else { continue };
+            if u64::from(control[place as usize]) != hash >> 57 {
+                return wrong("has not the hash that its control byte says");
+            }
+            let (mut position, mut stride) = (hash % table.capacity, 0);
+            loop {
+                if position < places {
+                    let Some(left) = groups_left.checked_sub(1) else {
+                        return wrong("is further from its place than a writer would put it");
+                    };
+                    groups_left = left;
+                    if (0..GROUP).any(|j| (position + j) % table.capacity == place) {
+                        break;
+                    }
+                    if control[position as usize..][..GROUP as usize].contains(&EMPTY) {
+                        return wrong("is not where a lookup finds it");
+                    }
+                }
+                stride += GROUP;
+                position = (position + stride) % modulus;
+            }
+        }
+        Ok(None)
+    }
+
+    /// The value as a key to look up, if it can be one.
+    fn as_key(&self) -> Result<Option<Key<'a>>> {
+        let value = self.resolve()?;
+        Ok(match value.kind() {
+            Kind::String => Some(Key::Str(value.as_str()?)),
+            Kind::Bool => Some(Key::Bool(value.as_bool()?)),
+            Kind::Char => Some(Key::Char(value.as_char()?)),
+            Kind::Unsigned => Some(Key::Unsigned(value.as_u128()?)),
+            Kind::Signed => Some(Key::Signed(value.as_i128()?)),
+            _ => None,
+        })
+    }
+
+    fn hash(&self, kind: KeyKind) -> Result<Option<u64>> {
+        Ok(self.as_key()?.map(|key| key.hash(kind)))
+    }
+}
