@@ -296,6 +296,11 @@ impl<'a> Value<'a> {
         self.type_of(self.ty)
     }
 
+    /// The number of the value's type in [`Schema::types`]. O(1).
+    pub fn type_index(&self) -> u32 {
+        self.ty
+    }
+
     /// The schema that the object is read by. O(1).
     pub fn schema(&self) -> &'a Schema {
         self.schema
@@ -536,9 +541,13 @@ impl<'a> Iterator for Iter<'a> {
     }
 }
 
-/// Whether fields are those of a tuple.
+/// Whether fields are those of a tuple: named by their numbers, without signs and leading zeros.
 fn is_tuple(fields: &[Field<u32>]) -> bool {
-    !fields.is_empty() && fields.iter().enumerate().all(|(i, field)| field.name.parse() == Ok(i))
+    let is = |name: &str, i: usize| {
+        let plain = !name.starts_with('+') && (i == 0) == name.starts_with('0') && (i > 0 || name.len() == 1);
+        plain && name.parse() == Ok(i)
+    };
+    !fields.is_empty() && fields.iter().enumerate().all(|(i, field)| is(&field.name, i))
 }
 
 /// The field of `Some`, if these are the variants of an `Option`.
