@@ -17,13 +17,17 @@
 //! trusted: whatever they are, a command prints what there is and ends.
 #![deny(unsafe_code)]
 
+mod brief;
 pub mod demo;
 pub mod distances;
 pub mod draw;
+pub mod dump;
 mod failure;
 pub mod inspect;
+mod objects;
 pub mod schema;
 mod source;
+mod target;
 mod text;
 pub mod topology;
 pub mod verify;
@@ -37,6 +41,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use graven_topology::Type;
 
+use dump::Dump;
 pub use failure::Failure;
 use topology::Origin;
 
@@ -108,6 +113,41 @@ Examples:
     Verify {
         /// The segment
         file: PathBuf,
+    },
+    /// Print what is in a segment's objects
+    ///
+    /// Objects are read by their schema, so segments of other builds and of types that no program here knows print
+    /// too. What fits is printed on one line. Without OBJECT: the root, or all objects if there is no root. What is
+    /// damaged is marked, and the exit code is 1.
+    #[command(after_help = "\
+Examples:
+  graven dump users.grv                         the root, or all objects
+  graven dump users.grv routes                  the object \"routes\"
+  graven dump users.grv users --path '[3].name'
+  graven dump users.grv ports --path https      a map's value, by its key
+  graven dump users.grv users --limit 0         all elements, whole texts
+  graven dump users.grv users --json | jq '.[].name'
+
+Paths: .field  [3]  [\"key\"]  .key  [true]; {3} is the fourth entry of a map. JSON is printed whole or fails; enums
+are as serde has them, maps whose keys are no text, number, bool or char are lists of pairs.")]
+    Dump {
+        /// The segment
+        file: PathBuf,
+        /// Only the object of this name ('' is the root)
+        object: Option<String>,
+        /// Only the value that this path leads to
+        #[arg(long, value_name = "PATH")]
+        path: Option<String>,
+        /// Elements of each sequence and map, and a tenth of the bytes of each text [default: 100; 0: all]. With --json,
+        /// values altogether, more than which is a failure
+        #[arg(long, value_name = "N")]
+        limit: Option<u64>,
+        /// Values inside each other (with --json at most 512)
+        #[arg(long, value_name = "N", default_value_t = Dump::DEPTH, value_parser = clap::value_parser!(u32).range(1..))]
+        depth: u32,
+        /// Print JSON instead of text
+        #[arg(long)]
+        json: bool,
     },
     /// Write, show, draw and share topologies of machines
     #[command(
@@ -252,6 +292,12 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Verify { file } => {
             let bytes = source::whole(file)?;
             verify::verify(&file.to_string_lossy(), &bytes, out).map_err(|failure| failure.of_file(file))
+        }
+        Command::Dump { file, object, path, limit, depth, json } => {
+            let bytes = source::whole(file)?;
+            let (object, path) = (object.as_deref(), path.as_deref());
+            let what = Dump { object, path, limit: *limit, depth: *depth, json: *json };
+            dump::dump(&bytes, &what, out).map_err(|failure| failure.of_file(file))
         }
         Command::Topology(TopologyCommand::Demo) => demo::demo(out),
         Command::Topology(TopologyCommand::DemoReader { file, avoid }) => demo::reader(file, avoid, out),

@@ -334,8 +334,12 @@ impl<'a> Value<'a> {
         self.place(ty, self.reach(self.at, self.at, 0, size, align, anywhere)?, len)
     }
 
-    /// This value, or what its pointers lead to.
-    fn resolve(&self) -> Result<Value<'a>> {
+    /// This value, or what boxes and shared pointers lead to: never of [`Kind::Pointer`]. O(pointers).
+    ///
+    /// # Errors
+    /// As [`target`](Value::target); [`ValueCause::TooDeep`] for pointers that lead straight to each other, more than
+    /// 254 of them.
+    pub fn resolve(&self) -> Result<Value<'a>> {
         let mut value = *self;
         for _ in 0..=MAX_NESTING {
             if !matches!(value.ty().shape, Shape::Box { .. } | Shape::Shared { .. }) {
