@@ -4,12 +4,17 @@
 //! |---|---|
 //! | [`inspect`] | what a segment says about itself: header, objects, sizes |
 //! | [`schema`] | the layouts of its objects, as text or JSON |
+//! | [`dump`] | what is in its objects |
+//! | [`diff`] | what differs between two segments |
 //! | [`verify`] | checking every byte of it |
 //! | [`topology`] | writing, showing and exporting topologies |
 //! | [`distances`] | their matrices of distances |
 //! | [`draw`] | pictures of them |
 //! | [`demo`] | one topology in several processes at several addresses |
 //! | `source` | reading files that others may be editing, or that are no files |
+//! | `objects` | objects as values |
+//! | `brief` | values on one line |
+//! | `target` | writing files that appear complete |
 //! | `text` | sizes, tables, and texts from files made harmless for terminals |
 //! | `failure` | why a command failed |
 //!
@@ -19,6 +24,7 @@
 
 mod brief;
 pub mod demo;
+pub mod diff;
 pub mod distances;
 pub mod draw;
 pub mod dump;
@@ -41,6 +47,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use graven_topology::Type;
 
+use diff::Diff;
 use dump::Dump;
 pub use failure::Failure;
 use topology::Origin;
@@ -58,9 +65,12 @@ Examples:
   graven topology show here.grv     show it as a tree
   graven inspect here.grv           what is in the file
   graven schema here.grv            how its objects are laid out
+  graven dump here.grv              what is in its objects
+  graven diff old.grv new.grv       what differs between two files
   graven verify here.grv            is every byte as it was written?
 
-Exit codes: 0 done; 1 the file is bad or the operation failed; 2 wrong usage."
+Exit codes: 0 done; 1 the file is bad or the operation failed; 2 wrong usage.
+Of diff: 0 the same; 1 different; 2 failed."
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -145,6 +155,32 @@ are as serde has them, maps whose keys are no text, number, bool or char are lis
         /// Values inside each other (with --json at most 512)
         #[arg(long, value_name = "N", default_value_t = Dump::DEPTH, value_parser = clap::value_parser!(u32).range(1..))]
         depth: u32,
+        /// Print JSON instead of text
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print what differs between the objects of two segments
+    ///
+    /// Objects are matched by name, and their layouts compared; with --values also what they hold, by what it means:
+    /// fields by name, sequences by position, maps by key, across layouts and builds.
+    #[command(after_help = "\
+Examples:
+  graven diff old.grv new.grv             objects that are new or gone, and layouts that differ
+  graven diff --values old.grv new.grv    contents too
+  graven diff --values --limit 0 old.grv new.grv > /dev/null || echo they differ
+
+Exit codes: 0 the same; 1 they differ; 2 trouble, or wrong usage.")]
+    Diff {
+        /// The one segment
+        old: PathBuf,
+        /// The other
+        new: PathBuf,
+        /// Compare what is in the objects too
+        #[arg(long)]
+        values: bool,
+        /// Differences to print, of all objects together; the others are counted
+        #[arg(long, value_name = "N", default_value_t = Diff::LIMIT)]
+        limit: usize,
         /// Print JSON instead of text
         #[arg(long)]
         json: bool,
@@ -272,12 +308,49 @@ Example:
     },
 }
 
+/// How a command ended that did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It did what it was to do.
+    Done,
+    /// It compared two things that differ.
+    Different,
+}
+
+impl Cli {
+    /// The exit code of this command's failures: `diff` means something else by 1.
+    pub fn failure_code(&self) -> u8 {
+        if let Command::Diff { .. } = self.command { 2 } else { 1 }
+    }
+
+    /// The exit code if nobody reads the output any more.
+    pub fn closed_pipe_code(&self) -> u8 {
+        if let Command::Diff { .. } = self.command { 2 } else { 0 }
+    }
+}
+
 /// Does what the command line says, and prints to `out`.
 ///
 /// # Errors
 /// [`Failure`]. Then `out` has what was found before.
-pub fn run(cli: &Cli, out: &mut dyn Write) -> Result<(), Failure> {
+pub fn run(cli: &Cli, out: &mut dyn Write) -> Result<Outcome, Failure> {
+    if let Command::Diff { old, new, values, limit, json } = &cli.command {
+        let what = Diff { values: *values, limit: *limit, json: *json };
+        let read = |path| if *values { source::whole(path) } else { source::described(path) };
+        let bytes = [read(old)?, read(new)?];
+        return Ok(match diff::diff([(old, &bytes[0]), (new, &bytes[1])], &what, out)? {
+            true => Outcome::Different,
+            false => Outcome::Done,
+        });
+    }
+    done(cli, out).map(|()| Outcome::Done)
+}
+
+/// The same for commands that compare nothing.
+fn done(cli: &Cli, out: &mut dyn Write) -> Result<(), Failure> {
     match &cli.command {
+        // See `run`.
+        Command::Diff { .. } => Ok(()),
         Command::Inspect { file, json } => {
             let bytes = source::described(file)?;
             inspect::inspect(&file.to_string_lossy(), &bytes, *json, out)
