@@ -6,6 +6,7 @@
 //! | [`schema`] | the layouts of its objects, as text or JSON |
 //! | [`dump`] | what is in its objects |
 //! | [`diff`] | what differs between two segments |
+//! | [`map`] | a picture of a segment |
 //! | [`verify`] | checking every byte of it |
 //! | [`topology`] | writing, showing and exporting topologies |
 //! | [`distances`] | their matrices of distances |
@@ -30,6 +31,7 @@ pub mod draw;
 pub mod dump;
 mod failure;
 pub mod inspect;
+pub mod map;
 mod objects;
 pub mod schema;
 mod source;
@@ -67,6 +69,7 @@ Examples:
   graven schema here.grv            how its objects are laid out
   graven dump here.grv              what is in its objects
   graven diff old.grv new.grv       what differs between two files
+  graven draw here.grv -o here.svg  where everything is in it
   graven verify here.grv            is every byte as it was written?
 
 Exit codes: 0 done; 1 the file is bad or the operation failed; 2 wrong usage.
@@ -184,6 +187,21 @@ Exit codes: 0 the same; 1 they differ; 2 trouble, or wrong usage.")]
         /// Print JSON instead of text
         #[arg(long)]
         json: bool,
+    },
+    /// Draw a segment as an SVG picture: header, objects, schema, directory and padding, to scale
+    ///
+    /// Parts too small to carry a label are drawn higher, and marked. In a browser, pointing at a part shows more of
+    /// it. The picture is replaced atomically. For the topology in a segment there is `graven topology draw`.
+    #[command(after_help = "\
+Examples:
+  graven draw users.grv -o users.svg
+  graven draw users.grv -o - | rsvg-convert > users.png")]
+    Draw {
+        /// The segment
+        file: PathBuf,
+        /// The picture to write; - is standard output
+        #[arg(short, long, value_name = "OUT.svg")]
+        output: PathBuf,
     },
     /// Write, show, draw and share topologies of machines
     #[command(
@@ -371,6 +389,11 @@ fn done(cli: &Cli, out: &mut dyn Write) -> Result<(), Failure> {
             let (object, path) = (object.as_deref(), path.as_deref());
             let what = Dump { object, path, limit: *limit, depth: *depth, json: *json };
             dump::dump(&bytes, &what, out).map_err(|failure| failure.of_file(file))
+        }
+        Command::Draw { file, output } => {
+            let bytes = source::described(file)?;
+            map::picture_to(&file.to_string_lossy(), &bytes, output, out)
+                .map_err(|failure| failure.of_file(file))
         }
         Command::Topology(TopologyCommand::Demo) => demo::demo(out),
         Command::Topology(TopologyCommand::DemoReader { file, avoid }) => demo::reader(file, avoid, out),

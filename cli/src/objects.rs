@@ -28,7 +28,7 @@ impl<'a> Objects<'a> {
     }
 
     /// All of them, in the directory's order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Result<Entry<'a>, Failure>> + use<'a> {
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = Result<Entry<'a>, Failure>> + use<'a> {
         let directory = self.directory;
         (0..directory.len()).map(move |index| directory.entry(index).map_err(Failure::new))
     }
