@@ -53,6 +53,7 @@ use diff::Diff;
 use dump::Dump;
 pub use failure::Failure;
 use topology::Origin;
+use verify::Verify;
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -118,14 +119,26 @@ Examples:
     },
     /// Check that every byte of a segment is as it was written
     ///
-    /// Checks header, directory, schema, all checksums and all padding. What the objects' bytes mean is not asked.
+    /// Checks header, directory, schema, all checksums and all padding. What the objects' bytes mean is not asked. What
+    /// takes longer than a second shows on a terminal how far it is.
     #[command(after_help = "\
 Examples:
   graven verify users.grv
-  graven verify users.grv && mv users.grv /srv/tables/")]
+  graven verify users.grv && mv users.grv /srv/tables/
+  graven verify --json users.grv | jq '.objects[] | select(.checksum != \"ok\").name'
+
+JSON: file, result (ok, damaged), error, length, structure_checked, and for each object name, length, checksum (ok,
+damaged; null if not looked at), structure_checked, and invariants_not_checked: types whose own rules only programs
+that have the types can check.")]
     Verify {
         /// The segment
         file: PathBuf,
+        /// Print JSON instead of text
+        #[arg(long)]
+        json: bool,
+        /// Objects to check at a time [default: as many as there are processors]
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+        threads: Option<u16>,
     },
     /// Print what is in a segment's objects
     ///
@@ -380,9 +393,11 @@ fn done(cli: &Cli, out: &mut dyn Write) -> Result<(), Failure> {
             schema::schema(&file.to_string_lossy(), &bytes, object, *json, out)
                 .map_err(|failure| failure.of_file(file))
         }
-        Command::Verify { file } => {
+        Command::Verify { file, json, threads } => {
             let bytes = source::whole(file)?;
-            verify::verify(&file.to_string_lossy(), &bytes, out).map_err(|failure| failure.of_file(file))
+            let what = Verify { json: *json, threads: threads.map(usize::from), progress: true };
+            verify::verify(&file.to_string_lossy(), &bytes, &what, out)
+                .map_err(|failure| failure.of_file(file))
         }
         Command::Dump { file, object, path, limit, depth, json } => {
             let bytes = source::whole(file)?;
