@@ -110,5 +110,5 @@ pub(crate) fn no_object(view: &View<'_>, name: &str) -> Failure {
 /// Values that a walk over an object visits at most: more than any object has that does not hold the same bytes again
 /// and again.
 pub(crate) fn most_values(object: &[u8]) -> u64 {
-    (1 << 20) + 4 * object.len() as u64
+    (1 << 18) + 4 * object.len() as u64
 }
