@@ -11,20 +11,20 @@
 //!
 //! The same topology gives the same bytes: all numbers are integers, and nothing is asked of the system.
 
-mod font;
+pub(crate) mod font;
 mod label;
 mod layout;
 mod pack;
 mod scene;
-mod svg;
+pub(crate) mod svg;
 
-use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
 use graven_topology::Topo;
 
 use crate::Failure;
+use crate::target;
 
 /// The picture of a topology. If not in `full`, devices of little interest and the middle of long rows are left out,
 /// which the picture says.
@@ -47,7 +47,7 @@ pub fn draw<T: Topo>(topology: &T, full: bool) -> String {
     svg::svg(&scene, &layout::layout(&scene))
 }
 
-/// Draws a topology to the file at `path`, or to `out` if that is `-`.
+/// Draws a topology to the file at `path`, which is replaced atomically, or to `out` if that is `-`.
 ///
 /// # Errors
 /// [`Failure::Cause`]: the file cannot be written. [`Failure::Output`].
@@ -56,7 +56,5 @@ pub fn draw_to<T: Topo>(topology: &T, full: bool, path: &Path, out: &mut dyn Wri
     if path == Path::new("-") {
         return Ok(out.write_all(picture.as_bytes())?);
     }
-    File::create(path)
-        .and_then(|mut file| file.write_all(picture.as_bytes()))
-        .map_err(|error| Failure::new(format!("cannot write: {error}")).of_file(path))
+    target::replace(path, picture.as_bytes())
 }

@@ -4,12 +4,18 @@
 //! |---|---|
 //! | [`inspect`] | what a segment says about itself: header, objects, sizes |
 //! | [`schema`] | the layouts of its objects, as text or JSON |
+//! | [`dump`] | what is in its objects |
+//! | [`diff`] | what differs between two segments |
+//! | [`map`] | a picture of a segment |
 //! | [`verify`] | checking every byte of it |
 //! | [`topology`] | writing, showing and exporting topologies |
 //! | [`distances`] | their matrices of distances |
 //! | [`draw`] | pictures of them |
 //! | [`demo`] | one topology in several processes at several addresses |
 //! | `source` | reading files that others may be editing, or that are no files |
+//! | `objects` | objects as values |
+//! | `brief` | values on one line |
+//! | `target` | writing files that appear complete |
 //! | `text` | sizes, tables, and texts from files made harmless for terminals |
 //! | `failure` | why a command failed |
 //!
@@ -17,13 +23,19 @@
 //! trusted: whatever they are, a command prints what there is and ends.
 #![deny(unsafe_code)]
 
+mod brief;
 pub mod demo;
+pub mod diff;
 pub mod distances;
 pub mod draw;
+pub mod dump;
 mod failure;
 pub mod inspect;
+pub mod map;
+mod objects;
 pub mod schema;
 mod source;
+mod target;
 mod text;
 pub mod topology;
 pub mod verify;
@@ -37,8 +49,11 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use graven_topology::Type;
 
+use diff::Diff;
+use dump::Dump;
 pub use failure::Failure;
 use topology::Origin;
+use verify::Verify;
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -53,9 +68,13 @@ Examples:
   graven topology show here.grv     show it as a tree
   graven inspect here.grv           what is in the file
   graven schema here.grv            how its objects are laid out
+  graven dump here.grv              what is in its objects
+  graven diff old.grv new.grv       what differs between two files
+  graven draw here.grv -o here.svg  where everything is in it
   graven verify here.grv            is every byte as it was written?
 
-Exit codes: 0 done; 1 the file is bad or the operation failed; 2 wrong usage."
+Exit codes: 0 done; 1 the file is bad or the operation failed; 2 wrong usage.
+Of diff: 0 the same; 1 different; 2 failed."
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -100,14 +119,102 @@ Examples:
     },
     /// Check that every byte of a segment is as it was written
     ///
-    /// Checks header, directory, schema, all checksums and all padding. What the objects' bytes mean is not asked.
+    /// Checks header, directory, schema, all checksums and all padding. What the objects' bytes mean is not asked. What
+    /// takes longer than a second shows on a terminal how far it is.
     #[command(after_help = "\
 Examples:
   graven verify users.grv
-  graven verify users.grv && mv users.grv /srv/tables/")]
+  graven verify users.grv && mv users.grv /srv/tables/
+  graven verify --json users.grv | jq '.objects[] | select(.checksum != \"ok\").name'
+
+JSON: file, result (ok, damaged), error, length, structure_checked, and for each object name, length, checksum (ok,
+damaged; null if not looked at), structure_checked, and invariants_not_checked: types whose own rules only programs
+that have the types can check.")]
     Verify {
         /// The segment
         file: PathBuf,
+        /// Print JSON instead of text
+        #[arg(long)]
+        json: bool,
+        /// Objects to check at a time [default: as many as there are processors]
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+        threads: Option<u16>,
+    },
+    /// Print what is in a segment's objects
+    ///
+    /// Objects are read by their schema, so segments of other builds and of types that no program here knows print
+    /// too. What fits is printed on one line. Without OBJECT: the root, or all objects if there is no root. What is
+    /// damaged is marked, and the exit code is 1.
+    #[command(after_help = "\
+Examples:
+  graven dump users.grv                         the root, or all objects
+  graven dump users.grv routes                  the object \"routes\"
+  graven dump users.grv users --path '[3].name'
+  graven dump users.grv ports --path https      a map's value, by its key
+  graven dump users.grv users --limit 0         all elements, whole texts
+  graven dump users.grv users --json | jq '.[].name'
+
+Paths: .field  [3]  [\"key\"]  .key  [true]; {3} is the fourth entry of a map. JSON is printed whole or fails; enums
+are as serde has them, maps whose keys are no text, number, bool or char are lists of pairs.")]
+    Dump {
+        /// The segment
+        file: PathBuf,
+        /// Only the object of this name ('' is the root)
+        object: Option<String>,
+        /// Only the value that this path leads to
+        #[arg(long, value_name = "PATH")]
+        path: Option<String>,
+        /// Elements of each sequence and map, and a tenth of the bytes of each text [default: 100; 0: all]. With --json,
+        /// values altogether, more than which is a failure
+        #[arg(long, value_name = "N")]
+        limit: Option<u64>,
+        /// Values inside each other (with --json at most 512)
+        #[arg(long, value_name = "N", default_value_t = Dump::DEPTH, value_parser = clap::value_parser!(u32).range(1..))]
+        depth: u32,
+        /// Print JSON instead of text
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print what differs between the objects of two segments
+    ///
+    /// Objects are matched by name, and their layouts compared; with --values also what they hold, by what it means:
+    /// fields by name, sequences by position, maps by key, across layouts and builds.
+    #[command(after_help = "\
+Examples:
+  graven diff old.grv new.grv             objects that are new or gone, and layouts that differ
+  graven diff --values old.grv new.grv    contents too
+  graven diff --values --limit 0 old.grv new.grv > /dev/null || echo they differ
+
+Exit codes: 0 the same; 1 they differ; 2 trouble, or wrong usage.")]
+    Diff {
+        /// The one segment
+        old: PathBuf,
+        /// The other
+        new: PathBuf,
+        /// Compare what is in the objects too
+        #[arg(long)]
+        values: bool,
+        /// Differences to print, of all objects together; the others are counted
+        #[arg(long, value_name = "N", default_value_t = Diff::LIMIT)]
+        limit: usize,
+        /// Print JSON instead of text
+        #[arg(long)]
+        json: bool,
+    },
+    /// Draw a segment as an SVG picture: header, objects, schema, directory and padding, to scale
+    ///
+    /// Parts too small to carry a label are drawn higher, and marked. In a browser, pointing at a part shows more of
+    /// it. The picture is replaced atomically. For the topology in a segment there is `graven topology draw`.
+    #[command(after_help = "\
+Examples:
+  graven draw users.grv -o users.svg
+  graven draw users.grv -o - | rsvg-convert > users.png")]
+    Draw {
+        /// The segment
+        file: PathBuf,
+        /// The picture to write; - is standard output
+        #[arg(short, long, value_name = "OUT.svg")]
+        output: PathBuf,
     },
     /// Write, show, draw and share topologies of machines
     #[command(
@@ -232,12 +339,49 @@ Example:
     },
 }
 
+/// How a command ended that did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It did what it was to do.
+    Done,
+    /// It compared two things that differ.
+    Different,
+}
+
+impl Cli {
+    /// The exit code of this command's failures: `diff` means something else by 1.
+    pub fn failure_code(&self) -> u8 {
+        if let Command::Diff { .. } = self.command { 2 } else { 1 }
+    }
+
+    /// The exit code if nobody reads the output any more.
+    pub fn closed_pipe_code(&self) -> u8 {
+        if let Command::Diff { .. } = self.command { 2 } else { 0 }
+    }
+}
+
 /// Does what the command line says, and prints to `out`.
 ///
 /// # Errors
 /// [`Failure`]. Then `out` has what was found before.
-pub fn run(cli: &Cli, out: &mut dyn Write) -> Result<(), Failure> {
+pub fn run(cli: &Cli, out: &mut dyn Write) -> Result<Outcome, Failure> {
+    if let Command::Diff { old, new, values, limit, json } = &cli.command {
+        let what = Diff { values: *values, limit: *limit, json: *json };
+        let read = |path| if *values { source::whole(path) } else { source::described(path) };
+        let bytes = [read(old)?, read(new)?];
+        return Ok(match diff::diff([(old, &bytes[0]), (new, &bytes[1])], &what, out)? {
+            true => Outcome::Different,
+            false => Outcome::Done,
+        });
+    }
+    done(cli, out).map(|()| Outcome::Done)
+}
+
+/// The same for commands that compare nothing.
+fn done(cli: &Cli, out: &mut dyn Write) -> Result<(), Failure> {
     match &cli.command {
+        // See `run`.
+        Command::Diff { .. } => Ok(()),
         Command::Inspect { file, json } => {
             let bytes = source::described(file)?;
             inspect::inspect(&file.to_string_lossy(), &bytes, *json, out)
@@ -249,9 +393,22 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> Result<(), Failure> {
             schema::schema(&file.to_string_lossy(), &bytes, object, *json, out)
                 .map_err(|failure| failure.of_file(file))
         }
-        Command::Verify { file } => {
+        Command::Verify { file, json, threads } => {
             let bytes = source::whole(file)?;
-            verify::verify(&file.to_string_lossy(), &bytes, out).map_err(|failure| failure.of_file(file))
+            let what = Verify { json: *json, threads: threads.map(usize::from), progress: true };
+            verify::verify(&file.to_string_lossy(), &bytes, &what, out)
+                .map_err(|failure| failure.of_file(file))
+        }
+        Command::Dump { file, object, path, limit, depth, json } => {
+            let bytes = source::whole(file)?;
+            let (object, path) = (object.as_deref(), path.as_deref());
+            let what = Dump { object, path, limit: *limit, depth: *depth, json: *json };
+            dump::dump(&bytes, &what, out).map_err(|failure| failure.of_file(file))
+        }
+        Command::Draw { file, output } => {
+            let bytes = source::described(file)?;
+            map::picture_to(&file.to_string_lossy(), &bytes, output, out)
+                .map_err(|failure| failure.of_file(file))
         }
         Command::Topology(TopologyCommand::Demo) => demo::demo(out),
         Command::Topology(TopologyCommand::DemoReader { file, avoid }) => demo::reader(file, avoid, out),

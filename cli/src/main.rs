@@ -1,11 +1,12 @@
 //! The `graven` command: parses, dispatches, and turns the outcome into an exit code.
 //!
 //! 0: done. 1: the file is bad or the operation failed; standard error says why and names the file. 2: wrong usage.
+//! Of `diff`: 0 the same, 1 different, 2 failed.
 use std::io::{BufWriter, Write, stderr, stdout};
 use std::process::ExitCode;
 
 use clap::Parser;
-use graven_cli::{Cli, run};
+use graven_cli::{Cli, Outcome, run};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -13,14 +14,16 @@ fn main() -> ExitCode {
     let done = run(&cli, &mut out);
     // What was found before a failure comes out first, and a failure to print it does not hide that failure.
     let printed = out.flush();
-    match done.and(printed.map_err(Into::into)) {
-        Ok(()) => ExitCode::SUCCESS,
+    match done.and_then(|outcome| Ok(printed.map(|()| outcome)?)) {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Different) => ExitCode::from(1),
         // Whoever reads has seen enough: `graven inspect FILE | head`.
-        Err(failure) if failure.is_closed_pipe() => ExitCode::SUCCESS,
+        // Only `diff` may not say 0 for that: it would mean that it found nothing.
+        Err(failure) if failure.is_closed_pipe() => ExitCode::from(cli.closed_pipe_code()),
         Err(failure) => {
             // Nobody is left to tell if standard error is closed too.
             let _ = writeln!(stderr(), "graven: {failure}");
-            ExitCode::FAILURE
+            ExitCode::from(cli.failure_code())
         }
     }
 }

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::Failure;
 use crate::inspect::payload;
+use crate::objects::no_object;
 use crate::text::{count, label, number, object, printable, short};
 
 /// Built-in types inside each other that a name spells out; what goes beyond is named by its number.
@@ -104,20 +105,6 @@ pub fn schema(
         writeln!(out, "{}: no objects", printable(file))?;
     }
     Ok(())
-}
-
-fn no_object(view: &View<'_>, name: &str) -> Failure {
-    const SHOWN: usize = 8;
-    let Ok(directory) = view.directory() else { return Failure::new("no such object") };
-    let mut present: Vec<String> =
-        directory.iter().take(SHOWN).filter_map(Result::ok).map(|entry| object(entry.name)).collect();
-    if directory.len() > SHOWN {
-        present.push(format!("{} more", directory.len() - SHOWN));
-    }
-    if present.is_empty() {
-        present.push("none".to_owned());
-    }
-    Failure::new(format!("no object {}; the segment has {}", object(name), present.join(", ")))
 }
 
 /// Prints structs and enums, and the types that were too deep inside others to be spelled out.

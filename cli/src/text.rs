@@ -83,6 +83,19 @@ pub(crate) fn size(bytes: u64) -> String {
     }
 }
 
+/// `9,993`.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// `1 object`, `2 objects`.
 pub(crate) fn count(number: u64, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
@@ -123,28 +136,66 @@ pub(crate) fn table(
 
 /// Prints JSON, with characters that do not print as `\u` escapes, which mean the same.
 pub(crate) fn json(out: &mut dyn Write, value: &Value) -> io::Result<()> {
-    harmless_json(out, &serde_json::to_string_pretty(value)?)
+    serde_json::to_writer_pretty(HarmlessJson(out), value)?;
+    writeln!(out)
 }
 
 /// The same on one line.
 pub(crate) fn json_line(out: &mut dyn Write, value: &Value) -> io::Result<()> {
-    harmless_json(out, &serde_json::to_string(value)?)
+    serde_json::to_writer(HarmlessJson(out), value)?;
+    writeln!(out)
 }
 
-fn harmless_json(out: &mut dyn Write, text: &str) -> io::Result<()> {
-    let mut safe = String::with_capacity(text.len() + 1);
-    for character in text.chars() {
-        // Anything but ASCII is inside a string.
-        if character == '\n' || (' '..='~').contains(&character) || character.is_alphanumeric() {
-            safe.push(character);
-        } else {
-            for unit in character.encode_utf16(&mut [0; 2]) {
-                safe.push_str(&format!("\\u{unit:04x}"));
+/// Passes JSON on, with escapes in place of characters that do not print.
+pub(crate) struct HarmlessJson<'a>(pub(crate) &'a mut dyn Write);
+
+impl Write for HarmlessJson<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // What is written is text, in pieces that are text too. Anything but ASCII is inside a string.
+        let text = str::from_utf8(bytes).map_err(io::Error::other)?;
+        let shown = |c: char| c == '\n' || (' '..='~').contains(&c) || c.is_alphanumeric();
+        for piece in text.split_inclusive(|c| !shown(c)) {
+            match piece.chars().next_back().filter(|&c| !shown(c)) {
+                Some(character) => {
+                    self.0.write_all(&piece.as_bytes()[..piece.len() - character.len_utf8()])?;
+                    for unit in character.encode_utf16(&mut [0; 2]) {
+                        write!(self.0, "\\u{unit:04x}")?;
+                    }
+                }
+                None => self.0.write_all(piece.as_bytes())?,
             }
         }
+        Ok(bytes.len())
     }
-    safe.push('\n');
-    out.write_all(safe.as_bytes())
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// Text between the tags of a picture: neither markup nor control characters but line ends.
+pub(crate) struct Markup<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Markup<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, line) in self.0.split('\n').enumerate() {
+            if number > 0 {
+                f.write_char('\n')?;
+            }
+            for character in printable(line).to_string().chars() {
+                match character {
+                    '&' => f.write_str("&amp;")?,
+                    '<' => f.write_str("&lt;")?,
+                    '>' => f.write_str("&gt;")?,
+                    '"' => f.write_str("&quot;")?,
+                    // XML has no place for these.
+                    '\u{fffe}' | '\u{ffff}' => f.write_char('\u{fffd}')?,
+                    _ => f.write_char(character)?,
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A number for JSON: as a string where a double could not hold it.
@@ -190,6 +241,12 @@ mod tests {
             }
         });
         assert_eq!(short(endless), format!("{}…", "ab".repeat(32)));
+    }
+
+    #[test]
+    fn digits_are_grouped_by_three() {
+        let texts = [0, 999, 1000, 12_345, 1_234_567].map(grouped);
+        assert_eq!(texts, ["0", "999", "1,000", "12,345", "1,234,567"]);
     }
 
     #[test]

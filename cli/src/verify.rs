@@ -1,33 +1,198 @@
 //! `graven verify`: is every byte of a segment as it was written?
 
 use std::io::Write;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, Once, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use graven_format::View;
+use graven_format::{Entry, Hasher, VerifyError, View};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::{Value, json};
 
 use crate::Failure;
-use crate::text::{count, printable};
+use crate::objects::Objects;
+use crate::schema::Names;
+use crate::text::{count, number, printable};
+
+/// Bytes that are hashed before the progress is looked at.
+const PIECE: usize = 16 << 20;
+/// Work that is not worth a word.
+const QUIET: Duration = Duration::from_secs(1);
+/// Types that are named.
+const NAMED: usize = 100;
+
+/// How a segment is verified.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Verify {
+    /// Print JSON instead of text.
+    pub json: bool,
+    /// Objects that are checked at a time; without, as many as there are processors.
+    pub threads: Option<usize>,
+    /// Show how far it is, after a second, if standard error is a terminal.
+    pub progress: bool,
+}
 
 /// Checks all of a segment that can be checked without its types, and says so.
 ///
 /// Cost: O(bytes). Segments of other builds are checked alike.
 ///
 /// # Errors
-/// [`Failure::Cause`] with the first damage found.
+/// [`Failure::Cause`] with the first damage found. JSON has been printed then too.
 ///
 /// # Examples
 /// ```
+/// use graven_cli::verify::{Verify, verify};
 /// let mut printed = Vec::new();
-/// let failure = graven_cli::verify::verify("some.grv", b"no segment", &mut printed).unwrap_err();
+/// let failure = verify("some.grv", b"no segment", &Verify::default(), &mut printed).unwrap_err();
 /// assert!(failure.to_string().contains("truncated"));
 /// assert!(printed.is_empty());
 /// ```
-pub fn verify(file: &str, bytes: &[u8], out: &mut dyn Write) -> Result<(), Failure> {
-    let check = || {
-        let view = View::inspect(bytes).map_err(Failure::new)?;
-        view.verify().map_err(Failure::new)?;
-        view.directory().map_err(Failure::new)
-    };
-    let objects = count(check()?.len() as u64, "object");
+pub fn verify(file: &str, bytes: &[u8], what: &Verify, out: &mut dyn Write) -> Result<(), Failure> {
+    let mut found = Vec::new();
+    let done = check(bytes, what, &mut found);
+    if what.json {
+        crate::text::json(out, &report(file, bytes, &found, done.as_ref().err()))?;
+        return done;
+    }
+    done?;
+    let objects = count(found.len() as u64, "object");
     writeln!(out, "{}: ok ({objects}, {})", printable(file), count(bytes.len() as u64, "byte"))?;
     Ok(())
+}
+
+/// What was found of an object.
+struct Found {
+    name: String,
+    length: u64,
+    /// Whether the bytes are as written; not known if they were not looked at.
+    checksum: Option<Result<(), VerifyError>>,
+    /// Whether each value was checked against the layout, beyond its bytes.
+    structure_checked: bool,
+    /// Types whose own rules were not checked.
+    invariants: Vec<String>,
+}
+
+/// Checks the segment, and fills `found` in the order of the directory, as far as that can be read.
+fn check(bytes: &[u8], what: &Verify, found: &mut Vec<Found>) -> Result<(), Failure> {
+    let view = View::inspect(bytes).map_err(Failure::new)?;
+    let frame = view.verify_frame().map_err(Failure::new);
+    let mut objects = match Objects::of(bytes) {
+        Ok(objects) => objects,
+        // The frame was damaged there.
+        Err(failure) => return frame.and(Err(failure)),
+    };
+    let mut entries = Vec::new();
+    for entry in objects.iter() {
+        let Ok(entry) = entry else { break };
+        let invariants = if frame.is_ok() { invariants(&mut objects, &entry) } else { Vec::new() };
+        entries.push(entry);
+        found.push(Found {
+            name: entry.name.to_owned(),
+            length: entry.object.length,
+            checksum: None,
+            structure_checked: false,
+            invariants,
+        });
+    }
+    // What comes next relies on objects that do not overlap: otherwise it would be work that no byte stands for.
+    frame?;
+    checksums(&view, &entries, what, found);
+    let mut checked = found.iter().filter_map(|found| found.checksum.as_ref()?.as_ref().err());
+    checked.next().map_or(Ok(()), |error| Err(Failure::new(error.clone())))
+}
+
+/// The names of an object's types that have rules of their own, as far as they are shown.
+fn invariants(objects: &mut Objects<'_>, entry: &Entry<'_>) -> Vec<String> {
+    let Ok(schema) = objects.schema(entry) else { return Vec::new() };
+    let mut names = Names::new(&schema);
+    let with = (0..).zip(schema.types()).filter(|(_, ty)| ty.invariants);
+    with.take(NAMED).map(|(index, _)| names.of(index)).collect()
+}
+
+/// Computes the objects' checksums, several at a time.
+fn checksums(view: &View<'_>, entries: &[Entry<'_>], what: &Verify, found: &mut [Found]) {
+    let progress = Progress::new(entries.iter().map(|entry| entry.object.length).sum(), what.progress);
+    let (next, results) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let work = || {
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(entry) = entries.get(index) else { break };
+            let mut hasher = Hasher::new(0);
+            for piece in view.object_bytes(entry).chunks(PIECE) {
+                hasher.update(piece);
+                progress.add(piece.len() as u64);
+            }
+            let result = view.verify_object(entry, hasher.digest());
+            results.lock().unwrap_or_else(PoisonError::into_inner).push((index, result));
+        }
+    };
+    let threads = what.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
+    thread::scope(|scope| {
+        for _ in 1..threads.min(entries.len()) {
+            // Where no thread is to be had, those that are there do its work.
+            if thread::Builder::new().spawn_scoped(scope, work).is_err() {
+                break;
+            }
+        }
+        work();
+    });
+    progress.bar.finish_and_clear();
+    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    results.sort_by_key(|(index, _)| *index);
+    for (found, (_, result)) in found.iter_mut().zip(results) {
+        found.checksum = Some(result);
+    }
+}
+
+/// How far the work is: on a terminal, once it has taken a second.
+struct Progress {
+    bar: ProgressBar,
+    started: Instant,
+    wanted: bool,
+    shown: Once,
+}
+
+impl Progress {
+    fn new(total: u64, wanted: bool) -> Progress {
+        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::hidden());
+        let style = ProgressStyle::with_template("{bar:40} {bytes} of {total_bytes}, {eta} left");
+        Progress {
+            bar: bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())),
+            started: Instant::now(),
+            wanted,
+            shown: Once::new(),
+        }
+    }
+
+    fn add(&self, bytes: u64) {
+        if self.wanted && self.started.elapsed() > QUIET {
+            // Draws nothing where standard error is no terminal.
+            self.shown.call_once(|| self.bar.set_draw_target(ProgressDrawTarget::stderr()));
+        }
+        self.bar.inc(bytes);
+    }
+}
+
+fn report(file: &str, bytes: &[u8], found: &[Found], failure: Option<&Failure>) -> Value {
+    let each = |found: &Found| {
+        json!({
+            "name": found.name,
+            "length": number(found.length),
+            "checksum": found.checksum.as_ref().map(|checksum| match checksum {
+                Ok(()) => "ok",
+                Err(_) => "damaged",
+            }),
+            "structure_checked": found.structure_checked,
+            "invariants_not_checked": found.invariants,
+        })
+    };
+    json!({
+        "file": file,
+        "result": if failure.is_none() { "ok" } else { "damaged" },
+        "error": failure.map(|failure| failure.to_string()),
+        "length": number(bytes.len() as u64),
+        "structure_checked": !found.is_empty() && found.iter().all(|found| found.structure_checked),
+        "objects": found.iter().map(each).collect::<Vec<_>>(),
+    })
 }

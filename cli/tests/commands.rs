@@ -7,6 +7,14 @@ use std::fs;
 use common::{fail, graven, print, reseal, run, sample_file, sections, text};
 use serde_json::Value;
 
+/// Its second number is twice the first, which only programs that have the type can check.
+#[graven::object]
+#[layout(invariants)]
+struct Even {
+    half: u8,
+    whole: u8,
+}
+
 #[test]
 fn inspect_shows_header_sections_and_objects() {
     let (_dir, path) = sample_file();
@@ -177,6 +185,137 @@ fn verify_says_ok_or_which_byte_range_is_damaged() {
 }
 
 #[test]
+fn verify_as_json_says_what_was_checked_of_each_object() {
+    let (_dir, path) = sample_file();
+    for threads in [&[][..], &["--threads", "1"], &["--threads", "3"]] {
+        let value: Value =
+            serde_json::from_str(&print(&[&["verify", "--json", text(&path)], threads].concat())).unwrap();
+        let length = fs::metadata(&path).unwrap().len();
+        assert_eq!((&value["file"], &value["length"]), (&text(&path).into(), &length.into()));
+        assert_eq!((&value["result"], &value["error"]), (&"ok".into(), &Value::Null));
+        // Bytes are as written; nobody has looked at what they mean.
+        assert_eq!(value["structure_checked"], false);
+        let objects = value["objects"].as_array().unwrap();
+        let names: Vec<_> = objects.iter().map(|object| object["name"].as_str().unwrap()).collect();
+        assert_eq!(names, ["", "users", "more users", "shapes", "tree"]);
+        for object in objects {
+            assert_eq!((&object["checksum"], &object["structure_checked"]), (&"ok".into(), &false.into()));
+            assert!(object["length"].as_u64().unwrap() > 0);
+            assert_eq!(object["invariants_not_checked"], Value::Array(Vec::new()));
+        }
+    }
+    assert_eq!(run(&["verify", text(&path), "--threads", "0"]).status.code(), Some(2));
+
+    // The last object: those before are known to be good, and the first damage is the failure.
+    let mut bytes = fs::read(&path).unwrap();
+    let [schema, _] = sections(&bytes);
+    bytes[schema.start - 1 - 15] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    let (printed, error) = fail(&["verify", "--json", text(&path)]);
+    let value: Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(value["result"], "damaged");
+    assert!(error.contains(value["error"].as_str().unwrap()), "{error}");
+    let checksums: Vec<_> =
+        value["objects"].as_array().unwrap().iter().map(|object| &object["checksum"]).collect();
+    assert_eq!(checksums, ["ok", "ok", "ok", "ok", "damaged"]);
+
+    // What is around them: then they are not looked at.
+    bytes[300] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    let (printed, error) = fail(&["verify", "--json", text(&path)]);
+    let value: Value = serde_json::from_str(&printed).unwrap();
+    assert!(error.contains("300") && value["error"].as_str().unwrap().contains("300"), "{error}");
+    assert_eq!(value["objects"][4]["checksum"], Value::Null);
+}
+
+#[test]
+fn types_whose_own_rules_were_not_checked_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("it.grv");
+    graven::write(&path, &vec![Even { half: 2, whole: 4 }]).unwrap();
+    let value: Value = serde_json::from_str(&print(&["verify", "--json", text(&path)])).unwrap();
+    assert_eq!(value["objects"][0]["invariants_not_checked"], serde_json::json!(["Even"]));
+}
+
+#[test]
+fn segments_are_drawn_part_by_part_to_scale_or_marked() {
+    let (dir, path) = sample_file();
+    let out = dir.path().join("it.svg");
+    assert_eq!(print(&["draw", text(&path), "-o", text(&out)]), "");
+    let picture = fs::read_to_string(&out).unwrap();
+    assert_eq!(print(&["draw", text(&path), "-o", "-"]), picture);
+    let length = fs::metadata(&path).unwrap().len();
+    let texts = |class: &str| picture.matches(&format!("<g class=\"{class}\">")).count();
+    assert_eq!(["header", "object", "schema", "directory"].map(texts), [1, 5, 1, 1]);
+    assert!(texts("padding") >= 2);
+    for part in [
+        "<tspan font-weight=\"bold\">(root)</tspan>",
+        "<tspan font-weight=\"bold\">&quot;more users&quot;</tspan>\u{2003}<tspan fill=\"#555555\">Vec&lt;User&gt;, ",
+        "position 4,096, ",
+        "root at ",
+    ] {
+        assert!(picture.contains(part), "no {part:?} in\n{picture}");
+    }
+    // Bars follow each other without gaps, and those without a mark are as high as they are large.
+    let attribute = |line: &str, name: &str| -> u64 {
+        let from = line.find(&format!(" {name}=\"")).unwrap() + name.len() + 3;
+        line[from..].split('"').next().unwrap().parse().unwrap()
+    };
+    let mut top = None;
+    let mut sizes = 0;
+    let mut reader = quick_xml::Reader::from_str(&picture);
+    loop {
+        match reader.read_event().unwrap() {
+            quick_xml::events::Event::Eof => break,
+            event => assert!(!matches!(event, quick_xml::events::Event::CData(_))),
+        }
+    }
+    for group in picture.split("<g class=").skip(1) {
+        let group = group.split("</g>").next().unwrap();
+        let bar = group.lines().find(|line| line.starts_with("<rect")).unwrap();
+        let (y, high) = (attribute(bar, "y"), attribute(bar, "height"));
+        assert!(top.is_none_or(|top| top == y), "{group}");
+        top = Some(y + high);
+        let said = group.lines().find_map(|line| line.strip_prefix("position ")).unwrap();
+        let said = said.split_once(", ").unwrap().1;
+        let said = said.split_once('(').map_or(said, |(_, exact)| exact);
+        let said = said.split_once(" byte").unwrap().0;
+        let size: u64 = said.replace(',', "").parse().unwrap();
+        sizes += size;
+        match group.contains("class=\"break\"") {
+            true => assert!(high == 20 && size * 720 / length < 20, "{group}"),
+            false => assert_eq!(high, size * 720 / length, "{group}"),
+        }
+    }
+    assert_eq!(sizes, length);
+
+    // The old picture stays where a new one cannot be made.
+    let none = dir.path().join("none");
+    let (_, error) = fail(&["draw", text(&none), "-o", text(&out)]);
+    assert!(error.contains(text(&none)), "{error}");
+    assert_eq!(fs::read_to_string(&out).unwrap(), picture);
+    let (_, error) = fail(&["draw", text(&path), "-o", text(&none.join("x.svg"))]);
+    assert!(error.contains("none/x.svg: cannot write: "), "{error}");
+}
+
+#[test]
+fn a_segment_of_many_objects_has_a_picture_of_bounded_size() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("many.grv");
+    let mut writer = graven::Writer::create(&path).unwrap();
+    for i in 0..1000u32 {
+        writer.put(&format!("<object {i}>"), &i).unwrap();
+    }
+    writer.finish().unwrap();
+    let picture = print(&["draw", text(&path), "-o", "-"]);
+    assert!(
+        picture.matches("<g class=").count() < 260 && picture.contains(">880 more objects<"),
+        "{picture}"
+    );
+    assert!(picture.contains("&lt;object 0&gt;") && picture.contains("&lt;object 999&gt;"), "{picture}");
+}
+
+#[test]
 fn files_that_are_no_segments_are_refused_by_name_by_every_command() {
     let (dir, sample) = sample_file();
     let bytes = fs::read(&sample).unwrap();
@@ -213,6 +352,10 @@ fn files_that_are_no_segments_are_refused_by_name_by_every_command() {
             &["inspect", "--json"],
             &["schema"],
             &["verify"],
+            &["verify", "--json"],
+            &["dump"],
+            &["dump", "--json"],
+            &["draw", "-o", "-"],
             &["topology", "show"],
             &["topology", "show", "--jsonl"],
             &["topology", "xml"],
@@ -298,6 +441,9 @@ fn wrong_usage_exits_with_2_and_help_has_examples_for_every_command() {
         &["inspect"],
         &["schema"],
         &["verify"],
+        &["dump"],
+        &["diff"],
+        &["draw"],
         &["topology"],
         &["topology", "demo"],
         &["topology", "write"],
@@ -319,7 +465,7 @@ fn wrong_usage_exits_with_2_and_help_has_examples_for_every_command() {
 fn there_are_completions_for_shells_with_commands_options_and_types() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = print(&["completions", shell]);
-        for word in ["inspect", "distances", "jsonl", "synthetic"] {
+        for word in ["inspect", "distances", "jsonl", "synthetic", "dump", "depth", "diff", "threads"] {
             assert!(script.contains(word), "no {word} for {shell}");
         }
         // Values of options are completed in these.

@@ -9,31 +9,65 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use common::{reseal, sections, small_bytes};
+use common::{reseal, rich_bytes, sections, small_bytes};
+use graven_cli::diff::{Diff, diff};
+use graven_cli::dump::{Dump, dump};
+use graven_cli::verify::{Verify, verify};
 use graven_cli::{
-    Failure, distances::distances, draw::draw, inspect::inspect, schema::schema, topology, verify::verify,
+    Failure, distances::distances, draw::draw, inspect::inspect, map::picture, schema::schema, topology,
 };
 use graven_topology::{Builder, Node, Type};
 
 /// Runs the commands; returns what `verify` says.
 fn all(bytes: &[u8], what: impl Fn() -> String) -> Result<(), Failure> {
+    let run = |out: &mut Vec<u8>| {
+        vec![
+            inspect("f", bytes, false, out),
+            inspect("f", bytes, true, out),
+            schema("f", bytes, None, false, out),
+            schema("f", bytes, Some("users"), true, out),
+            verify("f", bytes, &Verify { json: true, threads: Some(2), progress: false }, out),
+            verify("f", bytes, &Verify { threads: Some(1), ..Verify::default() }, out),
+        ]
+    };
+    checked(run, what).pop().expect("what `verify` says")
+}
+
+/// Runs the commands that look into objects, `diff` with the segment as it was; returns what `dump` says.
+fn values(bytes: &[u8], original: &[u8], what: impl Fn() -> String) -> Result<(), Failure> {
+    let run = |out: &mut Vec<u8>| {
+        let text = Dump { object: None, path: None, limit: None, depth: Dump::DEPTH, json: false };
+        let everything = Diff { values: true, limit: Diff::LIMIT, json: false };
+        let json = Diff { json: true, ..everything };
+        let pair = [("old".as_ref(), bytes), ("new".as_ref(), original)];
+        let picture = picture("f", bytes).map(|picture| out.extend(picture.bytes()));
+        vec![
+            picture,
+            dump(bytes, &Dump { json: true, ..text }, out),
+            dump(bytes, &Dump { object: Some("users"), path: Some("[0].name"), ..text }, out),
+            diff(pair, &everything, out).map(|_| ()),
+            diff([pair[1], pair[0]], &json, out).map(|_| ()),
+            dump(bytes, &text, out),
+        ]
+    };
+    checked(run, what).pop().expect("what `dump` says")
+}
+
+/// What commands say that printed nothing that could harm.
+fn checked(
+    run: impl Fn(&mut Vec<u8>) -> Vec<Result<(), Failure>>,
+    what: impl Fn() -> String,
+) -> Vec<Result<(), Failure>> {
     let run = || {
         let mut out = Vec::new();
-        let results = [
-            inspect("f", bytes, false, &mut out),
-            inspect("f", bytes, true, &mut out),
-            schema("f", bytes, None, false, &mut out),
-            schema("f", bytes, Some("users"), true, &mut out),
-            verify("f", bytes, &mut out),
-        ];
+        let results = run(&mut out);
         assert!(out.len() < 1 << 20, "{} bytes of output", out.len());
         assert!(!out.iter().any(|&byte| byte < b' ' && byte != b'\n'), "control characters");
         for failure in results.iter().filter_map(|result| result.as_ref().err()) {
             assert!(matches!(failure, Failure::Cause { .. }));
             assert!(failure.to_string().len() > 10, "{failure}");
         }
-        let [.., verified] = results;
-        verified
+        results
     };
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| panic!("{}", what()))
 }
@@ -72,7 +106,27 @@ fn any_byte_of_header_schema_and_directory_may_have_any_value() {
             if [0, 0xff, was ^ 1, was ^ 0x80].contains(&value) {
                 reseal(bytes);
                 let _ = all(bytes, || what("sealed again"));
+                let _ = (value == was ^ 1).then(|| values(bytes, &original, || what("sealed again")));
                 bytes.copy_from_slice(&original);
+            }
+        }
+        bytes[at] = was;
+    });
+}
+
+#[test]
+fn any_byte_of_the_objects_may_have_any_value() {
+    let original = rich_bytes();
+    values(&original, &original, || "the segment".into()).unwrap();
+    let [schema, _] = sections(&original);
+    let offsets: Vec<usize> = (4096..schema.start).collect();
+    for_each(&offsets, &original, |at, bytes| {
+        let was = original[at];
+        for value in [0, 0xff, was ^ 1, was ^ 4, was ^ 0x80] {
+            if value != was {
+                bytes[at] = value;
+                let what = || format!("byte {at} set to {value:#04x}");
+                assert!(values(bytes, &original, what).is_err(), "{}", what());
             }
         }
         bytes[at] = was;
@@ -84,6 +138,7 @@ fn any_number_of_bytes_may_be_missing() {
     let original = small_bytes();
     for length in 0..original.len() {
         let error = all(&original[..length], || format!("cut to {length}")).unwrap_err().to_string();
+        values(&original[..length], &original, || format!("cut to {length}")).unwrap_err();
         assert!(error.contains("truncated"), "{length}: {error}");
     }
 }
@@ -99,7 +154,9 @@ fn any_word_of_schema_and_directory_may_have_any_extreme_value() {
                 let end = (at + size).min(original.len());
                 bytes[at..end].copy_from_slice(&value.to_le_bytes()[..end - at]);
                 reseal(bytes);
-                let _ = all(bytes, || format!("{size} bytes at {at} set to {value:#x}"));
+                let what = || format!("{size} bytes at {at} set to {value:#x}");
+                let _ = all(bytes, what);
+                let _ = (size == 8).then(|| values(bytes, &original, what));
                 bytes.copy_from_slice(&original);
             }
         }

@@ -298,6 +298,11 @@ impl<'a> Value<'a> {
         self.type_of(self.ty)
     }
 
+    /// The number of the value's type in [`Schema::types`]. O(1).
+    pub fn type_index(&self) -> u32 {
+        self.ty
+    }
+
     /// The schema that the object is read by. O(1).
     pub fn schema(&self) -> &'a Schema {
         self.schema
@@ -331,8 +336,12 @@ impl<'a> Value<'a> {
         self.place(ty, self.reach(self.at, self.at, 0, size, align, anywhere)?, len)
     }
 
-    /// This value, or what its pointers lead to.
-    fn resolve(&self) -> Result<Value<'a>> {
+    /// This value, or what boxes and shared pointers lead to: never of [`Kind::Pointer`]. O(pointers).
+    ///
+    /// # Errors
+    /// As [`target`](Value::target); [`ValueCause::TooDeep`] for pointers that lead straight to each other, more than
+    /// 254 of them.
+    pub fn resolve(&self) -> Result<Value<'a>> {
         let mut value = *self;
         for _ in 0..=MAX_NESTING {
             if !matches!(value.ty().shape, Shape::Box { .. } | Shape::Shared { .. }) {
@@ -538,9 +547,13 @@ impl<'a> Iterator for Iter<'a> {
     }
 }
 
-/// Whether fields are those of a tuple.
+/// Whether fields are those of a tuple: named by their numbers, without signs and leading zeros.
 fn is_tuple(fields: &[Field<u32>]) -> bool {
-    !fields.is_empty() && fields.iter().enumerate().all(|(i, field)| field.name.parse() == Ok(i))
+    let is = |name: &str, i: usize| {
+        let plain = !name.starts_with('+') && (i == 0) == name.starts_with('0') && (i > 0 || name.len() == 1);
+        plain && name.parse() == Ok(i)
+    };
+    !fields.is_empty() && fields.iter().enumerate().all(|(i, field)| is(&field.name, i))
 }
 
 /// The field of `Some`, if these are the variants of an `Option`.

@@ -11,14 +11,10 @@ use core::fmt;
 
 use crate::directory::{Directory, DirectoryError, Entry, Named};
 use crate::header::{Header, HeaderError, Section};
-use crate::{
-    Fingerprint, Hasher, ObjectError, Payload, Schema, SchemaError, UnsoundSchema, Validator, checksum,
-};
+use crate::{Fingerprint, ObjectError, Payload, Schema, SchemaError, UnsoundSchema, Validator, checksum};
 
 /// The smallest alignment of an object.
 const MIN_ALIGN: u32 = 16;
-/// Bytes of an object that are hashed between two reports of progress.
-const PIECE: usize = 1 << 20;
 
 /// A segment, read in place.
 ///
@@ -135,19 +131,47 @@ impl<'a> View<'a> {
     ///
     /// Source: SPEC 7.
     pub fn verify(&self) -> Result<Verified, VerifyError> {
-        self.verify_with(&mut |validator, object, root| validator.check(object, root), &mut |_| ())
+        self.verify_with(|validator, object, root| validator.check(object, root))
     }
 
-    /// [`verify`](View::verify), for those who want to validate objects in their own way, with threads for instance, or
-    /// to show how far it has come: `progress` is told the bytes that are done, of twice the segment's length.
+    /// [`verify`](View::verify) with another [`Validator::check`], which does the same with threads for instance.
     ///
     /// # Errors
     /// As [`verify`](View::verify).
     pub fn verify_with(
         &self,
-        validate: &mut dyn FnMut(&Validator, &[u8], u64) -> Result<(), ObjectError>,
-        progress: &mut dyn FnMut(u64),
+        validate: impl FnMut(&Validator, &[u8], u64) -> Result<(), ObjectError>,
     ) -> Result<Verified, VerifyError> {
+        self.verify_frame()?;
+        for entry in self.directory().map_err(VerifyError::Directory)?.iter() {
+            let entry = entry.map_err(VerifyError::Directory)?;
+            self.verify_object(&entry, checksum(self.part(entry.object)))?;
+        }
+        self.verify_contents(validate)
+    }
+
+    /// Everything that [`verify`](View::verify) checks but the objects: for those who check them in
+    /// parallel, or show how far they are. O(bytes outside the objects), but for sorting names and tables.
+    ///
+    /// # Errors
+    /// As `verify`, but for [`VerifyError::ObjectChecksum`] and what [`verify_contents`](View::verify_contents) finds.
+    ///
+    /// # Examples
+    /// ```
+    /// use graven_format::{Hasher, Verified, VerifyError, View};
+    /// fn verify(view: &View<'_>) -> Result<Verified, VerifyError> {
+    ///     view.verify_frame()?;
+    ///     for entry in view.directory().map_err(VerifyError::Directory)?.iter() {
+    ///         let entry = entry.map_err(VerifyError::Directory)?;
+    ///         let mut hasher = Hasher::new(0);
+    ///         view.object_bytes(&entry).chunks(1 << 20).for_each(|piece| hasher.update(piece));
+    ///         view.verify_object(&entry, hasher.digest())?;
+    ///     }
+    ///     view.verify_contents(|validator, object, root| validator.check(object, root))
+    /// }
+    /// ```
+    /// Source: SPEC 7.
+    pub fn verify_frame(&self) -> Result<(), VerifyError> {
         let header = &self.header;
         let page: u64 = header.page_size.into();
         self.zero(Header::SIZE as u64, page)
@@ -180,35 +204,31 @@ impl<'a> View<'a> {
         let mut used = page;
         for entry in directory.iter() {
             let entry = entry.map_err(VerifyError::Directory)?;
-            let name = || entry.name.to_string();
-            let object = entry.object;
-            let zero = self.zero(used, object.position);
-            zero.map_err(|(offset, got)| VerifyError::ObjectPadding { name: name(), offset, got })?;
-            let mut hasher = Hasher::new(0);
-            for (piece, bytes) in (0..).zip(self.part(object).chunks(PIECE)) {
-                progress(object.position + piece * PIECE as u64);
-                hasher.update(bytes);
-            }
-            let (recorded, computed) = (entry.checksum, hasher.digest());
-            if recorded != computed {
-                return Err(VerifyError::ObjectChecksum { name: name(), object, recorded, computed });
-            }
-            used = end(object);
+            let zero = self.zero(used, entry.object.position);
+            zero.map_err(|(offset, got)| VerifyError::ObjectPadding {
+                name: entry.name.to_string(),
+                offset,
+                got,
+            })?;
+            used = end(entry.object);
         }
-        self.padding(used, header.schema.position, "the schema section")?;
-        self.verify_objects(&directory, validate, &mut |done| progress(header.length + done))
+        self.padding(used, header.schema.position, "the schema section")
     }
 
-    /// Checks that the objects are what their schemas say; which types' values may have to be more.
-    fn verify_objects(
+    /// Checks that each object's bytes are what its schema says, and that lookups in its maps find what is in them: the
+    /// last part of [`verify_with`](View::verify_with).
+    ///
+    /// # Errors
+    /// [`VerifyError::Object`], [`VerifyError::Disorder`], and what is wrong with directory and tables.
+    ///
+    /// Source: SPEC 8, step 20.
+    pub fn verify_contents(
         &self,
-        directory: &Directory<'a>,
-        validate: &mut dyn FnMut(&Validator, &[u8], u64) -> Result<(), ObjectError>,
-        progress: &mut dyn FnMut(u64),
+        mut validate: impl FnMut(&Validator, &[u8], u64) -> Result<(), ObjectError>,
     ) -> Result<Verified, VerifyError> {
+        let directory = self.directory().map_err(VerifyError::Directory)?;
         let mut verified = Verified::default();
-        let mut done = 0;
-        for sharing in by_table(directory)?.chunk_by(|one, other| one.0 == other.0) {
+        for sharing in by_table(&directory)?.chunk_by(|one, other| one.0 == other.0) {
             let mut known = None;
             for &(table, index) in sharing {
                 let entry = directory.entry(index).map_err(VerifyError::Directory)?;
@@ -229,13 +249,29 @@ impl<'a> View<'a> {
                 if let Some((offset, what)) = validator.disorder(schema, object, entry.root) {
                     return Err(VerifyError::Disorder { name: name(), offset, what });
                 }
-                done += entry.object.length;
-                progress(done);
             }
         }
         verified.unchecked.sort_unstable();
         verified.unchecked.dedup();
         Ok(verified)
+    }
+
+    /// Compares the checksum that was computed of an object's bytes with the one that was recorded. O(1).
+    ///
+    /// # Errors
+    /// [`VerifyError::ObjectChecksum`].
+    ///
+    /// # Examples
+    /// See [`verify_frame`](View::verify_frame).
+    pub fn verify_object(&self, entry: &Entry<'_>, computed: u64) -> Result<(), VerifyError> {
+        let (object, recorded) = (entry.object, entry.checksum);
+        match computed == recorded {
+            true => Ok(()),
+            false => {
+                let name = entry.name.to_string();
+                Err(VerifyError::ObjectChecksum { name, object, recorded, computed })
+            }
+        }
     }
 
     /// Checks the schema tables, each once, however many objects share it, and each object against its table.

@@ -256,6 +256,33 @@ fn indices_outside_the_entries_are_refused_where_a_lookup_meets_them() {
     assert_eq!(cause(map.get(0)), ValueCause::Index { index: 9, count: 1 });
 }
 
+/// Otherwise one lookup could cost as much as all keys are long, which may be one long text again and again.
+#[test]
+fn a_lookup_asks_of_other_keys_only_that_they_differ() {
+    // "b", "a?", then "a", of which the second is not UTF-8.
+    let texts = [
+        *b"b\xff\xff\xff\xff\xff\xff\xff",
+        *b"a\xfe\xff\xff\xff\xff\xff\xff",
+        *b"a\xff\xff\xff\xff\xff\xff\xff",
+    ];
+    let of = schema(&[ty(17, 8, 4).links(&[1, 2]).word(3), ty(6, 8, 4), unit()]);
+    // A leaf: its kind, keys at 4, the count at 28.
+    let leaf = |order: [usize; 3]| {
+        let mut object = vec![0; 4];
+        order.iter().for_each(|i| object.extend(texts[*i]));
+        object.extend(words(&[3, 0, 0, 0]));
+        let at = object.len() as i32;
+        object.extend(words(&[-at, 3]));
+        (object, at as u64)
+    };
+    let (object, at) = leaf([2, 1, 0]);
+    let map = root(&object, &of, at);
+    assert!(map.get("b").unwrap().is_some() && map.get("a").unwrap().is_some());
+    assert!(map.get("c").unwrap().is_none());
+    let second = map.entries().unwrap().nth(1).unwrap().unwrap().0;
+    assert_eq!(cause(second.as_str()), ValueCause::NotUtf8 { valid: 1 });
+}
+
 /// A B-tree of `u8` to unit, `capacity` 1, whose nodes are put together by hand; the root comes last.
 fn tree(object: &[u8], root_node: i32, count: i32) -> (Schema, Vec<u8>, u64) {
     let at = object.len() as i32;
@@ -361,6 +388,52 @@ fn elements_without_bytes_are_counted_and_found_but_not_visited_one_by_one_witho
     );
 }
 
+// ---- names and paths ------------------------------------------------------------------------------------------------
+
+#[test]
+fn fields_whose_names_only_count_as_numbers_are_no_tuple() {
+    let kind = |names: [&str; 2]| {
+        let of = schema(&[structure(2, 1, &[(names[0], 0, 1), (names[1], 1, 1)]), number(1)]);
+        root(&[7, 8], &of, 0).kind()
+    };
+    assert_eq!(kind(["0", "1"]), Kind::Tuple);
+    for names in [["+0", "1"], ["0", "+1"], ["00", "1"], ["0", "01"], ["1", "0"], ["0", ""]] {
+        assert_eq!(kind(names), Kind::Struct, "{names:?}");
+    }
+}
+
+#[test]
+fn entries_are_found_by_their_number_and_chars_and_bools_by_themselves() {
+    let map = |key: Ty| schema(&[ty(16, 16, 4).links(&[1, 2]), key, number(1)]);
+    // Two entries at 0, of four bytes and one, two places for indices at 16, control bytes at 24.
+    let object = |keys: [u32; 2]| {
+        let mut object = Vec::new();
+        for (key, value) in keys.iter().zip([70, 71]) {
+            object.extend(words(&[*key as i32, value]));
+        }
+        object.extend(words(&[1, 0]));
+        object.extend([0; 2]);
+        object.extend([0xff; 30]);
+        let at = object.len() as i32;
+        object.extend(words(&[24 - at, 2, 3, -(at + 12)]));
+        (object, at as u64)
+    };
+    let (bytes, at) = object(['a'.into(), 'b'.into()]);
+    let of = map(number(4).a(3));
+    let chars = root(&bytes, &of, at);
+    assert_eq!(chars.path("{0}").unwrap().as_u64().unwrap(), 70);
+    assert_eq!(chars.path("{1}").unwrap().as_u64().unwrap(), 71);
+    assert_eq!(cause(chars.path("{2}")), ValueCause::NoIndex { index: 2, len: 2 });
+    assert_eq!(cause(chars.path("[\"ab\"]")), ValueCause::NotFound);
+    assert_eq!(cause(chars.path("[true]")), ValueCause::KeyType);
+    for path in ["{", "{1", "{-1}", "{x}", "[tru]"] {
+        assert_eq!(cause(chars.path(path)), ValueCause::Path { at: 0 }, "{path}");
+    }
+    // A set of one place gives the key.
+    let (of, bytes, at) = set(&[1; 16], &[[0; 1], [0xff; 1]].concat().repeat(16)[..31], 8, 16);
+    assert_eq!(root(&bytes, &of, at).path("{3}").unwrap().as_u64().unwrap(), 1);
+}
+
 // ---- whole trees ---------------------------------------------------------------------------------------------------
 
 #[cfg(feature = "serde")]
@@ -412,6 +485,22 @@ mod serialized {
         let of = schema(&[array(0, 1, 1, limit), array(0, 1, 2, limit), array(0, 1, 3, limit), unit()]);
         let error = serde_json::to_string(&root(&[], &of, 0)).unwrap_err().to_string();
         assert!(error.ends_with("more than 16777216 values"), "{error}");
+    }
+
+    #[test]
+    fn the_place_that_an_error_names_can_be_read_as_a_path() {
+        let names = ["plain", "a.b", "x[0]", "\"\\", ""];
+        let fields: Vec<(&str, u64, u32)> = names.iter().zip(0..).map(|(name, i)| (*name, i, 1)).collect();
+        let of = schema(&[structure(5, 1, &fields), boolean()]);
+        for bad in 0..5 {
+            let mut object = [0; 5];
+            object[bad] = 2;
+            let value = root(&object, &of, 0);
+            let error = serde_json::to_string(&value).unwrap_err().to_string();
+            let path = error.strip_suffix(&format!(": offset {bad} (unnamed): bool is 2")).unwrap();
+            let path = path.replace(r#"\""#, "\"").replace(r"\\", "\\");
+            assert_eq!(value.path(&path).unwrap().offset(), bad as u64, "{path}");
+        }
     }
 
     #[test]

@@ -31,6 +31,7 @@ pub use error::{Cause, Error, ErrorKind};
 pub use part::{Adopted, Part};
 pub use segment::Segment;
 pub use stream::Serializer;
+pub use threads::validate;
 pub use writer::{Summary, WriteOptions, Writer, encoded_len, write, write_at};
 
 /// A `Result` with this crate's [`Error`].

@@ -24,14 +24,12 @@ use crate::known::Known;
 use crate::memory::{self, Memory};
 use crate::part::{Adopted, Part};
 use crate::schemas::Schemas;
-use crate::threads;
+use crate::threads::validate;
 use crate::writer::check_run;
 use crate::{Cause, Error, Result};
 
 /// Bytes from which on an object is remembered as valid: smaller ones are validated as fast as looked up.
 const REMEMBERED: u64 = 4096;
-/// Bytes from which on threads are worth their start.
-const WORTH_THREADS: usize = 1 << 20;
 /// Names that an error lists.
 const NAMES_SHOWN: usize = 8;
 
@@ -425,17 +423,10 @@ impl Segment {
     /// ```
     /// Source: SPEC 7, 8.
     pub fn verify(&self) -> Result<Verified> {
-        self.verify_with(|_| ())
-    }
-
-    /// [`verify`](Segment::verify), telling how far it has come: `progress` gets the bytes that are done, of twice the
-    /// segment's length. It uses the handle's [threads](Segment::with_threads).
-    ///
-    /// # Errors
-    /// As [`verify`](Segment::verify).
-    pub fn verify_with(&self, mut progress: impl FnMut(u64)) -> Result<Verified> {
-        let mut validate = |validator: &Validator, object: &[u8], root| self.check(validator, object, root);
-        let mut verify = || Ok(View::open(self.as_bytes())?.verify_with(&mut validate, &mut progress)?);
+        let verify = || {
+            let validate = |validator: &Validator, object: &[u8], root| self.check(validator, object, root);
+            Ok(View::open(self.as_bytes())?.verify_with(validate)?)
+        };
         verify().map_err(|error: Error| self.failed(error))
     }
 
@@ -477,12 +468,8 @@ impl Segment {
         Ok(entry)
     }
 
-    /// Validates an object, with as many threads as asked for.
     fn check(&self, validator: &Validator, object: &[u8], root: u64) -> Result<(), ObjectError> {
-        if self.threads == NonZeroUsize::MIN || object.len() < WORTH_THREADS {
-            return validator.check(object, root);
-        }
-        threads::check(validator, object, root, self.threads)
+        validate(validator, object, root, self.threads)
     }
 }
 

@@ -8,14 +8,34 @@ use graven_format::{ObjectError, Validator};
 
 /// Parts for each thread: they differ in size, and who is done early takes another.
 const PARTS: usize = 16;
+/// Bytes from which on threads are worth their start.
+const WORTH_THREADS: usize = 1 << 20;
 
-/// [`Validator::check`] with `threads` threads, this one included.
-pub(crate) fn check(
+/// [`Validator::check`] with up to `threads` threads, this one included: what they share is what lies behind different
+/// pointers. Small objects are not worth it, and are checked by this thread.
+///
+/// # Errors
+/// As [`Validator::check`]; of several errors, any. A path starts at the part of the object where it was found.
+///
+/// # Examples
+/// ```
+/// use graven_format::Validator;
+/// use rkyv::{rancor::BoxedError, string::ArchivedString, vec::ArchivedVec};
+/// let bytes = rkyv::to_bytes::<BoxedError>(&vec!["one".to_string(), "two".to_string()])?;
+/// let root = bytes.len() - size_of::<ArchivedVec<ArchivedString>>();
+/// let validator = Validator::of::<ArchivedVec<ArchivedString>>();
+/// graven_store::validate(&validator, &bytes, root as u64, 2.try_into()?)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn validate(
     validator: &Validator,
     object: &[u8],
     root: u64,
     threads: NonZeroUsize,
 ) -> Result<(), ObjectError> {
+    if threads == NonZeroUsize::MIN || object.len() < WORTH_THREADS {
+        return validator.check(object, root);
+    }
     let parts = validator.split(object, root, threads.get().saturating_mul(PARTS))?;
     let helpers = threads.get().min(parts.len()).saturating_sub(1);
     let parts = Mutex::new(parts);

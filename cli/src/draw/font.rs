@@ -14,7 +14,7 @@ const WIDTHS: [u16; 95] = [
 ];
 
 /// Width of a text of this font size, rounded up.
-pub(super) fn width(text: &str, size: u32) -> u32 {
+pub(crate) fn width(text: &str, size: u32) -> u32 {
     let thousandths = text.chars().fold(0u32, |sum, character| {
         let index = (character as usize).wrapping_sub(' ' as usize);
         sum.saturating_add(WIDTHS.get(index).map_or(1000, |&width| width.into()))

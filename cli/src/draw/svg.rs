@@ -6,10 +6,10 @@ use graven_topology::Type;
 
 use super::layout::{Layout, SPEED_FONT};
 use super::scene::{Scene, Tint, What};
-use crate::text::printable;
+use crate::text::Markup;
 
 /// Fonts that are there, in the end any without serifs.
-const FONTS: &str = "Helvetica, Arial, Liberation Sans, DejaVu Sans, sans-serif";
+pub(crate) const FONTS: &str = "Helvetica, Arial, Liberation Sans, DejaVu Sans, sans-serif";
 
 /// The picture of a scene that was laid out.
 pub(super) fn svg(scene: &Scene, layout: &Layout) -> String {
@@ -26,7 +26,7 @@ fn write_svg(scene: &Scene, layout: &Layout, out: &mut String) -> fmt::Result {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
          viewBox=\"0 0 {width} {height}\" font-family=\"{FONTS}\" font-size=\"{font}\">"
     )?;
-    writeln!(out, "<title>{}</title>", Text(&scene.title))?;
+    writeln!(out, "<title>{}</title>", Markup(&scene.title))?;
     writeln!(out, "<rect width=\"{width}\" height=\"{height}\" fill=\"#ffffff\"/>")?;
     for (node, place) in scene.nodes.iter().zip(&layout.places) {
         let (class, (fill, stroke)) = match node.what {
@@ -37,7 +37,7 @@ fn write_svg(scene: &Scene, layout: &Layout, out: &mut String) -> fmt::Result {
             What::Object(Type::Group) | What::More => " stroke-dasharray=\"4 3\"",
             What::Object(_) => "",
         };
-        writeln!(out, "<g class=\"{class}\"><title>{}</title>", Text(&node.tooltip))?;
+        writeln!(out, "<g class=\"{class}\"><title>{}</title>", Markup(&node.tooltip))?;
         writeln!(
             out,
             "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"{fill}\" stroke=\"{stroke}\"{dashed}/>",
@@ -52,11 +52,15 @@ fn write_svg(scene: &Scene, layout: &Layout, out: &mut String) -> fmt::Result {
             match place.centered {
                 true => {
                     let x = place.x + place.size.width / 2;
-                    writeln!(out, "<text x=\"{x}\" y=\"{y}\" text-anchor=\"middle\">{}</text>", Text(line))?;
+                    writeln!(
+                        out,
+                        "<text x=\"{x}\" y=\"{y}\" text-anchor=\"middle\">{}</text>",
+                        Markup(line)
+                    )?;
                 }
                 false => {
                     let x = place.x + layout.metrics.pad;
-                    writeln!(out, "<text x=\"{x}\" y=\"{y}\">{}</text>", Text(line))?;
+                    writeln!(out, "<text x=\"{x}\" y=\"{y}\">{}</text>", Markup(line))?;
                 }
             }
         }
@@ -74,7 +78,7 @@ fn write_svg(scene: &Scene, layout: &Layout, out: &mut String) -> fmt::Result {
             out,
             "<text class=\"speed\" x=\"{x}\" y=\"{y}\" font-size=\"{SPEED_FONT}\" fill=\"#666666\" \
              text-anchor=\"middle\">{}</text>",
-            Text(speed)
+            Markup(speed)
         )?;
     }
     for ((colour, text), (x, y)) in scene.legend.iter().zip(&layout.legend) {
@@ -89,7 +93,7 @@ fn write_svg(scene: &Scene, layout: &Layout, out: &mut String) -> fmt::Result {
             x += side + 6;
         }
         let y = y + u64::from(font);
-        writeln!(out, "<text x=\"{x}\" y=\"{y}\" fill=\"#444444\">{}</text></g>", Text(text))?;
+        writeln!(out, "<text x=\"{x}\" y=\"{y}\" fill=\"#444444\">{}</text></g>", Markup(text))?;
     }
     out.write_str("</svg>\n")
 }
@@ -128,30 +132,5 @@ fn tint(tint: Tint) -> (&'static str, &'static str) {
     match tint {
         Tint::Kind(index) => KINDS[index % KINDS.len()],
         Tint::Forbidden => ("#f2a59c", "#a8443a"),
-    }
-}
-
-/// Text between tags: neither markup nor control characters.
-struct Text<'a>(&'a str);
-
-impl fmt::Display for Text<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, line) in self.0.split('\n').enumerate() {
-            if number > 0 {
-                f.write_char('\n')?;
-            }
-            for character in printable(line).to_string().chars() {
-                match character {
-                    '&' => f.write_str("&amp;")?,
-                    '<' => f.write_str("&lt;")?,
-                    '>' => f.write_str("&gt;")?,
-                    '"' => f.write_str("&quot;")?,
-                    // XML has no place for these.
-                    '\u{fffe}' | '\u{ffff}' => f.write_char('\u{fffd}')?,
-                    _ => f.write_char(character)?,
-                }
-            }
-        }
-        Ok(())
     }
 }

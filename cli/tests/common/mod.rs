@@ -1,8 +1,10 @@
 //! A small segment of several objects, and the command to run on it.
 #![allow(dead_code)] // each test file uses some of it
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use graven_format::{Header, View, checksum};
 
@@ -67,6 +69,58 @@ pub(crate) fn small_bytes() -> Vec<u8> {
     std::fs::read(path).unwrap()
 }
 
+/// Of everything that objects are made of.
+#[graven::object]
+#[derive(Default)]
+pub(crate) struct Rich {
+    /// Text outside of the value.
+    pub(crate) text: String,
+    /// A hash map.
+    pub(crate) ports: HashMap<String, u16>,
+    /// A tree.
+    pub(crate) tree: BTreeMap<u32, Option<char>>,
+    /// Keys that no path can have.
+    pub(crate) pairs: BTreeMap<(u8, u8), bool>,
+    /// A set.
+    pub(crate) set: BTreeSet<i16>,
+    /// Bytes.
+    pub(crate) bytes: Vec<u8>,
+    /// Numbers.
+    pub(crate) numbers: Vec<f32>,
+    /// Behind a pointer.
+    pub(crate) boxed: Option<Box<u64>>,
+    /// Behind a pointer that says how much there is.
+    pub(crate) slice: Box<[bool]>,
+    /// Seconds and nanoseconds.
+    pub(crate) time: Duration,
+    /// Variants.
+    pub(crate) shapes: Vec<Shape>,
+}
+
+pub(crate) fn rich() -> Rich {
+    Rich {
+        text: "a text of a length that is not inline".into(),
+        ports: HashMap::from([("http".into(), 80), ("https".into(), 443)]),
+        tree: (0..9).map(|i| (i, char::from_u32(96 + i).filter(|c| c.is_alphabetic()))).collect(),
+        pairs: BTreeMap::from([((1, 2), true)]),
+        set: BTreeSet::from([-3, 4]),
+        bytes: (0..40).collect(),
+        numbers: vec![0.5, f32::NAN],
+        boxed: Some(Box::new(7)),
+        slice: Box::new([true, false]),
+        time: Duration::from_millis(1500),
+        shapes: vec![Shape::Circle { radius: 1.0 }, Shape::Line(1, 2), Shape::Empty],
+    }
+}
+
+/// The bytes of a segment with one object of everything.
+pub(crate) fn rich_bytes() -> Vec<u8> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("rich.grv");
+    graven::write(&path, &rich()).unwrap();
+    std::fs::read(path).unwrap()
+}
+
 /// Makes the checksums of header, schema and directory right again after bytes were changed.
 pub(crate) fn reseal(bytes: &mut [u8]) {
     let place = |name: &str| Header::PLACES.iter().find(|place| place.name == name).unwrap();
@@ -85,6 +139,27 @@ pub(crate) fn reseal(bytes: &mut [u8]) {
     let end = place("header checksum").offset;
     let sum = checksum(&bytes[..end]).to_le_bytes();
     bytes[end..][..8].copy_from_slice(&sum);
+}
+
+/// Changes the bytes of a segment's only object and makes all checksums right again.
+pub(crate) fn patched(path: &Path, change: impl FnOnce(&mut [u8])) {
+    let mut bytes = std::fs::read(path).unwrap();
+    let entry = View::inspect(&bytes)
+        .unwrap()
+        .directory()
+        .unwrap()
+        .entry(0)
+        .map(|entry| (entry.object, entry.checksum));
+    let (object, recorded) = entry.unwrap();
+    let range = object.position as usize..object.end().unwrap() as usize;
+    change(&mut bytes[range.clone()]);
+    let computed = checksum(&bytes[range]).to_le_bytes();
+    let [_, directory] = sections(&bytes);
+    let directory = &mut bytes[directory];
+    let at = directory.windows(8).position(|word| word == recorded.to_le_bytes()).unwrap();
+    directory[at..at + 8].copy_from_slice(&computed);
+    reseal(&mut bytes);
+    std::fs::write(path, bytes).unwrap();
 }
 
 /// Where the schema of these bytes starts and ends, then the directory.

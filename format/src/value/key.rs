@@ -129,7 +129,9 @@ impl Key<'_> {
     /// How the key compares with one of the map.
     pub(super) fn compare(self, with: Value<'_>) -> Result<Ordering> {
         Ok(match self {
-            Key::Str(key) => key.cmp(with.as_str()?),
+            // UTF-8 sorts as its bytes do. Checking all of every key that is passed would make one lookup cost as much
+            // as the keys are long, which in hostile objects may all be the same long text.
+            Key::Str(key) => key.as_bytes().cmp(with.as_bytes()?),
             Key::Bool(key) => key.cmp(&with.as_bool()?),
             Key::Char(key) => key.cmp(&with.as_char()?),
             Key::Unsigned(_) | Key::Signed(_) => {

@@ -122,10 +122,10 @@ impl<'a> Value<'a> {
     }
 
     /// What a map has for a key; a unit if a set has it. Of hash and index maps O(1) expected and O(capacity) at most;
-    /// of B-trees O(levels), each with the entries of a node.
+    /// of B-trees O(levels), each with the entries of a node; times the length of the key that is looked for.
     ///
     /// Keys are strings, integers, bools and chars, also behind boxes and shared pointers. A map whose keys are out of
-    /// place finds less than it has.
+    /// place finds less than it has. Whether keys that differ are UTF-8 is not asked.
     ///
     /// # Errors
     /// [`ValueCause::Kind`] of other values, [`ValueCause::KeyType`] if the map's keys are of another kind; whatever is

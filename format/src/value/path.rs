@@ -2,7 +2,9 @@
 
 use alloc::string::{String, ToString};
 
+use super::key::KeyKind;
 use super::{Key, Kind, MAX_NESTING, Result, Value, ValueCause};
+use crate::layout::Shape;
 
 /// One step of a path.
 enum Step<'p> {
@@ -12,6 +14,10 @@ enum Step<'p> {
     Number(i128),
     /// `["text"]`
     Text(String),
+    /// `[true]`
+    Bool(bool),
+    /// `{3}`
+    Entry(u64),
 }
 
 impl<'a> Value<'a> {
@@ -24,9 +30,15 @@ impl<'a> Value<'a> {
     /// | `[3]` | sequence | the element |
     /// | | map with integers as keys | the value of that key |
     /// | `["text"]` | all that have `.name` | the same, for any text; `\"` and `\\` stand for `"` and `\` |
+    /// | | map with chars as keys | the value of the key that is the text's only char |
+    /// | `[true]` | map with bools as keys | the value of that key |
+    /// | `{3}` | map | the value of the fourth entry, in the map's own order |
+    /// | | set | the fourth key |
     ///
     /// The dot of a first step may be left out; the empty path is the value itself. Pointers and options on the way are
-    /// passed through; at the end they are not. O(length of the path · cost of each step).
+    /// passed through; at the end they are not. O(length of the path · cost of each step); `{3}` is O(4).
+    ///
+    /// Errors of serializing name places in this form too.
     ///
     /// # Errors
     /// [`ValueCause::Path`] if the text is no path; [`ValueCause::IsNone`], [`ValueCause::NotFound`],
@@ -67,6 +79,24 @@ impl<'a> Value<'a> {
             Step::Name(name) => Key::Str(name),
             Step::Text(text) => Key::Str(text),
             Step::Number(number) => Key::Signed(*number),
+            Step::Bool(key) => Key::Bool(*key),
+            Step::Entry(number) => return value.entry_at(*number),
+        };
+        // Texts of one char find chars.
+        let key = match (key, &value.ty().shape) {
+            (
+                Key::Str(text),
+                &(Shape::HashMap { key: ty, .. }
+                | Shape::IndexMap { key: ty, .. }
+                | Shape::BTreeMap { key: ty, .. }),
+            ) if value.key_kind(ty) == Some(KeyKind::Char) => {
+                let mut chars = text.chars();
+                match (chars.next(), chars.next()) {
+                    (Some(one), None) => Key::Char(one),
+                    _ => return Err(value.error(ValueCause::NotFound)),
+                }
+            }
+            _ => key,
         };
         if let Kind::Map | Kind::Set = value.kind() {
             return value.get(key)?.ok_or_else(|| value.error(ValueCause::NotFound));
@@ -79,6 +109,19 @@ impl<'a> Value<'a> {
             },
             _ => Err(value.not("a step")),
         }
+    }
+
+    /// The value of an entry, or the key of a set, by its number in the map's order.
+    fn entry_at(&self, number: u64) -> Result<Value<'a>> {
+        let entries = self.entries()?;
+        let len = entries.left();
+        for (i, entry) in (0..).zip(entries) {
+            let (key, value) = entry?;
+            if i == number {
+                return Ok(if self.kind() == Kind::Set { key } else { value });
+            }
+        }
+        Err(self.error(ValueCause::NoIndex { index: number, len }))
     }
 
     /// Behind pointers and options.
@@ -94,21 +137,50 @@ impl<'a> Value<'a> {
     }
 }
 
+/// Adds the step to a field to a path, in the form that [`Value::path`] reads.
+#[cfg(feature = "serde")]
+pub(super) fn push_name(path: &mut String, name: &str) {
+    if !name.is_empty() && !name.contains(['.', '[', ']', '{', '}', '"', '\\']) {
+        if !path.is_empty() {
+            path.push('.');
+        }
+        path.push_str(name);
+        return;
+    }
+    path.push_str("[\"");
+    for character in name.chars() {
+        if let '"' | '\\' = character {
+            path.push('\\');
+        }
+        path.push(character);
+    }
+    path.push_str("\"]");
+}
+
 /// The step that starts at byte `at` of a path, and where the next one starts.
 fn step(path: &str, at: usize) -> Option<(Step<'_>, usize)> {
     let rest = &path[at..];
+    if let Some(inside) = rest.strip_prefix('{') {
+        let (number, behind) = inside.split_once('}')?;
+        return Some((Step::Entry(number.parse().ok()?), path.len() - behind.len()));
+    }
     let Some(inside) = rest.strip_prefix('[') else {
         let dot = usize::from(rest.starts_with('.'));
         if dot == 0 && at > 0 {
             return None;
         }
         let name = &rest[dot..];
-        let name = &name[..name.find(['.', '[']).unwrap_or(name.len())];
+        let name = &name[..name.find(['.', '[', '{']).unwrap_or(name.len())];
         return (!name.is_empty()).then_some((Step::Name(name), at + dot + name.len()));
     };
     let Some(quoted) = inside.strip_prefix('"') else {
-        let (number, _) = inside.split_once(']')?;
-        return Some((Step::Number(number.parse().ok()?), at + 1 + number.len() + 1));
+        let (key, behind) = inside.split_once(']')?;
+        let step = match key {
+            "true" => Step::Bool(true),
+            "false" => Step::Bool(false),
+            number => Step::Number(number.parse().ok()?),
+        };
+        return Some((step, path.len() - behind.len()));
     };
     let (mut text, mut characters) = (String::new(), quoted.char_indices());
     loop {

@@ -24,6 +24,7 @@ use core::cell::Cell;
 use serde::ser::{SerializeMap, SerializeSeq, SerializeTuple};
 use serde::{Serialize, Serializer};
 
+use super::path::push_name;
 use super::{Kind, Result, Value, ValueCause, ValueError, is_tuple};
 use crate::layout::{Field, Shape};
 
@@ -174,8 +175,7 @@ impl<'a> Node<'_, 'a> {
             for step in steps.iter().rev() {
                 match step {
                     Step::Root => {}
-                    Step::Name(name) if path.is_empty() => path.push_str(name),
-                    Step::Name(name) => path.push_str(&format!(".{name}")),
+                    Step::Name(name) => push_name(&mut path, name),
                     Step::Number(number) => path.push_str(&format!("[{number}]")),
                     Step::Entry(number) => path.push_str(&format!("{{{number}}}")),
                 }
