@@ -12,6 +12,6 @@ pub use graven_format::{
 pub use graven_format::{Limited, Limits};
 pub use graven_store::{
     Adopted, Cause, Error, ErrorKind, Part, Result, Segment, Serializer, Summary, WriteOptions, Writer,
-    encoded_len, with, write, write_at,
+    encoded_len, validate, with, write, write_at,
 };
 pub use rkyv::{self, Archive, Deserialize, Serialize};

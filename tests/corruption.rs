@@ -81,7 +81,7 @@ fn use_all(bytes: &[u8]) -> Outcome {
     outcome.schema = segment.schema().filter_map(Result::err).collect();
     let objects = ["", "numbers", "table"];
     outcome.adopt = objects.into_iter().filter_map(|name| adopt_and_read(&segment, name).err()).collect();
-    outcome.verify = segment.verify();
+    outcome.verify = segment.verify().map(drop);
     outcome
 }
 
@@ -94,9 +94,6 @@ fn adopt_and_read(segment: &Segment, name: &str) -> Result<(), Error> {
             config.digest() ^ found as u64
         }
         "numbers" => segment.get::<Vec<u32>>(name)?.iter().map(|number| u64::from(number.to_native())).sum(),
-        // With 64-bit offsets rkyv 0.8.18 adds up to more than a usize where a capacity is near 2^64: a panic in debug
-        // builds. Our own validation will refuse such a table first.
-        _ if graven::Payload::NATIVE.offset_width == 8 => 0,
         _ => {
             let table = segment.get::<HashMap<String, u64>>(name)?;
             let found = table.keys().filter_map(|key| table.get(key.as_str())).count();
@@ -366,10 +363,13 @@ fn objects_that_lie_under_right_checksums_are_refused_or_read_to_the_end() {
     let (mut refused, mut read) = (0, 0);
     for (start, end, name) in &whole.objects {
         for at in *start..*end {
+            let mut adopts = true;
             for value in changes(whole.bytes[at]) {
                 bytes[at] = value;
                 // Adopting does not look at an object's checksum.
-                match adopt_and_read(&Segment::from_bytes(&bytes).unwrap(), name) {
+                let adopted = adopt_and_read(&Segment::from_bytes(&bytes).unwrap(), name);
+                adopts = adopted.is_ok();
+                match adopted {
                     Ok(()) => read += 1,
                     Err(error) => {
                         assert_eq!(error.errno(), EINVAL);
@@ -380,7 +380,13 @@ fn objects_that_lie_under_right_checksums_are_refused_or_read_to_the_end() {
                 }
             }
             reseal_objects(&mut bytes, &whole.header);
-            Segment::from_bytes(&bytes).unwrap().verify().expect("all that it can know is right");
+            // Without the types, it finds what adopting finds, and also entries that no lookup would.
+            match Segment::from_bytes(&bytes).unwrap().verify().as_ref().map_err(Error::cause) {
+                Ok(_) => assert!(adopts),
+                Err(Cause::Verify(VerifyError::Disorder { .. })) => assert!(adopts),
+                Err(Cause::Verify(VerifyError::Object { .. })) => assert!(!adopts),
+                Err(other) => panic!("{other}"),
+            }
             bytes.copy_from_slice(&whole.bytes);
         }
     }

@@ -331,7 +331,8 @@ fn contents_that_are_no_value_of_the_type_are_invalid() {
     bytes[object.start + 1] = 2;
     reseal_objects(&mut bytes, whole.header());
     let segment = Segment::from_bytes(&bytes).unwrap();
-    segment.verify().unwrap();
+    let verified = segment.verify().unwrap_err();
+    assert!(matches!(verified.cause(), Cause::Verify(VerifyError::Object { .. })), "{verified}");
     let error = segment.get::<[bool; 2]>("flag").unwrap_err();
     let message = check(&error, ErrorKind::InvalidSegment, Errno::EINVAL);
     assert!(matches!(error.cause(), Cause::Contents(_)), "{error}");

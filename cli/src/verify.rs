@@ -1,6 +1,8 @@
 //! `graven verify`: is every byte of a segment as it was written?
 
+use std::collections::BTreeSet;
 use std::io::Write;
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, Once, PoisonError};
 use std::thread;
@@ -33,6 +35,12 @@ pub struct Verify {
     pub progress: bool,
 }
 
+impl Verify {
+    fn threads(&self) -> usize {
+        self.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from))
+    }
+}
+
 /// Checks all of a segment that can be checked without its types, and says so.
 ///
 /// Cost: O(bytes). Segments of other builds are checked alike.
@@ -58,6 +66,14 @@ pub fn verify(file: &str, bytes: &[u8], what: &Verify, out: &mut dyn Write) -> R
     done?;
     let objects = count(found.len() as u64, "object");
     writeln!(out, "{}: ok ({objects}, {})", printable(file), count(bytes.len() as u64, "byte"))?;
+    let types: BTreeSet<&str> =
+        found.iter().flat_map(|found| &found.invariants).map(String::as_str).collect();
+    if !types.is_empty() {
+        let names: Vec<String> = types.iter().map(|name| printable(name).to_string()).collect();
+        let what =
+            "structure checked; what these types check themselves was not, since only their program can";
+        writeln!(out, "{what}: {}", names.join(", "))?;
+    }
     Ok(())
 }
 
@@ -99,7 +115,14 @@ fn check(bytes: &[u8], what: &Verify, found: &mut Vec<Found>) -> Result<(), Fail
     frame?;
     checksums(&view, &entries, what, found);
     let mut checked = found.iter().filter_map(|found| found.checksum.as_ref()?.as_ref().err());
-    checked.next().map_or(Ok(()), |error| Err(Failure::new(error.clone())))
+    if let Some(error) = checked.next() {
+        return Err(Failure::new(error.clone()));
+    }
+    let threads = NonZeroUsize::new(what.threads()).unwrap_or(NonZeroUsize::MIN);
+    view.verify_contents(|validator, object, root| graven::validate(validator, object, root, threads))
+        .map_err(Failure::new)?;
+    found.iter_mut().for_each(|found| found.structure_checked = true);
+    Ok(())
 }
 
 /// The names of an object's types that have rules of their own, as far as they are shown.
@@ -127,9 +150,8 @@ fn checksums(view: &View<'_>, entries: &[Entry<'_>], what: &Verify, found: &mut 
             results.lock().unwrap_or_else(PoisonError::into_inner).push((index, result));
         }
     };
-    let threads = what.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
     thread::scope(|scope| {
-        for _ in 1..threads.min(entries.len()) {
+        for _ in 1..what.threads().min(entries.len()) {
             // Where no thread is to be had, those that are there do its work.
             if thread::Builder::new().spawn_scoped(scope, work).is_err() {
                 break;

@@ -568,11 +568,6 @@ impl Expansion<'_> {
         }
         let portable =
             matches!(self.target, Target::Itself).then(|| quote!(#private::portable::<#target>();));
-        let opaque = self.fields.iter().filter(|field| field.tag.is_some()).map(|field| {
-            let (archived, span) = (&field.archived, at(&field.field.ty));
-            let graven = respan(graven, span);
-            quote_spanned!(span=> #graven::layout::__private::pointer_free::<#archived>();)
-        });
         let pinned = self.of_type.fingerprint.as_ref().map(|fingerprint| {
             let name = self.input.ident.unraw().to_string();
             let span = Span::call_site().located_at(fingerprint.span());
@@ -584,7 +579,6 @@ impl Expansion<'_> {
         quote! {
             const _: () = {
                 #portable
-                #(#opaque)*
                 let _ = <#target as #graven::layout::Layout>::TYPE;
             };
             #pinned
