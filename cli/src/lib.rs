@@ -400,8 +400,8 @@ fn done(cli: &Cli, out: &mut dyn Write) -> Result<(), Failure> {
                 .map_err(|failure| failure.of_file(file))
         }
         Command::Dump { file, object, path, limit, depth, json } => {
-            let bytes = source::whole(file)?;
             let (object, path) = (object.as_deref(), path.as_deref());
+            let bytes = source::objects(file, object)?;
             let what = Dump { object, path, limit: *limit, depth: *depth, json: *json };
             dump::dump(&bytes, &what, out).map_err(|failure| failure.of_file(file))
         }
