@@ -176,6 +176,7 @@ fn what_is_cut_is_said() {
     assert!(error.contains("numbers: offset ") && error.contains("more than 1000 values"), "{error}");
     let json: Value = serde_json::from_str(&dump(&["--json"])).unwrap();
     assert_eq!(json["numbers"].as_array().unwrap().len(), 10_093);
+    assert_eq!(dump(&["--json", "--limit", "0"]), dump(&["--json"]));
 }
 
 #[test]
