@@ -28,7 +28,7 @@ pub struct Dump<'a> {
     /// The way to a value in it, as [`Value::path`] reads it.
     pub path: Option<&'a str>,
     /// Elements of each sequence, map and set, and a tenth of the bytes of each text; all of them if 0. As JSON, values
-    /// altogether.
+    /// altogether; if 0, as many as without a limit.
     pub limit: Option<u64>,
     /// Values inside each other.
     pub depth: u32,
@@ -129,7 +129,7 @@ fn each(
     if what.json {
         let limits = Limits {
             depth: what.depth,
-            elements: what.limit.unwrap_or_else(|| most_values(bytes)),
+            elements: what.limit.filter(|limit| *limit > 0).unwrap_or_else(|| most_values(bytes)),
             bytes: most_values(bytes).saturating_mul(64),
         };
         let done = serde_json::to_writer(HarmlessJson(out), &value.with_limits(limits));

@@ -127,9 +127,9 @@ Examples:
   graven verify users.grv && mv users.grv /srv/tables/
   graven verify --json users.grv | jq '.objects[] | select(.checksum != \"ok\").name'
 
-JSON: file, result (ok, damaged), error, length, structure_checked, and for each object name, length, checksum (ok,
-damaged; null if not looked at), structure_checked, and invariants_not_checked: types whose own rules only programs
-that have the types can check.")]
+JSON has file, result (ok, damaged), error, length, structure_checked; of each object name,
+length, checksum (ok, damaged; null if not looked at), structure_checked, and as
+invariants_not_checked the types whose own rules only programs with these types can check.")]
     Verify {
         /// The segment
         file: PathBuf,
@@ -154,8 +154,9 @@ Examples:
   graven dump users.grv users --limit 0         all elements, whole texts
   graven dump users.grv users --json | jq '.[].name'
 
-Paths: .field  [3]  [\"key\"]  .key  [true]; {3} is the fourth entry of a map. JSON is printed whole or fails; enums
-are as serde has them, maps whose keys are no text, number, bool or char are lists of pairs.")]
+Paths: .field  [3]  [\"key\"]  .key  [true]; {3} is the fourth entry of a map.
+JSON is printed whole or fails. Enums are as serde has them; maps whose keys are
+neither texts nor integers, bools or chars are lists of pairs.")]
     Dump {
         /// The segment
         file: PathBuf,
@@ -165,7 +166,7 @@ are as serde has them, maps whose keys are no text, number, bool or char are lis
         #[arg(long, value_name = "PATH")]
         path: Option<String>,
         /// Elements of each sequence and map, and a tenth of the bytes of each text [default: 100; 0: all]. With --json,
-        /// values altogether, more than which is a failure
+        /// values altogether, more than which is a failure [default: four for each byte]
         #[arg(long, value_name = "N")]
         limit: Option<u64>,
         /// Values inside each other (with --json at most 512)
@@ -183,7 +184,7 @@ are as serde has them, maps whose keys are no text, number, bool or char are lis
 Examples:
   graven diff old.grv new.grv             objects that are new or gone, and layouts that differ
   graven diff --values old.grv new.grv    contents too
-  graven diff --values --limit 0 old.grv new.grv > /dev/null || echo they differ
+  graven diff --values --limit 0 old.grv new.grv    only how many differences
 
 Exit codes: 0 the same; 1 they differ; 2 trouble, or wrong usage.")]
     Diff {
@@ -400,8 +401,8 @@ fn done(cli: &Cli, out: &mut dyn Write) -> Result<(), Failure> {
                 .map_err(|failure| failure.of_file(file))
         }
         Command::Dump { file, object, path, limit, depth, json } => {
-            let bytes = source::whole(file)?;
             let (object, path) = (object.as_deref(), path.as_deref());
+            let bytes = source::objects(file, object)?;
             let what = Dump { object, path, limit: *limit, depth: *depth, json: *json };
             dump::dump(&bytes, &what, out).map_err(|failure| failure.of_file(file))
         }

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
-use graven_format::{Header, Section};
+use graven_format::{Header, Section, View};
 use memmap2::{MmapMut, MmapOptions};
 use nix::fcntl::OFlag;
 
@@ -27,12 +27,45 @@ pub(crate) fn whole(path: &Path) -> Result<MmapMut, Failure> {
 ///
 /// So a segment far larger than memory can be looked at, at the cost of its header, schema and directory.
 pub(crate) fn described(path: &Path) -> Result<MmapMut, Failure> {
+    frame(path).map(|(_, memory)| memory)
+}
+
+/// The same, and the file for reading more of it.
+fn frame(path: &Path) -> Result<(File, MmapMut), Failure> {
     let read = || {
         let (file, header) = open(path)?;
         let mut options = MmapOptions::new();
         let mut memory = memory(&header, options.no_reserve_swap().clone())?;
         let page = Section { position: 0, length: header.page_size.into() };
         for section in [page, header.schema, header.directory] {
+            read(&file, &mut memory, section)?;
+        }
+        Ok((file, memory))
+    };
+    read().map_err(|failure: Failure| failure.of_file(path))
+}
+
+/// The same with one object, or without a name the root, or without a root all objects: what `dump` prints.
+pub(crate) fn objects(path: &Path, name: Option<&str>) -> Result<MmapMut, Failure> {
+    let (file, mut memory) = frame(path)?;
+    let mut wanted = Vec::new();
+    {
+        let view = View::inspect(&memory).map_err(|error| Failure::new(error).of_file(path))?;
+        let one = view.find(name.unwrap_or_default());
+        // What is damaged is for the command to find.
+        match (one, name, view.directory()) {
+            (Ok(Some((_, entry))), ..) => wanted.push(entry.object),
+            (Ok(None), None, Ok(directory)) => {
+                wanted.extend(directory.iter().map_while(Result::ok).map(|entry| entry.object));
+            }
+            _ => {}
+        }
+    }
+    // Objects of a directory that someone made up may overlap: no more is read than there is.
+    let mut left = memory.len() as u64;
+    let read = || {
+        for section in wanted {
+            left = left.checked_sub(section.length).ok_or_else(|| Failure::new("objects overlap"))?;
             read(&file, &mut memory, section)?;
         }
         Ok(memory)

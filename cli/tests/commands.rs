@@ -398,6 +398,12 @@ fn segments_of_other_builds_can_be_inspected() {
     let value: Value = serde_json::from_str(&print(&["inspect", "--json", text(&path)])).unwrap();
     assert_eq!(value["header"]["payload"]["native"], false);
     assert!(print(&["schema", text(&path)]).contains("struct User"));
+    // Its tables are those of this build.
+    let (_, error) = fail(&["dump", text(&path)]);
+    assert!(
+        error.contains("object (root) (") && error.contains("its schema is for payload little"),
+        "{error}"
+    );
     let (_, error) = fail(&["topology", "show", text(&path)]);
     assert!(error.contains(text(&path)), "{error}");
 }

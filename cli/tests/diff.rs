@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{print, run, text};
+use common::{print, reseal, run, sections, text};
 use serde_json::{Value, json};
 
 mod old {
@@ -192,6 +192,25 @@ fn trouble_exits_with_2_and_names_the_file() {
     trouble(&["--values", good, bad], &paths[1], "object (root): [0]: offset ");
     trouble(&["--values", bad, good], &paths[1], "text is not UTF-8 after 2 bytes");
     trouble(&["--values", bad, bad], &paths[1], "is not as it was written");
+    // Two objects, the table of one of which is said to be all of the schema.
+    let overlapping = dir.path().join("overlapping");
+    write(&overlapping, |writer| {
+        writer.put("a", &vec![1u8]).unwrap();
+        writer.put("b", &String::new()).unwrap();
+    });
+    let mut bytes = fs::read(&overlapping).unwrap();
+    let [schema, directory] = sections(&bytes);
+    let header = schema.clone();
+    let table = graven_format::View::inspect(&bytes).unwrap().find("b").unwrap().unwrap().1.schema;
+    let section = |position: u64, length: u64| [position.to_le_bytes(), length.to_le_bytes()].concat();
+    let directory = &mut bytes[directory];
+    let wanted = section(table.position, table.length);
+    let at = directory.windows(16).position(|bytes| bytes == wanted).expect("position, then length");
+    directory[at..at + 16].copy_from_slice(&section(header.start as u64, header.len() as u64));
+    reseal(&mut bytes);
+    fs::write(&overlapping, &bytes).unwrap();
+    trouble(&[text(&overlapping), good], &overlapping, "its schema table overlaps another");
+
     let none = dir.path().join("none");
     trouble(&[good, text(&none)], &none, "cannot open");
     assert_eq!(run(&["diff", good]).status.code(), Some(2));

@@ -5,7 +5,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::{fail, patched, print, rich, run, sample_file, text};
+use common::{fail, patched, print, reseal, rich, run, sample_file, sections, text};
 use serde_json::{Value, json};
 
 #[test]
@@ -176,6 +176,7 @@ fn what_is_cut_is_said() {
     assert!(error.contains("numbers: offset ") && error.contains("more than 1000 values"), "{error}");
     let json: Value = serde_json::from_str(&dump(&["--json"])).unwrap();
     assert_eq!(json["numbers"].as_array().unwrap().len(), 10_093);
+    assert_eq!(dump(&["--json", "--limit", "0"]), dump(&["--json"]));
 }
 
 #[test]
@@ -200,6 +201,32 @@ fn damage_is_marked_where_it_is_and_what_is_around_it_is_printed() {
     assert!(printed.contains("a Rather long name"), "{printed}");
     assert!(error.contains("object users is not as it was written: checksum "), "{error}");
     assert_eq!(print(&["dump", text(&path), "tree"]).lines().count(), 3);
+}
+
+#[test]
+fn objects_that_overlap_are_not_read_again_and_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("it.grv");
+    let mut writer = graven::Writer::create(&path).unwrap();
+    for name in ["a", "b", "c"] {
+        writer.put(name, &vec![7u8; 1 << 14]).unwrap();
+    }
+    writer.finish().unwrap();
+    assert_eq!(print(&["dump", text(&path)]).matches("Vec<u8>, 16,384 elements").count(), 3);
+    let mut bytes = fs::read(&path).unwrap();
+    let [schema, directory] = sections(&bytes);
+    let section = |position: u64, length: u64| [position.to_le_bytes(), length.to_le_bytes()].concat();
+    for name in ["a", "b", "c"] {
+        let object = graven_format::View::inspect(&bytes).unwrap().find(name).unwrap().unwrap().1.object;
+        let wanted = section(object.position, object.length);
+        let directory = &mut bytes[directory.clone()];
+        let at = directory.windows(16).position(|bytes| bytes == wanted).expect("position, then length");
+        directory[at..at + 16].copy_from_slice(&section(4096, schema.start as u64 - 4096));
+    }
+    reseal(&mut bytes);
+    fs::write(&path, &bytes).unwrap();
+    let (printed, error) = fail(&["dump", text(&path)]);
+    assert_eq!((printed.as_str(), error), ("", format!("graven: {}: objects overlap\n", path.display())));
 }
 
 #[test]
