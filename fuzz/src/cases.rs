@@ -17,7 +17,7 @@ pub struct Case<T: Fuzzed> {
     prepared: OnceLock<Prepared<T>>,
 }
 
-/// Valid objects of a type, from nearly empty to a few kilobytes, the same in every run.
+/// Valid objects of a type, from nearly empty to a kilobyte or so, the same in every run.
 pub struct Prepared<T> {
     pub specimens: Vec<Specimen<T>>,
     pub schema: Schema,
@@ -30,7 +30,7 @@ impl<T: Fuzzed + for<'a> Arbitrary<'a>> Case<T> {
 
     pub fn prepared(&self) -> &Prepared<T> {
         self.prepared.get_or_init(|| Prepared {
-            specimens: [0, 40, 160, 600, 2000]
+            specimens: [0, 20, 60, 150, 400]
                 .map(|bytes| Specimen::new(&sample(bytes)).expect("it can be written"))
                 .into(),
             schema: Schema::of::<T::Archived>(),
