@@ -250,6 +250,9 @@ mod tests {
         let doubled = Schema::decode(&table).unwrap();
         assert_eq!(LayoutMismatch::between(&doubled, &doubled), None);
         let mismatch = LayoutMismatch::between(&doubled, &Schema::of::<Pair>()).unwrap();
-        assert!(mismatch.differences().iter().any(|difference| difference.path.ends_with(".1")), "{mismatch}");
+        assert!(
+            mismatch.differences().iter().any(|difference| difference.path.ends_with(".1")),
+            "{mismatch}"
+        );
     }
 }
