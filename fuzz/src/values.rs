@@ -59,7 +59,7 @@ fn level(value: Value<'_>, depth: u32, left: &mut u32) -> Result<(), ValueError>
         _ => note(scalar(value)),
     }
     // Not all of them: each question may be as long as a walk.
-    if depth > 61 || left.is_multiple_of(64) {
+    if left.is_multiple_of(64) {
         ask(value);
     }
     damage
