@@ -10,6 +10,8 @@ pub use graven_format::{
 };
 #[cfg(feature = "serde")]
 pub use graven_format::{Limited, Limits};
+#[cfg(feature = "fuzz")]
+pub use graven_store::fuzz;
 pub use graven_store::{
     Adopted, Cause, Error, ErrorKind, Part, Result, Segment, Serializer, Summary, WriteOptions, Writer,
     encoded_len, validate, with, write, write_at,

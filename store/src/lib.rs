@@ -12,11 +12,14 @@
 //! | `memory` | mappings and seals: where this crate calls the kernel by address |
 //! | `with` | wrappers for fields: reproducible maps |
 //! | `error` | what can go wrong, with the errno of each cause |
+//! | `fuzz` | damaged objects for fuzzing (feature `fuzz`) |
 //!
 //! Programs use this crate through `graven`, which re-exports all of it.
 #![deny(unsafe_code)]
 
 mod error;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod known;
 mod memory;
 mod part;

@@ -1,0 +1,20 @@
+//! What the fuzz targets share. Each target is a function of a module of [`targets`], and says there what it checks.
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`cases`] | the types that are fuzzed, each with valid objects |
+//! | [`types`] | their declarations |
+//! | [`walk`] | reading all of an archived value through its Rust type |
+//! | [`values`] | reading all of a value by schema |
+//! | [`exact`] | an object in memory of exactly its size |
+//! | [`ours`] | graven's validator, as the targets call it |
+//! | [`segments`] | segments as fuzz data, without their zeros |
+
+pub mod cases;
+pub mod exact;
+pub mod ours;
+pub mod segments;
+pub mod targets;
+pub mod types;
+pub mod values;
+pub mod walk;
