@@ -3,7 +3,7 @@
 use graven::fuzz::Specimen;
 use graven::rkyv::bytecheck::CheckBytes;
 use graven::rkyv::{Archived, api::high::HighDeserializer, api::high::HighValidator, rancor::BoxedError};
-use graven::{Adopted, Archive, Deserialize, Layout, Serialize, Serializer, Validator};
+use graven::{Adopted, Archive, Deserialize, Layout, Serialize, Serializer};
 
 use crate::walk::Walk;
 
@@ -17,7 +17,6 @@ pub trait Fuzzed:
         Archived: Layout
                       + Walk
                       + std::fmt::Debug
-                      + for<'a> CheckBytes<Validator<'a>>
                       + for<'a> CheckBytes<HighValidator<'a, BoxedError>>
                       + Deserialize<Self, HighDeserializer<BoxedError>>,
     > + for<'a> Serialize<Serializer<'a>>
@@ -31,7 +30,6 @@ impl<T> Fuzzed for T where
             Archived: Layout
                           + Walk
                           + std::fmt::Debug
-                          + for<'a> CheckBytes<Validator<'a>>
                           + for<'a> CheckBytes<HighValidator<'a, BoxedError>>
                           + Deserialize<Self, HighDeserializer<BoxedError>>,
         > + for<'a> Serialize<Serializer<'a>>

@@ -14,10 +14,9 @@ use std::ops::Range;
 
 use graven_format::layout::Layout;
 use graven_format::{Entry, Header, Payload, checksum, directory};
-use rkyv::bytecheck::CheckBytes;
 use rkyv::{Archive, Serialize};
 
-use crate::{Adopted, Error, Result, Segment, Serializer, Validator, encoded_len, write_at};
+use crate::{Adopted, Error, Result, Segment, Serializer, encoded_len, write_at};
 
 /// Bytes of fuzz data that make one edit.
 pub const EDIT: usize = 8;
@@ -123,7 +122,7 @@ impl<T> Specimen<T> {
     /// ```
     pub fn adopt(&self, data: &[u8]) -> Result<Adopted<T>>
     where
-        T: Archive<Archived: Layout + for<'a> CheckBytes<Validator<'a>>>,
+        T: Archive<Archived: Layout>,
     {
         Segment::from_bytes(self.damaged(data))?.root::<T>()
     }

@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::time::Duration;
 
-use graven::{Archive, Deserialize, Fingerprint, Layout, Schema, Segment, Serialize, Serializer, Validator};
+use graven::{Archive, Deserialize, Fingerprint, Layout, Schema, Segment, Serialize, Serializer};
 use graven_store::fuzz::{Specimen, rounds};
 use indexmap::IndexMap;
 use rkyv::api::high::{HighDeserializer, HighValidator};
@@ -279,7 +279,6 @@ pub(crate) fn value<T>(name: &str, seed: u64)
 where
     T: Archive<
             Archived: Layout
-                          + for<'a> CheckBytes<Validator<'a>>
                           + for<'a> CheckBytes<HighValidator<'a, BoxedError>>
                           + Deserialize<T, HighDeserializer<BoxedError>>,
         > + for<'a> Serialize<Serializer<'a>>
