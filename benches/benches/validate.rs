@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Bencher, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use graven_benches::*;
 use rkyv::Serialize;
 use rkyv::api::high::HighSerializer;
@@ -25,6 +25,10 @@ where
     let id = |who| BenchmarkId::new(who, name);
     group.bench_function(id("rkyv"), |bencher| bencher.iter(|| rkyv_accepts::<T>(black_box(&bytes), root)));
     group.bench_function(id("graven"), |bencher| bencher.iter(|| validator.accepts(black_box(&bytes), root)));
+    let two = |bencher: &mut Bencher<'_>| {
+        bencher.iter(|| validator.accepts_with_threads(black_box(&bytes), root, 2));
+    };
+    group.bench_function(id("graven, 2 threads"), two);
     group.finish();
 }
 

@@ -266,9 +266,9 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
 
             // SAFETY: `get_unchecked` asks that the index be inside: the compiler makes no place outside the program,
             // and an operation that goes on with the next one is never the last.
-            let op = unsafe { *program.code.get_unchecked(pc as usize) };
+            let op = unsafe { program.code.get_unchecked(pc as usize) };
             // The three most frequent ones, in a form that branch prediction is good at.
-            if let Op::String { at: offset } = op {
+            if let Op::String { at: offset } = *op {
                 let place = at + offset;
                 // SAFETY: inside the value.
                 let text = unsafe { Text::at::<W>(self.bytes, place) };
@@ -288,7 +288,7 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
                 pc += 1;
                 continue;
             }
-            if let Op::Slice { at: offset, run, nullable } = op {
+            if let Op::Slice { at: offset, run, nullable } = *op {
                 let place = at + offset;
                 // SAFETY: inside the value.
                 let distance = unsafe { self.bytes.distance::<W>(place) };
@@ -309,7 +309,7 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
                 }
                 enter!(run, target, len, target + size);
             }
-            if let Op::End { entry, size } = op {
+            if let Op::End { entry, size } = *op {
                 left -= 1;
                 if left > 0 {
                     at += size;
@@ -318,7 +318,7 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
                 }
                 pop!();
             }
-            match op {
+            match *op {
                 Op::Option { at: offset, none } => {
                     // SAFETY: inside the value.
                     let got = unsafe { self.bytes.byte(at + offset) };
