@@ -20,7 +20,9 @@ pub fn run(data: &[u8]) {
     };
     let verified = segment.verify();
     let whole = verified.is_ok();
-    verified.unwrap_or_else(|error| check(&error));
+    if let Err(error) = &verified {
+        check(error);
+    }
     for object in segment.objects() {
         match object {
             Ok(entry) => by_schema(&segment, entry.name, whole),
