@@ -6,7 +6,7 @@ use arbitrary::{Arbitrary, Unstructured};
 use graven::Schema;
 use graven::fuzz::{Specimen, rounds};
 
-use crate::ours::Fuzzed;
+use crate::ours::{Fuzzed, Ours};
 use crate::types::*;
 
 /// A type and what is done with it.
@@ -21,6 +21,7 @@ pub struct Case<T: Fuzzed> {
 pub struct Prepared<T> {
     pub specimens: Vec<Specimen<T>>,
     pub schema: Schema,
+    pub ours: Ours,
 }
 
 impl<T: Fuzzed + for<'a> Arbitrary<'a>> Case<T> {
@@ -29,11 +30,14 @@ impl<T: Fuzzed + for<'a> Arbitrary<'a>> Case<T> {
     }
 
     pub fn prepared(&self) -> &Prepared<T> {
-        self.prepared.get_or_init(|| Prepared {
-            specimens: [0, 20, 60, 150, 400]
-                .map(|bytes| Specimen::new(&sample(bytes)).expect("it can be written"))
-                .into(),
-            schema: Schema::of::<T::Archived>(),
+        self.prepared.get_or_init(|| {
+            let schema = Schema::of::<T::Archived>();
+            let specimen = |bytes| Specimen::new(&sample(bytes)).expect("it can be written");
+            Prepared {
+                specimens: [0, 20, 60, 150, 400].map(specimen).into(),
+                ours: Ours::of::<T>(&schema),
+                schema,
+            }
         })
     }
 }

@@ -3,13 +3,9 @@
 use graven::fuzz::Specimen;
 use graven::rkyv::bytecheck::CheckBytes;
 use graven::rkyv::{Archived, api::high::HighDeserializer, api::high::HighValidator, rancor::BoxedError};
-use graven::{Adopted, Archive, Deserialize, Layout, Serialize, Serializer};
+use graven::{Adopted, Archive, Deserialize, Layout, Schema, Serialize, Serializer, Validator};
 
 use crate::walk::Walk;
-
-/// Whether what graven accepts is more than memory safe: no index map whose lookups would panic, no table on which a
-/// probe does not end. rkyv promises neither, so until graven's own validator does, those lookups are left out.
-pub const REFUSES_WHAT_WOULD_PANIC: bool = false;
 
 /// A type that can be written, adopted, read to the end and made again.
 pub trait Fuzzed:
@@ -36,6 +32,35 @@ impl<T> Fuzzed for T where
         + Sized
         + 'static
 {
+}
+
+/// The validators of a type.
+pub struct Ours {
+    /// As adopting has it.
+    typed: Validator,
+    /// As programs without the type have it.
+    by_schema: Validator,
+}
+
+impl Ours {
+    pub fn of<T: Fuzzed>(schema: &Schema) -> Ours {
+        let by_schema = Validator::of_schema(schema).expect("the schema of a Rust type");
+        Ours { typed: Validator::of::<T::Archived>(), by_schema }
+    }
+
+    /// Whether the object is accepted, and the ways to ask that agree: in one go, in parts, by schema.
+    pub fn accept(&self, name: &str, object: &[u8], root: u64) -> bool {
+        let whole = self.typed.check(object, root);
+        let parts = self.typed.split(object, root, 4);
+        let parts = parts
+            .and_then(|parts| parts.into_iter().try_for_each(|part| self.typed.check_part(object, part)));
+        assert_eq!(whole.is_ok(), parts.is_ok(), "{name}: {whole:?} in one go, {parts:?} in parts");
+        let by_schema = self.by_schema.check(object, root);
+        if self.by_schema.unchecked_types().next().is_none() || whole.is_ok() {
+            assert_eq!(whole.is_ok(), by_schema.is_ok(), "{name}: {whole:?}, by schema {by_schema:?}");
+        }
+        whole.is_ok()
+    }
 }
 
 /// Adopts the specimen damaged as `edits` says: what is asked whether it accepts too much.

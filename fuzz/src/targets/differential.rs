@@ -3,6 +3,7 @@
 //! The first byte picks the type, the second one of its valid objects; the rest are edits of it
 //! ([`graven::fuzz::damage`]). What has to hold:
 //! - an object without damage is accepted;
+//! - adopting, validating in one go, in parts, and by schema say the same;
 //! - if graven accepts, `rkyv::access` does;
 //! - if graven accepts, reading everything through the Rust types and through [`graven::Value`] finds no bool above 1, no
 //!   broken text, no value that the type's own check rules out, and reads nothing outside the object, which lies in
@@ -44,6 +45,12 @@ impl ForCase for Differential<'_> {
         let root = object.len() - size_of::<Archived<T>>();
 
         let adopted = ours::adopt(specimen, self.edits);
+        assert_eq!(
+            prepared.ours.accept(case.name, &object, root as u64),
+            adopted.is_ok(),
+            "{}: {adopted:?}",
+            case.name
+        );
         if self.edits.len() < graven::fuzz::EDIT {
             adopted.as_ref().unwrap_or_else(|error| panic!("{}, undamaged: {error}", case.name));
         }
