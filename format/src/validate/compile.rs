@@ -101,6 +101,45 @@ pub(super) enum Op {
     End { entry: u32, size: u64 },
 }
 
+/// An operation, and which of the frequent ones it is.
+///
+/// The machine asks these one by one: as branches they are predicted by what came before, which a jump through a table
+/// is not on all processors. Measured on a tree of strings: twice as fast.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Step {
+    pub(super) op: Op,
+    pub(super) string: bool,
+    pub(super) slice: bool,
+    pub(super) end: bool,
+    pub(super) option: bool,
+    pub(super) variants: bool,
+    pub(super) check: bool,
+    pub(super) jump: bool,
+    pub(super) boxed: bool,
+    pub(super) next_entry: bool,
+    pub(super) value: bool,
+    pub(super) next_pair: bool,
+}
+
+impl From<Op> for Step {
+    fn from(op: Op) -> Step {
+        Step {
+            op,
+            string: matches!(op, Op::String { .. }),
+            slice: matches!(op, Op::Slice { .. }),
+            end: matches!(op, Op::End { .. }),
+            option: matches!(op, Op::Option { .. }),
+            variants: matches!(op, Op::Enum { .. }),
+            check: matches!(op, Op::Check { .. }),
+            jump: matches!(op, Op::Jump { .. }),
+            boxed: matches!(op, Op::Box { .. }),
+            next_entry: matches!(op, Op::NextEntry { .. }),
+            value: matches!(op, Op::Value { .. }),
+            next_pair: matches!(op, Op::NextPair { .. }),
+        }
+    }
+}
+
 /// Values of one type, one after the other.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Run {
@@ -176,6 +215,8 @@ pub(super) struct Tree {
 #[derive(Debug, Default)]
 pub(super) struct Program {
     pub(super) code: Vec<Op>,
+    /// The same, once it is complete.
+    pub(super) steps: Vec<Step>,
     /// By type; behind them, those of index maps' entries.
     pub(super) runs: Vec<Run>,
     pub(super) arrays: Vec<Array>,
@@ -229,6 +270,8 @@ pub(super) fn compile(graph: &Graph, explain: bool) -> Program {
     while let Some(block) = compiler.blocks.pop() {
         compiler.block(block);
     }
+    compiler.thread_jumps();
+    compiler.program.steps = compiler.program.code.iter().copied().map(Step::from).collect();
     compiler.program
 }
 
@@ -352,6 +395,30 @@ impl Compiler<'_> {
         }
         compile(self);
         self.path.truncate(len);
+    }
+
+    /// Leads jumps, and tags to jumps, to where they end; a jump to the end of a block becomes that end.
+    fn thread_jumps(&mut self) {
+        let Program { code, cases, .. } = &mut self.program;
+        // Jumps lead forwards, so from the last to the first each finds its target threaded.
+        for i in (0..code.len()).rev() {
+            if let Op::Jump { to } = code[i]
+                && let next @ (Op::Jump { .. } | Op::End { .. } | Op::NextEntry { .. } | Op::NextPair { .. }) =
+                    code[to as usize]
+            {
+                code[i] = next;
+            }
+            if let Op::Option { at, none } = code[i]
+                && let Op::Jump { to } = code[none as usize]
+            {
+                code[i] = Op::Option { at, none: to };
+            }
+        }
+        for target in cases.iter_mut().flatten().filter(|target| **target != NONE) {
+            if let Op::Jump { to } = code[*target as usize] {
+                *target = to;
+            }
+        }
     }
 
     fn is_nothing(&self, ty: u32) -> bool {

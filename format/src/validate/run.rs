@@ -266,9 +266,9 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
 
             // SAFETY: `get_unchecked` asks that the index be inside: the compiler makes no place outside the program,
             // and an operation that goes on with the next one is never the last.
-            let op = unsafe { program.code.get_unchecked(pc as usize) };
-            // The three most frequent ones, in a form that branch prediction is good at.
-            if let Op::String { at: offset } = *op {
+            let step = unsafe { program.steps.get_unchecked(pc as usize) };
+            if step.string {
+                let Op::String { at: offset } = step.op else { unreachable!() };
                 let place = at + offset;
                 // SAFETY: inside the value.
                 let text = unsafe { Text::at::<W>(self.bytes, place) };
@@ -288,7 +288,8 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
                 pc += 1;
                 continue;
             }
-            if let Op::Slice { at: offset, run, nullable } = *op {
+            if step.slice {
+                let Op::Slice { at: offset, run, nullable } = step.op else { unreachable!() };
                 let place = at + offset;
                 // SAFETY: inside the value.
                 let distance = unsafe { self.bytes.distance::<W>(place) };
@@ -309,7 +310,8 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
                 }
                 enter!(run, target, len, target + size);
             }
-            if let Op::End { entry, size } = *op {
+            if step.end {
+                let Op::End { entry, size } = step.op else { unreachable!() };
                 left -= 1;
                 if left > 0 {
                     at += size;
@@ -318,80 +320,97 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
                 }
                 pop!();
             }
-            match *op {
-                Op::Option { at: offset, none } => {
-                    // SAFETY: inside the value.
-                    let got = unsafe { self.bytes.byte(at + offset) };
-                    if got > 1 {
-                        check!(Wrong::at(at + offset, ObjectCause::Tag { got }));
-                    }
-                    pc = select_unpredictable(got == 0, none, pc + 1);
+            if step.variants {
+                let Op::Enum { at: offset, cases } = step.op else { unreachable!() };
+                // SAFETY: inside the value.
+                let got = unsafe { self.bytes.byte(at + offset) };
+                match program.cases[cases as usize].get(usize::from(got)) {
+                    Some(&to) if to != NONE => pc = to,
+                    _ => check!(Wrong::at(at + offset, ObjectCause::Tag { got })),
                 }
-                Op::Enum { at: offset, cases } => {
-                    // SAFETY: inside the value.
-                    let got = unsafe { self.bytes.byte(at + offset) };
-                    match program.cases[cases as usize].get(usize::from(got)) {
-                        Some(&to) if to != NONE => pc = to,
-                        _ => check!(Wrong::at(at + offset, ObjectCause::Tag { got })),
-                    }
+                continue;
+            }
+            if step.check {
+                let Op::Check { at: offset, column } = step.op else { unreachable!() };
+                let columns = (column, column + 1);
+                check!(self.columns(columns, at + offset - program.columns[column as usize].at, 0, 1));
+                pc += 1;
+                continue;
+            }
+            if step.next_entry {
+                let Op::NextEntry { table } = step.op else { unreachable!() };
+                left -= 1;
+                if left == 0 {
+                    pop!();
                 }
-                Op::Jump { to } => pc = to,
-                Op::Check { at: offset, column } => {
-                    check!(self.columns(
-                        (column, column + 1),
-                        at + offset - program.columns[column as usize].at,
-                        0,
-                        1
-                    ));
+                let Table { entry, size, .. } = program.tables[table as usize];
+                let control = at + (aux + 1) * size;
+                // As many places as the table's count are used, and this is not the last of them. There are 15 control
+                // bytes more than places, so that eight from any place on are there.
+                aux += 1;
+                loop {
+                    // SAFETY: the control bytes were claimed with the table.
+                    let used = unsafe { self.bytes.below_0x80(control + aux) };
+                    if used != 0 {
+                        aux += u64::from(used.trailing_zeros() / 8);
+                        break;
+                    }
+                    aux += 8;
+                }
+                at = control - (aux + 1) * size;
+                pc = entry;
+                continue;
+            }
+            if step.value {
+                let Op::Value { tree } = step.op else { unreachable!() };
+                // The number of the entry is the low half of `left`, that of all entries the high half.
+                let tree = &program.trees[tree as usize];
+                at = aux + tree.layout.values + (left & u64::from(u32::MAX)) * tree.value_size;
+                pc += 1;
+                continue;
+            }
+            if step.next_pair {
+                let Op::NextPair { tree } = step.op else { unreachable!() };
+                let tree = &program.trees[tree as usize];
+                left += 1;
+                let next = left & u64::from(u32::MAX);
+                if next == left >> 32 {
+                    pop!();
+                }
+                at = aux + tree.layout.keys + next * tree.key_size;
+                pc = tree.node + 1;
+                continue;
+            }
+            if step.option {
+                let Op::Option { at: offset, none } = step.op else { unreachable!() };
+                // SAFETY: inside the value.
+                let got = unsafe { self.bytes.byte(at + offset) };
+                if got > 1 {
+                    check!(Wrong::at(at + offset, ObjectCause::Tag { got }));
+                }
+                pc = select_unpredictable(got == 0, none, pc + 1);
+                continue;
+            }
+            if step.boxed {
+                let Op::Box { at: offset, run, nullable } = step.op else { unreachable!() };
+                let place = at + offset;
+                // SAFETY: inside the value.
+                let distance = unsafe { self.bytes.distance::<W>(place) };
+                if nullable && distance == 1 {
                     pc += 1;
+                    continue;
                 }
-                Op::Box { at: offset, run, nullable } => {
-                    let place = at + offset;
-                    // SAFETY: inside the value.
-                    let distance = unsafe { self.bytes.distance::<W>(place) };
-                    if nullable && distance == 1 {
-                        pc += 1;
-                        continue;
-                    }
-                    let run = &program.runs[run as usize];
-                    let target = place.wrapping_add(distance);
-                    check!(claim(place, target, run.size, run.align, low, high));
-                    enter!(run, target, 1, target + run.size);
-                }
-                Op::NextEntry { table } => {
-                    left -= 1;
-                    if left == 0 {
-                        pop!();
-                    }
-                    let Table { entry, size, .. } = program.tables[table as usize];
-                    let control = at + (aux + 1) * size;
-                    // As many places as the table's count are used, and this is not the last of them.
-                    loop {
-                        aux += 1;
-                        // SAFETY: the control bytes were claimed with the table.
-                        if unsafe { self.bytes.byte(control + aux) } < 0x80 {
-                            break;
-                        }
-                    }
-                    at = control - (aux + 1) * size;
-                    pc = entry;
-                }
-                Op::Value { tree } => {
-                    // The number of the entry is the low half of `left`, that of all entries the high half.
-                    let tree = &program.trees[tree as usize];
-                    at = aux + tree.layout.values + (left & u64::from(u32::MAX)) * tree.value_size;
-                    pc += 1;
-                }
-                Op::NextPair { tree } => {
-                    let tree = &program.trees[tree as usize];
-                    left += 1;
-                    let next = left & u64::from(u32::MAX);
-                    if next == left >> 32 {
-                        pop!();
-                    }
-                    at = aux + tree.layout.keys + next * tree.key_size;
-                    pc = tree.node + 1;
-                }
+                let run = &program.runs[run as usize];
+                let target = place.wrapping_add(distance);
+                check!(claim(place, target, run.size, run.align, low, high));
+                enter!(run, target, 1, target + run.size);
+            }
+            if step.jump {
+                let Op::Jump { to } = step.op else { unreachable!() };
+                pc = to;
+                continue;
+            }
+            match step.op {
                 Op::Array { at: offset, array } => {
                     let array = program.arrays[array as usize];
                     let run = &program.runs[array.run as usize];
@@ -496,21 +515,24 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
             Op::Links { tree } => {
                 // The node is `aux`, and `left` the number of its next link.
                 let (tree, node) = (&program.trees[tree as usize], state.aux);
-                if left <= tree.capacity {
-                    let link = node + tree.layout.links + left * W::WIDTH;
-                    let state = State { left: left + 1, ..state };
+                let mut low = low;
+                for number in left..=tree.capacity {
+                    let link = node + tree.layout.links + number * W::WIDTH;
                     // SAFETY: inside the node, which was claimed as an inner one.
                     if unsafe { self.bytes.distance::<W>(link) } == 1 {
-                        return Ok(state);
+                        continue;
                     }
                     let below = self.node(link, tree, low, high)?;
-                    return match below.start(tree, low) {
-                        Some(to) => self.call(state, pc, below.end, to),
-                        None => Ok(State { low: below.end, ..state }),
-                    };
+                    match below.start(tree, low) {
+                        Some(to) => {
+                            let state = State { left: number + 1, low, ..state };
+                            return self.call(state, pc, below.end, to);
+                        }
+                        None => low = below.end,
+                    }
                 }
                 let pc = if tree.entries { pc + 1 } else { NONE };
-                Ok(State { pc, at: node + tree.layout.keys, left: tree.capacity << 32, ..state })
+                Ok(State { pc, at: node + tree.layout.keys, left: tree.capacity << 32, low, ..state })
             }
             Op::TreeEnd { at: offset } => {
                 let Some((count, found)) = self.trees.pop() else { unreachable!("pushed by `Tree`") };
@@ -792,8 +814,12 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
             }
         }
         let same = |size: u64| if size == 0 { entries.min(1) } else { entries };
-        self.columns(tree.keys, at + tree.layout.keys, tree.key_size, same(tree.key_size))?;
-        self.columns(tree.values, at + tree.layout.values, tree.value_size, same(tree.value_size))?;
+        if tree.keys.0 != tree.keys.1 {
+            self.columns(tree.keys, at + tree.layout.keys, tree.key_size, same(tree.key_size))?;
+        }
+        if tree.values.0 != tree.values.1 {
+            self.columns(tree.values, at + tree.layout.values, tree.value_size, same(tree.value_size))?;
+        }
         Ok(Node { at, end: at + size, inner, entries })
     }
 }

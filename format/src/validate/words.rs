@@ -58,6 +58,17 @@ impl<'a> Bytes<'a> {
         byte
     }
 
+    /// The top bits of those of eight bytes that are below 0x80, the first byte lowest.
+    ///
+    /// # Safety
+    /// `at + 8` is at most the object's length.
+    #[inline(always)]
+    pub(super) unsafe fn below_0x80(self, at: u64) -> u64 {
+        // SAFETY: our caller's promise.
+        let bytes = unsafe { self.read(at) };
+        !u64::from_le_bytes(bytes) & 0x8080_8080_8080_8080
+    }
+
     /// A number of four bytes.
     ///
     /// # Safety
