@@ -50,6 +50,8 @@ pub enum ErrorKind {
     AlreadyExists,
     /// The memory file may still be changed: EPERM.
     NotSealed,
+    /// This process or this handle may not do that: EPERM.
+    NotPermitted,
     /// The object is larger than relative offsets can span: EFBIG.
     TooLarge,
     /// The kernel refused; [`Error::errno`] is its answer.
@@ -156,6 +158,8 @@ pub enum Cause {
         /// The missing ones.
         missing: &'static str,
     },
+    /// The handle was made before a fork, in the parent of this process.
+    Forked,
     /// A system call failed.
     System {
         /// What was being done.
@@ -232,6 +236,7 @@ impl Error {
             | Cause::NotRegular => ErrorKind::InvalidArgument,
             Cause::TooLarge { .. } => ErrorKind::TooLarge,
             Cause::NotSealed { .. } => ErrorKind::NotSealed,
+            Cause::Forked => ErrorKind::NotPermitted,
             Cause::System { source, .. } => match source.kind() {
                 io::ErrorKind::NotFound => ErrorKind::NotFound,
                 io::ErrorKind::AlreadyExists => ErrorKind::AlreadyExists,
@@ -251,7 +256,7 @@ impl Error {
             }
             ErrorKind::NotFound => Errno::ENOENT,
             ErrorKind::AlreadyExists => Errno::EEXIST,
-            ErrorKind::NotSealed => Errno::EPERM,
+            ErrorKind::NotSealed | ErrorKind::NotPermitted => Errno::EPERM,
             ErrorKind::TooLarge => Errno::EFBIG,
             ErrorKind::System => Errno::EIO,
         };
@@ -340,6 +345,7 @@ impl fmt::Display for Cause {
                 f,
                 "the memory file lacks {missing}; seal it, or use the unsafe map if nobody changes it"
             ),
+            Cause::Forked => write!(f, "the handle belongs to the parent of this process; attach again"),
             Cause::System { action, source } => write!(f, "cannot {action}: {source}"),
         }
     }
