@@ -10,6 +10,8 @@
 //! | `known` | the layout of each adopted or written type, computed once per process |
 //! | `memory` | mappings and seals: where this crate calls the kernel by address |
 //! | `sync` | counters in shared memory, to be read at any time and slept on |
+//! | `timeout` | how long to wait |
+//! | `name` | names of a store, and of their files |
 //! | `held` | descriptors that carry locks, closed in forked children |
 //! | `ofd` | byte-range locks of the kernel |
 //! | `with` | wrappers for fields: reproducible maps |
@@ -23,6 +25,8 @@ mod error;
 mod held;
 mod known;
 mod memory;
+#[allow(dead_code)] // until the store is there
+mod name;
 #[allow(dead_code)] // until all its users are there
 mod ofd;
 mod part;
@@ -31,6 +35,8 @@ mod segment;
 mod stream;
 #[allow(dead_code)] // until all its users are there
 mod sync;
+#[allow(dead_code)] // until all its users are there
+mod timeout;
 pub mod with;
 mod writer;
 
@@ -38,6 +44,7 @@ pub use error::{Cause, Error, ErrorKind};
 pub use part::{Adopted, Part};
 pub use segment::{Segment, Validator};
 pub use stream::Serializer;
+pub use timeout::Timeout;
 pub use writer::{Summary, WriteOptions, Writer, encoded_len, write, write_at};
 
 /// A `Result` with this crate's [`Error`].
