@@ -9,6 +9,8 @@
 //! | `schemas` | the schemas of a segment's objects, decoded for values without types |
 //! | `known` | the layout of each adopted or written type, computed once per process |
 //! | `memory` | mappings and seals: where this crate calls the kernel by address |
+//! | `dir` | an open directory, and files that appear in it complete or not at all |
+//! | `sys` | calls that nix lacks |
 //! | `sync` | counters in shared memory, to be read at any time and slept on |
 //! | `timeout` | how long to wait |
 //! | `name` | names of a store, and of their files |
@@ -20,6 +22,8 @@
 //! Programs use this crate through `graven`, which re-exports all of it.
 #![deny(unsafe_code)]
 
+#[allow(dead_code)] // until the store is there
+mod dir;
 mod error;
 #[allow(dead_code)] // until all its users are there
 mod held;
@@ -35,6 +39,7 @@ mod segment;
 mod stream;
 #[allow(dead_code)] // until all its users are there
 mod sync;
+mod sys;
 #[allow(dead_code)] // until all its users are there
 mod timeout;
 pub mod with;

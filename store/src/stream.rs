@@ -78,9 +78,10 @@ impl Stream {
         self.unhashed = self.buffer.len();
     }
 
-    /// Ends the object: its checksum.
-    pub(crate) fn end_object(&mut self) -> u64 {
+    /// The checksum of the object so far.
+    pub(crate) fn checksum(&mut self) -> u64 {
         self.hasher.update(&self.buffer[self.unhashed..]);
+        self.unhashed = self.buffer.len();
         self.hasher.digest()
     }
 

@@ -1,25 +1,26 @@
 //! Laying out a segment: objects, schema, directory, and the header last.
 //!
-//! A segment appears at once or not at all. At a path: it is written into a temporary file beside it, which then takes
-//! the name. In a run of the caller's file: its old header is wiped first and the new one comes last, so whoever maps
+//! A segment appears at once or not at all. At a path: it is written into a file without a name, which then takes the
+//! path's. In a run of the caller's file: its old header is wiped first and the new one comes last, so whoever maps
 //! it in between is told that it is incomplete.
 //!
 //! Source: SPEC 9.
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
+use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use graven_format::layout::Layout;
 use graven_format::{Entry, Fingerprint, Header, Mode, Payload, Section, checksum, directory};
+use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use rkyv::ser::allocator::Arena;
 use rkyv::ser::sharing::Share;
 use rkyv::{Archive, Serialize};
-use tempfile::NamedTempFile;
 
+use crate::dir::{self, Dir, Temp};
 use crate::known::Known;
 use crate::stream::Stream;
 use crate::{Cause, Error, Result, Segment, Serializer};
@@ -206,20 +207,19 @@ impl WriteOptions {
     fn open(self, path: &Path) -> Result<Writer> {
         // The working directory may be another when the segment is finished.
         let target = std::path::absolute(path).map_err(Error::system("find the working directory"))?;
-        let directory = target.parent().unwrap_or(Path::new("/")).to_owned();
-        // `make_in` keeps the kernel's error number; `tempfile_in` wraps it away.
-        let create = |path: &Path| {
-            OpenOptions::new().read(true).write(true).create_new(true).mode(self.mode & 0o777).open(path)
-        };
-        let file = tempfile::Builder::new()
-            .prefix(".graven-")
-            .suffix(".tmp")
-            .make_in(&directory, create)
-            .map_err(Error::system("create a temporary file beside it"))?;
-        let handle = file.as_file().try_clone().map_err(Error::system("duplicate the descriptor"))?;
+        let directory = target.parent().unwrap_or(Path::new("/"));
+        let dir = Dir::open(directory).map_err(Error::system("open the directory it is to be in"))?;
+        self.open_in(&dir, dir::second_name(), path)
+    }
+
+    /// A segment in `dir`, which has the name `second` where it needs one before it is placed. `path` is for errors.
+    pub(crate) fn open_in(self, dir: &Dir, second: String, path: &Path) -> Result<Writer> {
+        let temp = Temp::create(dir, &second, self.mode & 0o777);
+        let temp = temp.map_err(Error::system("create a file in the directory"))?;
+        let handle = temp.file().try_clone().map_err(Error::system("duplicate the descriptor"))?;
         let stream = Stream::to_file(handle, 0, u64::MAX);
         let build = Build::new(stream, self.page_size, self.generation)?;
-        Ok(Writer { build, file, path: path.to_owned(), target, directory, options: self })
+        Ok(Writer { build, temp, dir: dir.clone(), second, path: path.to_owned(), options: self })
     }
 }
 
@@ -252,11 +252,11 @@ impl WriteOptions {
 /// Source: SPEC 9.
 pub struct Writer {
     build: Build,
-    file: NamedTempFile,
-    /// As the caller named it: for errors.
+    temp: Temp,
+    dir: Dir,
+    second: String,
+    /// As the caller named it: where it goes, and for errors.
     path: PathBuf,
-    target: PathBuf,
-    directory: PathBuf,
     options: WriteOptions,
 }
 
@@ -326,28 +326,48 @@ impl Writer {
     /// [`Cause::System`]: as pwrite(2), fsync(2) or rename(2); EEXIST with [`WriteOptions::create_new`]. The path is as it
     /// was then, and nothing is left beside it.
     pub fn finish(self) -> Result<Summary> {
-        let Writer { build, file, path, target, directory, options } = self;
+        let path = self.path.clone();
         let finish = || {
-            let (summary, header, stream) = build.finish(0)?;
-            // An object that failed may have left bytes behind the end.
-            file.as_file().set_len(summary.length).map_err(Error::system("set the file's length"))?;
-            stream.write_at(0, &header.encode())?;
-            if options.durable {
-                file.as_file().sync_all().map_err(Error::system("sync the file"))?;
-            }
-            let persisted = match options.create_new {
-                true => file.persist_noclobber(&target),
-                false => file.persist(&target),
+            let Complete { summary, mut temp, dir, second, options } = self.complete()?;
+            let target = path.file_name().ok_or(Errno::EISDIR);
+            let target = target.map_err(Error::system("put the file in its place"))?;
+            // A name that nobody has is taken in one step. Only replacing takes two.
+            let placed = match temp.link(target) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !options.create_new => {
+                    temp.replace(&second, target)
+                }
+                placed => placed,
             };
-            persisted.map_err(|error| error.error).map_err(Error::system("put the file in its place"))?;
+            placed.map_err(Error::system("put the file in its place"))?;
             if options.durable {
-                let synced = File::open(&directory).and_then(|directory| directory.sync_all());
-                synced.map_err(Error::system("sync the directory"))?;
+                dir.sync().map_err(Error::system("sync the directory"))?;
             }
             Ok(summary)
         };
         finish().map_err(|error: Error| error.of_file(&path))
     }
+
+    /// Writes what is missing to a complete segment, which has not been placed yet.
+    pub(crate) fn complete(self) -> Result<Complete> {
+        let Writer { build, temp, dir, second, path: _, options } = self;
+        let (summary, header, stream) = build.finish(0)?;
+        // An object that failed may have left bytes behind the end.
+        temp.file().set_len(summary.length).map_err(Error::system("set the file's length"))?;
+        stream.write_at(0, &header.encode())?;
+        if options.durable {
+            temp.file().sync_all().map_err(Error::system("sync the file"))?;
+        }
+        Ok(Complete { summary, temp, dir, second, options })
+    }
+}
+
+/// A segment that is complete and nowhere.
+pub(crate) struct Complete {
+    pub(crate) summary: Summary,
+    pub(crate) temp: Temp,
+    dir: Dir,
+    second: String,
+    options: WriteOptions,
 }
 
 /// A segment in the making.
@@ -413,12 +433,15 @@ impl Build {
 
     fn copy(&mut self, segment: &Segment, name: &str) -> Result<()> {
         let entry = segment.entry(name)?;
-        let bytes = segment.section(entry.object);
-        let computed = checksum(bytes);
-        if computed != entry.checksum {
-            return Err(Error::new(Cause::Checksum { recorded: entry.checksum, computed }));
-        }
-        let append = |stream: &mut Stream| stream.append(bytes).map(|()| entry.root);
+        let append = |stream: &mut Stream| {
+            stream.append(segment.section(entry.object))?;
+            // Hashed on its way, as what is new: a second look at the bytes would cost as much as copying them.
+            let (recorded, computed) = (entry.checksum, stream.checksum());
+            match recorded == computed {
+                true => Ok(entry.root),
+                false => Err(Cause::Checksum { recorded, computed }),
+            }
+        };
         self.object(name, entry.align, entry.fingerprint, segment.section(entry.schema), append)
     }
 
@@ -451,7 +474,7 @@ impl Build {
             // What stopped the stream is the cause; rkyv's words are only about the stop.
             Err(cause) => return Err(Error::new(self.stream.rewind(self.end).unwrap_or(cause))),
         };
-        let checksum = self.stream.end_object();
+        let checksum = self.stream.checksum();
         self.end = self.stream.position();
         let bytes = Section { position, length: self.end - position };
         let table = self.table(table);
