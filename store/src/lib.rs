@@ -16,12 +16,15 @@
 //! | `name` | names of a store, and of their files |
 //! | `held` | descriptors that carry locks, closed in forked children |
 //! | `ofd` | byte-range locks of the kernel |
+//! | `attach` | attachments: locks that live with a mapping, and how many there are |
 //! | `with` | wrappers for fields: reproducible maps |
 //! | `error` | what can go wrong, with the errno of each cause |
 //!
 //! Programs use this crate through `graven`, which re-exports all of it.
 #![deny(unsafe_code)]
 
+#[allow(dead_code)] // until all its users are there
+mod attach;
 #[allow(dead_code)] // until the store is there
 mod dir;
 mod error;
