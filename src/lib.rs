@@ -11,7 +11,8 @@ pub use graven_format::{
 #[cfg(feature = "serde")]
 pub use graven_format::{Limited, Limits};
 pub use graven_store::{
-    Adopted, Cause, Error, ErrorKind, Part, Result, Segment, Serializer, Summary, Validator, WriteOptions,
-    Writer, encoded_len, with, write, write_at,
+    Adopted, Cause, Draft, Error, ErrorKind, Lifetime, Owner, OwnerOptions, Part, Reader, Result, Segment,
+    Segments, Serializer, Stat, Store, Summary, Timeout, Validator, WriteOptions, Writer, encoded_len, with,
+    write, write_at,
 };
 pub use rkyv::{self, Archive, Deserialize, Serialize};

@@ -31,8 +31,17 @@ pub(crate) struct Dir {
 
 impl Dir {
     pub(crate) fn open(path: &Path) -> io::Result<Dir> {
+        Dir::open_with(path, OFlag::empty())
+    }
+
+    /// As `open`, unless it is a symbolic link: ENOTDIR.
+    pub(crate) fn open_itself(path: &Path) -> io::Result<Dir> {
+        Dir::open_with(path, OFlag::O_NOFOLLOW)
+    }
+
+    fn open_with(path: &Path, flags: OFlag) -> io::Result<Dir> {
         let path = Arc::new(std::path::absolute(path)?);
-        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let flags = flags | OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         Ok(Dir { fd: Arc::new(open(&*path, flags, Mode::empty())?), path })
     }
 
@@ -137,6 +146,15 @@ impl Temp {
 
     pub(crate) fn file(&self) -> &File {
         &self.file
+    }
+
+    /// Opens it once more: another description of the same file.
+    pub(crate) fn reopen(&self, flags: OFlag) -> io::Result<OwnedFd> {
+        let Some(name) = &self.name else {
+            let flags = flags | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+            return Ok(open(&*format!("/proc/self/fd/{}", self.file.as_raw_fd()), flags, Mode::empty())?);
+        };
+        self.dir.open_file(name, flags)
     }
 
     /// Gives it a name that nobody has.

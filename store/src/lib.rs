@@ -9,6 +9,12 @@
 //! | `schemas` | the schemas of a segment's objects, decoded for values without types |
 //! | `known` | the layout of each adopted or written type, computed once per process |
 //! | `memory` | mappings and seals: where this crate calls the kernel by address |
+//! | `store` | a directory of named segments |
+//! | `owner` | publishing under a name |
+//! | `reader` | following what is published |
+//! | `watch` | a descriptor that says that something is new |
+//! | `control` | the page that a name's owner and readers share |
+//! | `lifecycle` | who may change a name's files, whether its owner lives, and how it ends |
 //! | `dir` | an open directory, and files that appear in it complete or not at all |
 //! | `sys` | calls that nix lacks |
 //! | `sync` | counters in shared memory, to be read at any time and slept on |
@@ -25,32 +31,38 @@
 
 #[allow(dead_code)] // until all its users are there
 mod attach;
-#[allow(dead_code)] // until the store is there
+mod control;
 mod dir;
 mod error;
 #[allow(dead_code)] // until all its users are there
 mod held;
 mod known;
+mod lifecycle;
 mod memory;
-#[allow(dead_code)] // until the store is there
 mod name;
 #[allow(dead_code)] // until all its users are there
 mod ofd;
+mod owner;
 mod part;
+mod reader;
 mod schemas;
 mod segment;
+mod store;
 mod stream;
 #[allow(dead_code)] // until all its users are there
 mod sync;
 mod sys;
-#[allow(dead_code)] // until all its users are there
 mod timeout;
+mod watch;
 pub mod with;
 mod writer;
 
 pub use error::{Cause, Error, ErrorKind};
+pub use owner::{Draft, Lifetime, Owner, OwnerOptions};
 pub use part::{Adopted, Part};
+pub use reader::{Reader, Segments};
 pub use segment::{Segment, Validator};
+pub use store::{Stat, Store};
 pub use stream::Serializer;
 pub use timeout::Timeout;
 pub use writer::{Summary, WriteOptions, Writer, encoded_len, write, write_at};

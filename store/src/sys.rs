@@ -9,7 +9,7 @@ pub(crate) fn random() -> u64 {
     // SAFETY: getrandom(2) writes up to `len` bytes to the buffer, which has as many.
     let got = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
     if got == bytes.len() as isize {
-        return u64::from_ne_bytes(bytes);
+        return u64::from_le_bytes(bytes);
     }
     // Only before the system has booted, or where a sandbox forbids the call.
     use std::hash::{BuildHasher, Hasher};

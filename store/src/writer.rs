@@ -317,7 +317,12 @@ impl Writer {
     /// As [`put`](Writer::put); [`Cause::NoObject`] (ENOENT), [`Cause::Directory`] and [`Cause::Checksum`] (EINVAL) of
     /// `segment`.
     pub fn copy(&mut self, segment: &Segment, name: &str) -> Result<()> {
-        self.build.copy(segment, name).map_err(|error| error.of_object(name).of_file(&self.path))
+        self.build.copy(segment, name, false).map_err(|error| error.of_object(name).of_file(&self.path))
+    }
+
+    /// As [`copy`](Writer::copy), of an object that was edited in place: its checksum is made right.
+    pub(crate) fn copy_edited(&mut self, segment: &Segment, name: &str) -> Result<()> {
+        self.build.copy(segment, name, true).map_err(|error| error.of_object(name).of_file(&self.path))
     }
 
     /// Completes the segment and makes it appear at its path, atomically.
@@ -345,6 +350,11 @@ impl Writer {
             Ok(summary)
         };
         finish().map_err(|error: Error| error.of_file(&path))
+    }
+
+    /// The file that is being written.
+    pub(crate) fn file(&self) -> &File {
+        self.temp.file()
     }
 
     /// Writes what is missing to a complete segment, which has not been placed yet.
