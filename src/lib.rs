@@ -5,14 +5,14 @@ pub use graven_derive::{Layout, object};
 pub use graven_format::layout::{self, Layout, fingerprint_of};
 pub use graven_format::{
     Difference, DirectoryError, Entries, Entry, Fingerprint, Header, HeaderError, Key, Kind, LayoutMismatch,
-    Mode, NameError, Payload, Schema, SchemaError, Section, UnsoundSchema, Value, ValueCause, ValueError,
-    VerifyError, pin_layout,
+    Mode, NameError, Payload, RegionHeader, RegionHeaderError, Schema, SchemaError, Section, UnsoundSchema,
+    Value, ValueCause, ValueError, VerifyError, pin_layout,
 };
 #[cfg(feature = "serde")]
 pub use graven_format::{Limited, Limits};
 pub use graven_store::{
-    Adopted, Cause, Draft, Error, ErrorKind, Lifetime, Owner, OwnerOptions, Part, Reader, Result, Segment,
-    Segments, Serializer, Stat, Store, Summary, Timeout, Validator, WriteOptions, Writer, encoded_len, with,
-    write, write_at,
+    Adopted, At, Cause, Draft, Error, ErrorKind, Guard, Lifetime, Number, Owner, OwnerOptions, Part, Reader,
+    Region, RegionError, RegionOptions, Result, Segment, Segments, Serializer, SharedGuard, Stat, Store,
+    Summary, Timeout, Validator, WriteOptions, Writer, encoded_len, with, write, write_at,
 };
 pub use rkyv::{self, Archive, Deserialize, Serialize};

@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use graven_format::{
-    DirectoryError, HeaderError, LayoutMismatch, NameError, SchemaError, UnsoundSchema, ValueError,
-    VerifyError,
+    DirectoryError, HeaderError, LayoutMismatch, NameError, RegionHeaderError, SchemaError, UnsoundSchema,
+    ValueError, VerifyError,
 };
 use nix::errno::Errno;
+
+use crate::region::RegionError;
 
 /// What went wrong, with which file and which object.
 ///
@@ -61,6 +63,12 @@ pub enum ErrorKind {
     TimedOut,
     /// The name has been retired, or its process-lifetime owner is gone: ESTALE.
     Retired,
+    /// Somebody has the lock: EAGAIN.
+    WouldBlock,
+    /// This thread has the lock already: EDEADLK.
+    Deadlock,
+    /// The lock's holder died: EOWNERDEAD.
+    HolderDied,
     /// The object is larger than relative offsets can span: EFBIG.
     TooLarge,
     /// The kernel refused; [`Error::errno`] is its answer.
@@ -194,6 +202,8 @@ pub enum Cause {
         /// In what way.
         what: &'static str,
     },
+    /// A region could not be had, locked, read or written.
+    Region(RegionError),
     /// A system call failed.
     System {
         /// What was being done.
@@ -283,6 +293,7 @@ impl Error {
             Cause::Owned => ErrorKind::Busy,
             Cause::TimedOut => ErrorKind::TimedOut,
             Cause::Retired | Cause::OwnerGone => ErrorKind::Retired,
+            Cause::Region(error) => error.kind(),
             Cause::System { source, .. } => match source.kind() {
                 io::ErrorKind::NotFound => ErrorKind::NotFound,
                 io::ErrorKind::AlreadyExists => ErrorKind::AlreadyExists,
@@ -306,6 +317,9 @@ impl Error {
             ErrorKind::Busy => Errno::EBUSY,
             ErrorKind::TimedOut => Errno::ETIMEDOUT,
             ErrorKind::Retired => Errno::ESTALE,
+            ErrorKind::WouldBlock => Errno::EAGAIN,
+            ErrorKind::Deadlock => Errno::EDEADLK,
+            ErrorKind::HolderDied => Errno::EOWNERDEAD,
             ErrorKind::TooLarge => Errno::EFBIG,
             ErrorKind::System => Errno::EIO,
         };
@@ -410,6 +424,7 @@ impl fmt::Display for Cause {
                 )
             }
             Cause::NotPrivate { what } => write!(f, "{what}; name a directory of your own with Store::open"),
+            Cause::Region(error) => error.fmt(f),
             Cause::System { action, source } => write!(f, "cannot {action}: {source}"),
         }
     }
@@ -438,7 +453,13 @@ macro_rules! from {
     )*};
 }
 from!(HeaderError => Header, DirectoryError => Directory, SchemaError => Schema, VerifyError => Verify,
-    LayoutMismatch => Layout, NameError => Name, UnsoundSchema => Unsound, ValueError => Value);
+    LayoutMismatch => Layout, NameError => Name, UnsoundSchema => Unsound, ValueError => Value, RegionError => Region);
+
+impl From<RegionHeaderError> for Error {
+    fn from(error: RegionHeaderError) -> Error {
+        Error::new(RegionError::Header(error))
+    }
+}
 
 impl From<Error> for io::Error {
     fn from(error: Error) -> io::Error {

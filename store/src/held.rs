@@ -14,11 +14,13 @@
 //! Source: fcntl(2), "Open file description locks"; pthread_atfork(3).
 #![allow(unsafe_code)] // registering the handlers, which close descriptors that nobody uses
 
+use std::any::Any;
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::io;
-use std::mem::ManuallyDrop;
+use std::mem::{self, ManuallyDrop};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use nix::errno::Errno;
 use nix::libc;
@@ -26,7 +28,8 @@ use nix::libc;
 use crate::sync::Counter;
 use crate::{Cause, Error, Result};
 
-static REGISTRY: Mutex<Registry> = Mutex::new(Registry { watching: false, next: 0, held: Vec::new() });
+static REGISTRY: Mutex<Registry> =
+    Mutex::new(Registry { watching: false, next: 0, held: Vec::new(), shared: BTreeMap::new() });
 
 struct Registry {
     /// Whether the handlers are installed.
@@ -35,7 +38,12 @@ struct Registry {
     next: u64,
     /// INVARIANT: open descriptors of this process, each owned by the `Held` with that key.
     held: Vec<(u64, RawFd)>,
+    /// What the handles of this process on one file share.
+    shared: BTreeMap<FileId, Weak<dyn Any + Send + Sync>>,
 }
+
+/// A file, whatever its name: device and inode.
+pub(crate) type FileId = (u64, u64);
 
 thread_local! {
     /// The registry, while this thread forks. Without a destructor it can be used however late a thread forks.
@@ -66,7 +74,23 @@ extern "C" fn after_fork_in_child() {
         unsafe { libc::close(fd) };
     }
     registry.held.clear();
+    // Leaked rather than freed: the allocator may have handlers that are still to come.
+    mem::forget(mem::take(&mut registry.shared));
     FORKS.count();
+}
+
+/// What the handles of this process on that file share; made if this is the first of them. A forked child starts anew,
+/// whatever its parent's threads were doing. `make` must not come back here.
+pub(crate) fn shared<T: Send + Sync + 'static>(file: FileId, make: impl FnOnce() -> T) -> Arc<T> {
+    let mut registry = registry();
+    let known = registry.shared.get(&file).and_then(Weak::upgrade).and_then(|any| any.downcast().ok());
+    known.unwrap_or_else(|| {
+        let made = Arc::new(make());
+        let weak: Weak<T> = Arc::downgrade(&made);
+        registry.shared.retain(|_, shared| shared.strong_count() > 0);
+        registry.shared.insert(file, weak);
+        made
+    })
 }
 
 /// The process that a handle was made in. Its number alone would not do: in a new pid namespace the child of number 1 is
@@ -133,11 +157,6 @@ impl Held {
     pub(crate) fn get(&self) -> Result<BorrowedFd<'_>> {
         self.process.check()?;
         Ok(self.fd.as_fd())
-    }
-
-    /// The process that opened it.
-    pub(crate) fn process(&self) -> Process {
-        self.process
     }
 }
 

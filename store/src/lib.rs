@@ -15,6 +15,7 @@
 //! | `watch` | a descriptor that says that something is new |
 //! | `control` | the page that a name's owner and readers share |
 //! | `lifecycle` | who may change a name's files, whether its owner lives, and how it ends |
+//! | `region` | named memory that processes change together, under locks |
 //! | `dir` | an open directory, and files that appear in it complete or not at all |
 //! | `sys` | calls that nix lacks |
 //! | `sync` | counters in shared memory, to be read at any time and slept on |
@@ -29,27 +30,24 @@
 //! Programs use this crate through `graven`, which re-exports all of it.
 #![deny(unsafe_code)]
 
-#[allow(dead_code)] // until all its users are there
 mod attach;
 mod control;
 mod dir;
 mod error;
-#[allow(dead_code)] // until all its users are there
 mod held;
 mod known;
 mod lifecycle;
 mod memory;
 mod name;
-#[allow(dead_code)] // until all its users are there
 mod ofd;
 mod owner;
 mod part;
 mod reader;
+mod region;
 mod schemas;
 mod segment;
 mod store;
 mod stream;
-#[allow(dead_code)] // until all its users are there
 mod sync;
 mod sys;
 mod timeout;
@@ -61,6 +59,7 @@ pub use error::{Cause, Error, ErrorKind};
 pub use owner::{Draft, Lifetime, Owner, OwnerOptions};
 pub use part::{Adopted, Part};
 pub use reader::{Reader, Segments};
+pub use region::{At, Guard, Number, Region, RegionError, RegionOptions, SharedGuard};
 pub use segment::{Segment, Validator};
 pub use store::{Stat, Store};
 pub use stream::Serializer;

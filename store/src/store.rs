@@ -33,7 +33,7 @@ use crate::name::{Name, Role};
 use crate::owner::{Lifetime, Owner, OwnerOptions, give};
 use crate::reader::{Reader, Segments};
 use crate::timeout::Timeout;
-use crate::{Cause, Error, Result, Segment, Summary, Validator, Writer};
+use crate::{Cause, Error, Result, Segment, Summary, Validator, Writer, region};
 
 /// A directory of named segments. Cloning is cheap: clones share one descriptor.
 ///
@@ -53,7 +53,7 @@ use crate::{Cause, Error, Result, Segment, Summary, Validator, Writer};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Store {
-    dir: Dir,
+    pub(crate) dir: Dir,
 }
 
 /// What a name is like: see [`Store::stat`].
@@ -343,8 +343,9 @@ impl Store {
 
     /// Ends the names that are over, and removes what those who died have left: the names of processes that are gone if
     /// they were to live as long, those that were to end with the last who was attached, those under which nothing was
-    /// ever published, those whose owner died while ending them, and unfinished generations. Returns the names that it
-    /// ended, sorted. Other users' names stay.
+    /// ever published, those whose owner died while ending them, and unfinished generations. Regions that were to end with
+    /// the last who was attached, too. Returns the names that it ended, sorted, and then the regions' keys. Other users'
+    /// names and regions stay.
     ///
     /// # Errors
     /// [`Cause::System`]: as readdir(3). What cannot be ended is left to the next.
@@ -366,7 +367,9 @@ impl Store {
         // Whoever owns a name keeps it in order.
         names.retain(|name| !lifecycle::is_owned(&self.dir, name));
         names.retain(|name| lifecycle::end_if_over(&self.dir, name).unwrap_or(false));
-        Ok(names.iter().map(Name::to_string).collect())
+        let mut swept: Vec<String> = names.iter().map(Name::to_string).collect();
+        swept.extend(region::sweep(&self.dir).map_err(|error| error.of_file(self.path()))?);
+        Ok(swept)
     }
 
     /// Gives a name to another user or group: `None` stays as it is. Later generations and owners keep it.

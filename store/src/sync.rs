@@ -91,6 +91,11 @@ impl<'a> WordMut<'a> {
         self.0.0.fetch_add(more, Ordering::AcqRel)
     }
 
+    /// Changes the count as `change` says, in one step: what it was. `None` if there is nothing to change.
+    pub(crate) fn update(self, change: impl FnMut(u64) -> Option<u64>) -> Option<u64> {
+        self.0.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, change).ok()
+    }
+
     /// Wakes whoever waits; how many did.
     pub(crate) fn wake_all(self) -> u32 {
         self.wake(u32::MAX >> 1)
