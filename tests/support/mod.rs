@@ -11,7 +11,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 
 use graven::rkyv::rancor::{Fallible, Source};
 use graven::rkyv::{Place, primitive::ArchivedU32};
-use graven::{Archive, Header, Segment, Serialize};
+use graven::{Archive, Header, Segment, Serialize, Store};
 use graven_format::checksum;
 
 pub(crate) const PAGE: u64 = 4096;
@@ -163,6 +163,12 @@ pub(crate) fn map(path: impl AsRef<Path>) -> graven::Result<Segment> {
     unsafe { Segment::map(path) }
 }
 
+/// `Store::open` of a directory that only graven writes to, or the test on purpose.
+pub(crate) fn store(dir: impl AsRef<Path>) -> Store {
+    // SAFETY: the caller's directory.
+    unsafe { Store::open(dir) }.expect("a directory")
+}
+
 /// `Segment::map_at` of a file that the test made and leaves alone while it is mapped.
 pub(crate) fn map_at(fd: impl AsFd, offset: u64, length: u64) -> graven::Result<Segment> {
     // SAFETY: the caller's file, which it leaves alone.
@@ -250,6 +256,22 @@ impl Random {
 }
 
 // ---- this process --------------------------------------------------------------------------------------------------
+
+/// Becomes another user: for good.
+pub(crate) fn become_user(id: u32) {
+    nix::unistd::setgroups(&[]).expect("root");
+    nix::unistd::setgid(id.into()).expect("root");
+    nix::unistd::setuid(id.into()).expect("root");
+}
+
+/// Waits until something is so: a process that was killed has been buried, for example.
+pub(crate) fn until(what: impl Fn() -> bool) {
+    let start = std::time::Instant::now();
+    while !what() {
+        assert!(start.elapsed() < std::time::Duration::from_secs(2), "it did not happen within 2 s");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+}
 
 /// A line of `/proc/self/maps`.
 #[derive(Clone, Debug, PartialEq)]
