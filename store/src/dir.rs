@@ -5,6 +5,8 @@
 //! that replaces. Where the file system lacks O_TMPFILE, or /proc is not there to link through, the file has the second
 //! name from the start.
 //!
+//! A writer that dies between linkat and rename leaves the second name, which the next that replaces the same file removes.
+//!
 //! Source: open(2), linkat(2), rename(2).
 
 use std::ffi::OsStr;
@@ -19,7 +21,11 @@ use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, open, openat, renameat};
 use nix::sys::stat::{FileStat, Mode, fchmod, fstat, fstatat};
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, linkat, unlinkat};
 
+use crate::ofd::{self, Sharing};
 use crate::sys;
+
+/// The longest name of a file.
+const MAX_NAME: usize = 255;
 
 /// An open directory. Cloning shares the descriptor.
 #[derive(Clone, Debug)]
@@ -186,6 +192,42 @@ impl Temp {
         self.dir.rename(self.name.as_deref().unwrap_or(second), target)?;
         self.name = None;
         Ok(())
+    }
+}
+
+impl Temp {
+    /// As `replace`, where others may be doing the same: the second name is made of the target's, and what a writer
+    /// that died has left under it is removed. Writers that live are told from the dead by a lock on their file.
+    pub(crate) fn replace_among_others(&mut self, target: &OsStr) -> io::Result<()> {
+        let second = format!(".{}.tmp", target.to_string_lossy());
+        // Where there are no locks, or is no room in the name, what is left stays.
+        if self.name.is_none()
+            && second.len() <= MAX_NAME
+            && ofd::try_lock(&self.file, Sharing::Exclusive, &(0..1)).unwrap_or(false)
+            && self.link_over_dead(&second)?
+        {
+            self.name = Some(second);
+        }
+        self.replace(&second_name(), target)
+    }
+
+    /// Links it, if need be after removing what is there and whose writer is dead. `false`: it lives.
+    fn link_over_dead(&self, second: &str) -> io::Result<bool> {
+        loop {
+            match self.link(second) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                linked => return linked.map(|()| true),
+            }
+            let Ok(other) = self.dir.open_file(second, OFlag::O_RDWR) else { return Ok(false) };
+            if !ofd::try_lock(&other, Sharing::Exclusive, &(0..1)).unwrap_or(false) {
+                return Ok(false);
+            }
+            // With its lock: nobody else removes it, and its writer has not just renamed it.
+            let (ours, theirs) = (fstat(&other)?, self.dir.stat(second)?);
+            if theirs.is_some_and(|theirs| (theirs.st_dev, theirs.st_ino) == (ours.st_dev, ours.st_ino)) {
+                self.dir.unlink(second)?;
+            }
+        }
     }
 }
 

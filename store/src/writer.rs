@@ -219,7 +219,7 @@ impl WriteOptions {
         let handle = temp.file().try_clone().map_err(Error::system("duplicate the descriptor"))?;
         let stream = Stream::to_file(handle, 0, u64::MAX);
         let build = Build::new(stream, self.page_size, self.generation)?;
-        Ok(Writer { build, temp, dir: dir.clone(), second, path: path.to_owned(), options: self })
+        Ok(Writer { build, temp, dir: dir.clone(), path: path.to_owned(), options: self })
     }
 }
 
@@ -254,7 +254,6 @@ pub struct Writer {
     build: Build,
     temp: Temp,
     dir: Dir,
-    second: String,
     /// As the caller named it: where it goes, and for errors.
     path: PathBuf,
     options: WriteOptions,
@@ -333,13 +332,13 @@ impl Writer {
     pub fn finish(self) -> Result<Summary> {
         let path = self.path.clone();
         let finish = || {
-            let Complete { summary, mut temp, dir, second, options } = self.complete()?;
+            let Complete { summary, mut temp, dir, options } = self.complete()?;
             let target = path.file_name().ok_or(Errno::EISDIR);
             let target = target.map_err(Error::system("put the file in its place"))?;
             // A name that nobody has is taken in one step. Only replacing takes two.
             let placed = match temp.link(target) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !options.create_new => {
-                    temp.replace(&second, target)
+                    temp.replace_among_others(target)
                 }
                 placed => placed,
             };
@@ -359,7 +358,7 @@ impl Writer {
 
     /// Writes what is missing to a complete segment, which has not been placed yet.
     pub(crate) fn complete(self) -> Result<Complete> {
-        let Writer { build, temp, dir, second, path: _, options } = self;
+        let Writer { build, temp, dir, path: _, options } = self;
         let (summary, header, stream) = build.finish(0)?;
         // An object that failed may have left bytes behind the end.
         temp.file().set_len(summary.length).map_err(Error::system("set the file's length"))?;
@@ -367,7 +366,7 @@ impl Writer {
         if options.durable {
             temp.file().sync_all().map_err(Error::system("sync the file"))?;
         }
-        Ok(Complete { summary, temp, dir, second, options })
+        Ok(Complete { summary, temp, dir, options })
     }
 }
 
@@ -376,7 +375,6 @@ pub(crate) struct Complete {
     pub(crate) summary: Summary,
     pub(crate) temp: Temp,
     dir: Dir,
-    second: String,
     options: WriteOptions,
 }
 
