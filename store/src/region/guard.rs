@@ -227,14 +227,14 @@ impl<V: ?Sized> Deref for SharedGuard<'_, V> {
     }
 }
 
-impl<V: ?Sized + fmt::Debug> fmt::Debug for Guard<'_, V> {
+impl<V: ?Sized> fmt::Debug for Guard<'_, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        V::fmt(self, f)
+        f.debug_struct("Guard").field("holder_died", &self.holder_died()).finish_non_exhaustive()
     }
 }
 
-impl<V: ?Sized + fmt::Debug> fmt::Debug for SharedGuard<'_, V> {
+impl<V: ?Sized> fmt::Debug for SharedGuard<'_, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        V::fmt(self, f)
+        f.debug_struct("SharedGuard").field("holder_died", &self.holder_died()).finish_non_exhaustive()
     }
 }
