@@ -3,13 +3,12 @@
 mod support;
 
 use std::fs::{self, OpenOptions};
-use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use graven::{Cause, Error, ErrorKind, Timeout};
+use graven::{Error, ErrorKind, Timeout};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, Flock, FlockArg, fcntl};
 use nix::libc;
@@ -281,7 +280,6 @@ fn a_hostile_reader_that_locks_all_it_can_open_blocks_neither_publishing_nor_tak
                     locked += usize::from(fcntl(&file, FcntlArg::F_OFD_SETLK(&lock)).is_ok());
                     locked += usize::from(fcntl(&file, FcntlArg::F_SETLK(&lock)).is_ok());
                 }
-                println!("{name} {}", file.as_raw_fd());
                 match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
                     Ok(lock) => held.push(Ok(lock)),
                     Err((file, _)) => held.push(Err(file)),
@@ -320,5 +318,4 @@ fn a_hostile_reader_that_locks_all_it_can_open_blocks_neither_publishing_nor_tak
     store.remove("one").unwrap();
     assert_eq!(names_in(directory.path()), [""; 0]);
     assert!(process.go().success());
-    let _ = Cause::Owned;
 }
