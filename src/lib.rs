@@ -16,3 +16,8 @@ pub use graven_store::{
     Summary, Timeout, Validator, WriteOptions, Writer, encoded_len, with, write, write_at,
 };
 pub use rkyv::{self, Archive, Deserialize, Serialize};
+
+// The code in docs/ runs.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/sharing.md")]
+struct Sharing;

@@ -320,13 +320,13 @@ fn publisher(store: &Store, seed: u64) {
         loop {
             let stamp = random.next() >> 32;
             let length = 1 + random.below(2000);
-            let numbers: Vec<u64> = (0..length as u64).map(|n| stamp ^ n * n).collect();
+            let numbers: Vec<u64> = (0..length as u64).map(|n| stamp ^ (n * n)).collect();
             let sum = numbers.iter().fold(stamp, |sum, number| sum.rotate_left(7) ^ number);
             owner
                 .publish_with(|draft| {
                     draft.put("numbers", &numbers)?;
                     draft.put("sum", &(stamp, sum))?;
-                    match stamp % 2 == 0 && draft.keep("once").is_ok() {
+                    match stamp.is_multiple_of(2) && draft.keep("once").is_ok() {
                         true => Ok(()),
                         false => draft.put("once", &"once and for all".to_string()),
                     }

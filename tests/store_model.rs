@@ -84,8 +84,8 @@ struct Seen {
 #[derive(Debug, PartialEq)]
 enum No {
     Owned,
-    NoName,
-    NoObject,
+    Name,
+    Object,
     TimedOut,
     Retired,
     Other,
@@ -94,8 +94,8 @@ enum No {
 fn answer<T>(result: Result<T>) -> std::result::Result<T, No> {
     result.map_err(|error| match error.cause() {
         Cause::Owned => No::Owned,
-        Cause::NoName => No::NoName,
-        Cause::NoObject { .. } => No::NoObject,
+        Cause::NoName => No::Name,
+        Cause::NoObject { .. } => No::Object,
         Cause::TimedOut => No::TimedOut,
         Cause::Retired => No::Retired,
         _ => No::Other,
@@ -206,7 +206,7 @@ fn run(steps: Vec<Step>) {
                 let generations = &mut model.owned(name).unwrap().generations;
                 let kept = answer(owner.publish_with(|draft| draft.keep("")));
                 match generations.last().copied() {
-                    None => assert_eq!(kept, Err(No::NoObject)),
+                    None => assert_eq!(kept, Err(No::Object)),
                     Some(value) => {
                         generations.push(value);
                         assert_eq!(kept, Ok(generations.len() as u64));
@@ -236,7 +236,7 @@ fn run(steps: Vec<Step>) {
                 let attached = answer(store.reader::<u64>(NAMES[name], Timeout::Now));
                 let there = model.names.get(&name).filter(|name| !name.generations.is_empty());
                 match there {
-                    None => assert_eq!(attached.map(drop), Err(No::NoName)),
+                    None => assert_eq!(attached.map(drop), Err(No::Name)),
                     Some(there) => {
                         model.attachments += 1;
                         let value = *there.generations.last().unwrap();
@@ -299,7 +299,7 @@ fn run(steps: Vec<Step>) {
             Step::Remove { name } => {
                 let removed = answer(store.remove(NAMES[name]));
                 let expected = match model.names.get(&name) {
-                    None => Err(No::NoName),
+                    None => Err(No::Name),
                     Some(there) if there.owned => Err(No::Owned),
                     Some(_) => Ok(()),
                 };
@@ -323,7 +323,7 @@ fn run(steps: Vec<Step>) {
             Step::Chmod { name, mode } => {
                 let changed = answer(store.chmod(NAMES[name], mode));
                 match model.names.get_mut(&name) {
-                    None => assert_eq!(changed, Err(No::NoName)),
+                    None => assert_eq!(changed, Err(No::Name)),
                     Some(there) => {
                         there.mode = mode;
                         assert_eq!(changed, Ok(()));
@@ -333,7 +333,7 @@ fn run(steps: Vec<Step>) {
             Step::Save { name } => {
                 let result = answer(store.save(NAMES[name], &saved)).map(drop);
                 match model.names.get(&name).and_then(|name| name.generations.last().copied()) {
-                    None => assert_eq!(result, Err(No::NoName)),
+                    None => assert_eq!(result, Err(No::Name)),
                     Some(value) => {
                         assert_eq!(result, Ok(()));
                         assert_eq!(map(&saved).unwrap().root::<u64>().unwrap().to_native(), value);
@@ -366,7 +366,7 @@ fn run(steps: Vec<Step>) {
         assert_eq!(store.list().unwrap(), published, "after {step:?}");
         for (index, name) in NAMES.iter().enumerate() {
             match (answer(store.stat(name)), model.names.get(&index)) {
-                (Err(no), None) => assert_eq!(no, No::NoName),
+                (Err(no), None) => assert_eq!(no, No::Name),
                 (Ok(stat), Some(there)) => {
                     assert_eq!(stat.generation, there.generations.len() as u64);
                     assert_eq!(stat.owner.is_some(), there.owned);
