@@ -21,3 +21,6 @@ pub use rkyv::{self, Archive, Deserialize, Serialize};
 #[cfg(doctest)]
 #[doc = include_str!("../docs/sharing.md")]
 struct Sharing;
+#[cfg(doctest)]
+#[doc = include_str!("../docs/coming-from.md")]
+struct ComingFrom;

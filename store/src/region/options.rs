@@ -331,10 +331,7 @@ impl RegionOptions {
         if header.size < self.size {
             return Err(Error::new(RegionError::Smaller { asked: self.size, existing: header.size }));
         }
-        let machine = kernel_page_size();
-        if u64::from(header.page_size) < machine {
-            return Err(Error::new(RegionError::Pages { region: header.page_size, machine }));
-        }
+        check_pages(header.page_size, kernel_page_size())?;
         // Again by the path, so it may be another file by now.
         let same = || {
             let fd = open()?;
@@ -403,6 +400,14 @@ pub(crate) fn read_header(fd: impl AsFd) -> Result<(RegionHeader, FileStat)> {
     Ok((header, stat))
 }
 
+/// Whether a body behind a header page of that size can be mapped.
+fn check_pages(region: u32, machine: u64) -> Result<()> {
+    match u64::from(region).is_multiple_of(machine) {
+        true => Ok(()),
+        false => Err(Error::new(RegionError::Pages { region, machine })),
+    }
+}
+
 /// Gives a file blocks for all of its bytes, so that none is missed when they are written through a mapping.
 fn allocate(file: &File, length: u64) -> Result<()> {
     let (mut at, mut piece) = (0, PIECE);
@@ -469,5 +474,20 @@ impl Region {
     /// As [`RegionOptions::attach`].
     pub fn user(store: &Store, key: &str, timeout: Timeout) -> Result<Region> {
         store.region(key).attach(timeout)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_region_of_smaller_pages_than_the_machines_is_refused_with_both() {
+        check_pages(4096, 4096).unwrap();
+        check_pages(65536, 4096).unwrap();
+        let error = check_pages(4096, 65536).unwrap_err();
+        let Cause::Region(cause) = error.cause() else { panic!("{error}") };
+        assert_eq!(*cause, RegionError::Pages { region: 4096, machine: 65536 });
+        assert_eq!(error.errno(), Errno::EINVAL as i32);
     }
 }
