@@ -240,6 +240,15 @@ fn modes_are_those_asked_for_and_users_meet_in_a_store_they_can_reach() {
         assert!(start.elapsed() < Duration::from_secs(30), "denied at once");
         tell(read_only.chmod(0o666).unwrap_err().errno());
         tell(read_only.chown(Some(65534), None).unwrap_err().errno());
+        // Modes that leave nothing to the creator itself.
+        let own = tempfile::tempdir().unwrap();
+        let region = self::store(&own).region("own").size(1).mode(0).create().unwrap();
+        region.put(0, 1u8).unwrap();
+        assert_eq!(fs::metadata(own.path().join("own.rgn")).unwrap().mode() & 0o777, 0);
+        assert_eq!(
+            self::store(&own).region("own").attach(Timeout::Now).unwrap_err().errno(),
+            Errno::EACCES as i32
+        );
         let error = read_only.unlink().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::System, "{error}");
         tell(error.errno());

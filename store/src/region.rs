@@ -69,7 +69,8 @@ use typed::Root;
 /// Dropping the handle detaches. The name stays until [`unlink`](Region::unlink), unless the region was created with
 /// [`delete_on_last_detach`](RegionOptions::delete_on_last_detach). A fork's child inherits the mapping, and with it the
 /// attachment; but the handle is its parent's: locks, notifications and removal are [`Cause::Forked`](crate::Cause::Forked)
-/// (EPERM) there, and dropping it does no more than unmap. Attach again in the child.
+/// (EPERM) there, and dropping it does no more than unmap. Attach again in the child. (clone(2) by other ways than libc's
+/// `fork` goes unnoticed: its child shares its parent's locks until it calls exec(2).)
 ///
 /// # Examples
 /// ```

@@ -25,8 +25,10 @@ use crate::{Cause, Error, Result, Store, Timeout, attach, sys};
 
 /// The most pages of a file that are allocated in one go: so much is lost when a signal comes in between.
 const PIECE: u64 = 64 << 20;
-/// How often to look again for a region that somebody is about to remove.
-const LOOKS: u32 = 1000;
+/// How often to look again for a region that somebody is about to remove, without being asked to wait.
+const LOOKS: u32 = 100;
+/// When to look again.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 /// Where a mapping goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,7 +134,7 @@ impl RegionOptions {
     }
 
     /// Creates the region and attaches to it. This process is its owner as long as the handle lives: should it be
-    /// killed, those who [`wait`](Region::wait) for a notification are told.
+    /// killed, or end without dropping the handle, those who [`wait`](Region::wait) for a notification are told.
     ///
     /// It appears under its key with everything in place, or not at all. Its bytes are zero. Cost: the kernel allocates
     /// and clears every page.
@@ -203,7 +205,7 @@ impl RegionOptions {
             }
             match deadline.left(pause) {
                 Some(left) => thread::sleep(left),
-                None if timeout == Timeout::Now => thread::yield_now(),
+                None if timeout == Timeout::Now => thread::sleep(LOOK_AGAIN),
                 None => return Err(Error::new(RegionError::NotCreated)),
             }
             pause = (2 * pause).min(Duration::from_millis(20));
@@ -219,7 +221,7 @@ impl RegionOptions {
         let attach = || loop {
             match self.attach_once()? {
                 Found::Region(inner) => return Ok(*inner),
-                Found::Going => thread::yield_now(),
+                Found::Going => thread::sleep(LOOK_AGAIN),
                 Found::Nothing if !may_create => return Err(Error::new(RegionError::Absent)),
                 Found::Nothing => {
                     if let Some(inner) = create()? {
@@ -276,7 +278,7 @@ impl RegionOptions {
         let page_size = kernel_page_size().max(Header::MIN_PAGE_SIZE.into()) as u32;
         let id = sys::random().max(1);
         let header = RegionHeader { typed, transient: self.transient, page_size, size, id };
-        if size == 0 || header.length() > i64::MAX as u64 {
+        if size == 0 || header.length() > RegionHeader::MAX_LENGTH {
             return Err(Error::new(RegionError::Size { asked: size }));
         }
         if self.dir.stat(&file).map_err(Error::system("look for the region"))?.is_some() {
@@ -285,10 +287,16 @@ impl RegionOptions {
         let mode = if self.secure { 0o600 } else { self.mode };
         let temp =
             Temp::create(&self.dir, &second_name(), mode).map_err(Error::system("create the region"))?;
-        if self.secure {
-            fchmod(temp.file(), Mode::from_bits_truncate(mode))
-                .map_err(Error::system("protect the region"))?;
-        }
+        let protect = |mode| {
+            fchmod(temp.file(), Mode::from_bits_truncate(mode)).map_err(Error::system("protect the region"))
+        };
+        let mode = match self.secure {
+            true => mode,
+            // What the umask has left of it.
+            false => stat_of(temp.file())?.st_mode & 0o777,
+        };
+        // As long as it has no name this process has to open it, whatever will be allowed later.
+        protect(mode | 0o600)?;
         allocate(temp.file(), header.length())?;
         temp.file().write_all_at(&header.encode(), 0).map_err(Error::system("write the region's header"))?;
         fill(temp.file(), page_size.into(), header.length() - u64::from(page_size))?;
@@ -307,6 +315,7 @@ impl RegionOptions {
         if owner.is_some() {
             inner.map.word_mut(RegionHeader::OWNED)?.store(1);
         }
+        protect(mode)?;
         match temp.link(&file) {
             Err(error) if error.raw_os_error() == Some(Errno::EEXIST as i32) => {
                 // The file never had its name: there is none to remove.
