@@ -120,8 +120,11 @@ impl RegionOptions {
         self
     }
 
-    /// Whether a new region ends when the last handle on it, of any process, is dropped or killed. Default: no. Of those
-    /// killed it takes [`Store::sweep`] or the next one who creates the key to notice.
+    /// Whether a new region ends when the last handle on it, of any process, is dropped or killed. Default: no.
+    ///
+    /// What cannot be removed by the last drop is left to [`Store::sweep`], or to the next who creates the key: after those
+    /// that were killed, after read-only handles, and where a process was just being started, which has a copy of all
+    /// descriptors until it calls exec(2).
     pub fn delete_on_last_detach(mut self, delete: bool) -> RegionOptions {
         self.transient = delete;
         self
