@@ -33,6 +33,7 @@ use nix::sys::stat::{SFlag, fstat};
 
 use crate::dir::{Access, Dir, Temp};
 use crate::name::{Name, Role};
+use crate::protocol::Epoch;
 use crate::sync::{Word, WordMut};
 use crate::{Cause, Error, Result};
 
@@ -54,35 +55,26 @@ pub(crate) const ENDS_WITH_LAST: u64 = 2;
 /// The permission bits that a name always has: its user's processes are its owners.
 pub(crate) const OWN_BITS: u32 = 0o600;
 
-/// What the epoch says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Epoch(pub(crate) u64);
-
-impl Epoch {
-    pub(crate) fn of_generation(generation: u64) -> Epoch {
-        Epoch(2 * generation)
-    }
-
-    pub(crate) fn generation(self) -> u64 {
-        self.0 / 2
-    }
-
-    pub(crate) fn is_retired(self) -> bool {
-        self.0 % 2 == 1
-    }
-
-    pub(crate) fn retired(self) -> Epoch {
-        Epoch(self.0 | 1)
-    }
-}
-
 /// The page of a name, mapped read-only. While it is mapped it may count as an attachment.
 pub(crate) struct Control {
     /// INVARIANT: `SIZE` bytes of a file that has as many.
     map: MmapRaw,
+    /// INVARIANT: the epoch in `map`. Kept, as readers look at it all the time.
+    epoch: NonNull<u64>,
 }
 
+// SAFETY: the pointer is into the mapping, which belongs to the process, not to a thread; it is used through words only.
+unsafe impl Send for Control {}
+// SAFETY: as above; words are atomic.
+unsafe impl Sync for Control {}
+
 impl Control {
+    /// INVARIANT: `map` is `SIZE` bytes of a file that has as many.
+    fn new(map: MmapRaw) -> Control {
+        let epoch = at(&map, EPOCH);
+        Control { map, epoch }
+    }
+
     /// Maps the page of a name; `None` if there is none. The descriptor is for locks and notes.
     ///
     /// # Errors
@@ -92,24 +84,15 @@ impl Control {
             let Some(file) = open(dir, name, OFlag::O_RDONLY)? else { return Ok(None) };
             let map = MmapOptions::new().len(SIZE).map_raw_read_only(&file);
             let map = map.map_err(Error::system("map the control page"))?;
-            Ok(Some((Control { map }, file)))
+            Ok(Some((Control::new(map), file)))
         };
         open().map_err(|error: Error| error.of_file(&dir.path(name.file(Role::Control))))
     }
 
-    /// Epoch and flags, as a word each.
+    #[inline]
     pub(crate) fn epoch(&self) -> Word<'_> {
-        self.word(EPOCH)
-    }
-
-    fn word(&self, offset: usize) -> Word<'_> {
-        let at = NonNull::new(self.map.as_mut_ptr().wrapping_add(offset)).expect("mapped, so not at 0");
-        // SAFETY: `Word::new` asks for
-        // - alignment to 8: mappings start at pages, and offsets are multiples of 8;
-        // - 8 bytes mapped and backed by the file: within `SIZE`, which the file has (INVARIANT), and the mapping lives
-        //   as long as `self`;
-        // - access through words only: nothing else here takes the address.
-        unsafe { Word::new(at.cast()) }
+        // SAFETY: as in `flags`.
+        unsafe { Word::new(self.epoch) }
     }
 
     #[inline]
@@ -118,12 +101,21 @@ impl Control {
     }
 
     pub(crate) fn flags(&self) -> u64 {
-        self.word(FLAGS).load()
+        // SAFETY: `Word::new` asks for
+        // - alignment to 8: mappings start at pages, and offsets are multiples of 8;
+        // - 8 bytes mapped and backed by the file: within `SIZE`, which the file has (INVARIANT), and the mapping lives
+        //   as long as `self`;
+        // - access through words only: nothing else here takes the address.
+        unsafe { Word::new(at(&self.map, FLAGS)) }.load()
     }
 
     pub(crate) fn has(&self, flag: u64) -> bool {
         self.flags() & flag != 0
     }
+}
+
+fn at(map: &MmapRaw, offset: usize) -> NonNull<u64> {
+    NonNull::new(map.as_mut_ptr().wrapping_add(offset)).expect("mapped, so not at 0").cast()
 }
 
 /// The page of a name, mapped writable by the holder of the name's lock.
@@ -184,14 +176,13 @@ impl ControlMut {
     fn map(file: File) -> Result<ControlMut> {
         let map =
             MmapOptions::new().len(SIZE).map_raw(&file).map_err(Error::system("map the control page"))?;
-        Ok(ControlMut { control: Control { map }, file })
+        Ok(ControlMut { control: Control::new(map), file })
     }
 
     fn word_mut(&self, offset: usize) -> WordMut<'_> {
-        let at = NonNull::new(self.map.as_mut_ptr().wrapping_add(offset)).expect("mapped, so not at 0");
-        // SAFETY: as in `Control::word`; the page is mapped writable, and was written when it was made, so its block is
+        // SAFETY: as in `Control::flags`; the page is mapped writable, and was written when it was made, so its block is
         // allocated.
-        unsafe { WordMut::new(at.cast()) }
+        unsafe { WordMut::new(at(&self.map, offset)) }
     }
 
     /// Sets the epoch and tells everyone who waits for it, in epoll too.

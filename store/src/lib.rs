@@ -14,6 +14,7 @@
 //! | `reader` | following what is published |
 //! | `watch` | a descriptor that says that something is new |
 //! | `control` | the page that a name's owner and readers share |
+//! | `protocol` | the order of steps when a name changes while somebody waits for it |
 //! | `lifecycle` | who may change a name's files, whether its owner lives, and how it ends |
 //! | `region` | named memory that processes change together, under locks |
 //! | `dir` | an open directory, and files that appear in it complete or not at all |
@@ -42,6 +43,7 @@ mod name;
 mod ofd;
 mod owner;
 mod part;
+mod protocol;
 mod reader;
 mod region;
 mod schemas;

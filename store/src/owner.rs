@@ -19,11 +19,12 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, fchmod};
 use rkyv::{Archive, Serialize};
 
-use crate::control::{ControlMut, ENDS_WITH_LAST, ENDS_WITH_OWNER, Epoch, OWN_BITS};
+use crate::control::{ControlMut, ENDS_WITH_LAST, ENDS_WITH_OWNER, OWN_BITS};
 use crate::dir::{Access, Dir, Temp};
 use crate::held::Held;
 use crate::lifecycle::{self, Lock};
 use crate::name::{Name, Role};
+use crate::protocol::Epoch;
 use crate::writer::Complete;
 use crate::{Cause, Error, Result, Segment, Serializer, WriteOptions, Writer};
 

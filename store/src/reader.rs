@@ -21,11 +21,12 @@ use nix::fcntl::OFlag;
 use rkyv::Archive;
 use rkyv::bytecheck::CheckBytes;
 
-use crate::control::{ENDS_WITH_OWNER, Epoch};
+use crate::control::ENDS_WITH_OWNER;
 use crate::dir::Dir;
 use crate::lifecycle::{self, Attachment};
 use crate::name::{Name, Role};
-use crate::timeout::Timeout;
+use crate::protocol::{self, Epoch, Found, Look};
+use crate::timeout::{Deadline, Timeout};
 use crate::watch::Watch;
 use crate::{Adopted, Cause, Error, Result, Segment, Validator};
 
@@ -127,37 +128,25 @@ impl<V: Clone> Follow<V> {
     }
 
     fn wait(&mut self, timeout: Timeout) -> Result<&V> {
-        let deadline = timeout.start();
-        loop {
-            self.drain();
-            let epoch = self.epoch()?;
-            let known = self.generation.max(self.refused);
-            let mut newest = epoch.generation();
-            if newest <= known && !self.owner_alive() {
-                // It may have died before it could tell of its last generation.
-                let attachment = &self.shared.attachment;
-                let header = lifecycle::newest(attachment.dir(), attachment.name());
-                let header = header.map_err(Error::system("open"))?;
-                // Or another has come, and ended the name before beginning it anew.
-                self.epoch()?;
-                newest = header.map_or(0, |header| header.generation);
-                if newest <= known && self.shared.attachment.control.has(ENDS_WITH_OWNER) {
-                    self.gone = true;
-                    return Err(self.failed(Cause::OwnerGone));
-                }
-            }
-            if newest > known {
-                if let Err(error) = self.advance(newest) {
+        self.drain();
+        let name = Waiting { attachment: &self.shared.attachment, deadline: timeout.start() };
+        match protocol::wait(&name, self.generation.max(self.refused))? {
+            Found::Newer(generation, epoch) => {
+                if let Err(error) = self.advance(generation) {
                     if !is_of_the_system(&error) {
-                        self.refused = newest;
+                        self.refused = generation;
                     }
                     return Err(error);
                 }
                 self.seen = epoch;
-                return Ok(&self.current);
+                Ok(&self.current)
             }
-            let Some(slice) = deadline.left(SLICE) else { return Err(self.failed(Cause::TimedOut)) };
-            self.shared.attachment.control.epoch().wait(epoch.0, slice);
+            Found::Retired => Err(self.failed(Cause::Retired)),
+            Found::OwnerGone => {
+                self.gone = true;
+                Err(self.failed(Cause::OwnerGone))
+            }
+            Found::TimedOut => Err(self.failed(Cause::TimedOut)),
         }
     }
 
@@ -218,6 +207,41 @@ impl<V: Clone> Follow<V> {
             Some(watch) => Ok(watch.as_fd()),
             None => Err(self.failed(Cause::NoName)),
         }
+    }
+}
+
+/// What a reader that waits sees of its name.
+struct Waiting<'a> {
+    attachment: &'a Attachment,
+    deadline: Deadline,
+}
+
+impl Look for Waiting<'_> {
+    type Error = Error;
+
+    fn epoch(&self) -> Epoch {
+        self.attachment.control.now()
+    }
+
+    fn on_disk(&self) -> Result<u64> {
+        let header = lifecycle::newest(self.attachment.dir(), self.attachment.name());
+        Ok(header.map_err(Error::system("open"))?.map_or(0, |header| header.generation))
+    }
+
+    fn owner_alive(&self) -> bool {
+        lifecycle::is_owned(self.attachment.dir(), self.attachment.name())
+    }
+
+    fn ends_with_owner(&self) -> bool {
+        self.attachment.control.has(ENDS_WITH_OWNER)
+    }
+
+    fn sleep(&self, seen: Epoch) -> bool {
+        let slice = self.deadline.left(SLICE);
+        if let Some(slice) = slice {
+            self.attachment.control.epoch().wait(seen.0, slice);
+        }
+        slice.is_some()
     }
 }
 

@@ -28,6 +28,7 @@ impl<'a> Word<'a> {
     /// # Safety
     /// - `at` is aligned to 8 bytes, and the 8 bytes are mapped, readable and backed by the file as long as `'a` lasts.
     /// - During `'a` this process touches them through words only.
+    #[inline]
     pub(crate) unsafe fn new(at: NonNull<u64>) -> Word<'a> {
         // SAFETY: `AtomicU64::from_ptr` asks for
         // - alignment to 8, validity for reads during `'a`: our caller's promise; writes are for `WordMut`, whose
