@@ -166,6 +166,29 @@ fn no_room_is_an_error_when_creating_and_never_a_signal_later() {
     assert_eq!(told, [(Errno::ENOSPC as i32).to_string(), "0".into(), "filled".into()]);
 }
 
+#[test]
+fn a_file_system_that_cannot_allocate_ahead_is_refused_with_what_it_lacks() {
+    use nix::mount::{MsFlags, mount};
+    if !is_root() {
+        return println!("SKIPPED: mounting a file system needs root");
+    }
+    if let Some(role) = role() {
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).unwrap();
+        mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>).unwrap();
+        mount(Some("ramfs"), &*role, Some("ramfs"), MsFlags::empty(), None::<&str>).unwrap();
+        let error = store(&role).region("key").size(1).create().unwrap_err();
+        tell(error.errno());
+        tell(error);
+        tell(fs::read_dir(&role).unwrap().count());
+        done();
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let test = "a_file_system_that_cannot_allocate_ahead_is_refused_with_what_it_lacks";
+    let told = told_by(other(test, dir.path().to_str().unwrap()));
+    assert_eq!((&*told[0], &*told[2]), (&*(Errno::EOPNOTSUPP as i32).to_string(), "0"));
+    assert!(told[1].contains("fallocate(2)"), "{}", told[1]);
+}
+
 /// [S16.2a]
 #[test]
 fn what_is_no_region_is_invalid_at_once() {

@@ -315,6 +315,8 @@ mod tests {
             drop(make());
             assert!(names().is_empty());
             let temp = make();
+            let again = File::from(temp.reopen(OFlag::O_RDONLY).unwrap());
+            assert_eq!(again.metadata().unwrap().ino(), temp.file().metadata().unwrap().ino());
             temp.file().write_all(b"one").unwrap();
             temp.link("target").unwrap();
             drop(temp);

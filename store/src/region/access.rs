@@ -41,6 +41,9 @@ numbers!(u8, i8, u16, i16, u32, i32, u64, i64, f32, f64);
 impl Region {
     /// Locks the whole region, waiting as long as it takes. A holder that is killed is noticed within 25 ms.
     ///
+    /// [`Guard::holder_died`] says whether one was since the last such guard, with the whole region or a part of it. A
+    /// panic gives a lock back as any end of a scope does, and is not reported.
+    ///
     /// One system call where nobody holds it, one to release.
     ///
     /// # Errors
@@ -87,7 +90,8 @@ impl Region {
         self.exclusive(None, Timeout::Within(time))
     }
 
-    /// Locks some bytes, waiting as long as it takes. Others may hold other ranges meanwhile.
+    /// Locks some bytes, waiting as long as it takes. Others may hold other ranges meanwhile. Whether a holder died is
+    /// left to be reported to the next who locks the whole region.
     ///
     /// # Errors
     /// [`RegionError::Bounds`] (EINVAL): not all in the region, or empty; else as [`lock`](Region::lock).

@@ -429,6 +429,10 @@ fn allocate(file: &File, length: u64) -> Result<()> {
             Ok(()) => at = end,
             // A signal undoes the whole call: with one every millisecond only small pieces get through.
             Err(Errno::EINTR) => piece = (piece / 2).max(Header::MIN_PAGE_SIZE.into()),
+            Err(errno @ Errno::EOPNOTSUPP) => {
+                let action = "allocate the region's blocks, as this file system lacks fallocate(2); tmpfs, ext4 and xfs have it";
+                return Err(Error::system(action)(errno));
+            }
             Err(errno) => return Err(Error::system("allocate the region's blocks")(errno)),
         }
     }
