@@ -203,7 +203,10 @@ impl<T: ?Sized> AsFd for Region<T> {
         match self.inner.watch.get_or_init(|| self.inner.watch()) {
             Watch::Inotify(inotify) => inotify.as_fd(),
             Watch::Timer(timer) => timer.as_fd(),
-            Watch::Nothing => self.inner.dir.as_fd(),
+            Watch::Nothing => {
+                let file = self.inner.lock.any().and_then(|held| held.get());
+                file.unwrap_or(self.inner.dir.as_fd())
+            }
         }
     }
 }
