@@ -55,7 +55,8 @@ pub(crate) trait Look {
 /// How waiting ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
-    /// A generation of at least that number is there. There was nothing else new at that epoch.
+    /// A generation of at least that number is there, if the name has not been retired since: whoever opens it looks at
+    /// the epoch again. That was the epoch before.
     Newer(u64, Epoch),
     /// The name has ended.
     Retired,
@@ -75,10 +76,6 @@ pub(crate) fn wait<L: Look>(name: &L, known: u64) -> Result<Found, L::Error> {
         if newest <= known && !name.owner_alive() {
             // It may have died before it could tell of its last generation.
             newest = name.on_disk()?;
-            // Or somebody has ended the name since, and begun another.
-            if name.epoch().is_retired() {
-                return Ok(Found::Retired);
-            }
             if newest <= known && name.ends_with_owner() {
                 return Ok(Found::OwnerGone);
             }

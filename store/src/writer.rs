@@ -127,7 +127,7 @@ where
     let file = fd.as_fd().try_clone_to_owned().map_err(Error::system("duplicate the descriptor"))?;
     let stream = Stream::to_file(File::from(file), file_offset, length);
     if length > 0 {
-        stream.write_at(0, &[0; Header::SIZE])?;
+        stream.write_at(0, &[0; Header::SIZE]).map_err(Error::new)?;
     }
     let mut build = Build::new(stream, page_size, 0)?;
     build.put("", value)?;
@@ -135,7 +135,7 @@ where
     if stream.overflowed() {
         return Err(Error::new(Cause::RunTooShort { needed: summary.length, given: length }));
     }
-    stream.write_at(0, &header.encode())?;
+    stream.write_at(0, &header.encode()).map_err(Error::new)?;
     Ok(summary)
 }
 
@@ -362,7 +362,7 @@ impl Writer {
         let (summary, header, stream) = build.finish(0)?;
         // An object that failed may have left bytes behind the end.
         temp.file().set_len(summary.length).map_err(Error::system("set the file's length"))?;
-        stream.write_at(0, &header.encode())?;
+        stream.write_at(0, &header.encode()).map_err(Error::new)?;
         if options.durable {
             temp.file().sync_all().map_err(Error::system("sync the file"))?;
         }
