@@ -219,3 +219,43 @@ fn a_typed_handle_goes_to_other_threads() {
     });
     assert_eq!(board.lock_shared(Timeout::Now).unwrap().scores[0], 401);
 }
+
+#[test]
+fn whatever_the_bytes_of_a_region_are_attaching_and_locking_end_in_a_value_or_an_error() {
+    use std::os::unix::fs::FileExt;
+    let dir = shm();
+    let store = store(&dir);
+    let board = store.region("board").create_with(&Board::sample()).unwrap();
+    let path = dir.path().join("board.rgn");
+    let whole = std::fs::read(&path).unwrap();
+    let file = std::fs::File::options().write(true).open(&path).unwrap();
+    drop(board);
+    let (mut values, mut errors) = (0, 0);
+    let mut random = Random(7);
+    for round in 0..2000 {
+        // The header, the shared words, and the body in turn.
+        let at = match round % 3 {
+            0 => random.below(256),
+            1 => [256, 320, 384, 448, 512, 576][random.below(6)] + random.below(8),
+            _ => 4096 + random.below(whole.len() - 4096),
+        };
+        file.write_all_at(&[random.next() as u8], at as u64).unwrap();
+        let read = store.region("board").attach_as::<Board>(Timeout::Now).and_then(|board| {
+            let guard = board.lock_within(Duration::from_secs(5))?;
+            let read = guard.title.len() + guard.scores.len();
+            drop(guard);
+            board.notify()?;
+            board.notify_once()?;
+            let _ = board.wait(Timeout::Now);
+            let _ = board.attached()?;
+            Ok(read)
+        });
+        match read {
+            Ok(_) => values += 1,
+            Err(_) => errors += 1,
+        }
+        file.write_all_at(&whole, 0).unwrap();
+    }
+    println!("{values} values, {errors} errors");
+    assert!(values > 500 && errors > 500);
+}
