@@ -275,6 +275,7 @@ fn modes_are_those_asked_for_and_users_meet_in_a_store_they_can_reach() {
         let error = read_only.unlink().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::System, "{error}");
         tell(error.errno());
+        drop((region, own));
         done();
     }
     let dir = shm();
