@@ -2,7 +2,6 @@
 
 mod support;
 
-use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
@@ -35,10 +34,8 @@ fn attached(test: &str, dir: &std::path::Path, count: usize) -> Vec<Other> {
 #[test]
 fn five_thousand_attachments_need_no_descriptors() {
     let test = "five_thousand_attachments_need_no_descriptors";
-    if role().is_none() {
-        let mut command = other(test, "alone");
-        command.stdin(Stdio::null());
-        return println!("{:?}", told_by(command));
+    if !alone(test) {
+        return;
     }
     setrlimit(Resource::RLIMIT_NOFILE, 64, 64).unwrap();
     let directory = directory();
@@ -167,10 +164,8 @@ fn the_last_one_out_ends_a_name_that_is_to_end_with_it() {
 #[test]
 fn attaching_and_detaching_ten_thousand_times_leaves_nothing() {
     let test = "attaching_and_detaching_ten_thousand_times_leaves_nothing";
-    if role().is_none() {
-        let mut command = other(test, "alone");
-        command.stdin(Stdio::null());
-        return println!("{:?}", told_by(command));
+    if !alone(test) {
+        return;
     }
     let directory = directory();
     let store = store(&directory);

@@ -6,7 +6,6 @@ mod support;
 use std::fs;
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::process::Stdio;
 
 use graven::{Error, Store, Timeout};
 use nix::errno::Errno;
@@ -15,19 +14,6 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use support::*;
-
-/// Runs the test in a process of its own, which may use up what it has. Whether this is it.
-fn alone(test: &str) -> bool {
-    if role().is_none() {
-        let mut command = other(test, "alone");
-        command.stdin(Stdio::null());
-        for word in told_by(command) {
-            println!("{word}");
-        }
-        return false;
-    }
-    true
-}
 
 fn value(stamp: u64) -> Vec<u64> {
     vec![stamp; 4000]

@@ -16,19 +16,6 @@ use support::*;
 
 const SOON: Timeout = Timeout::Within(Duration::from_secs(20));
 
-/// Runs the test in a process of its own, which it may fork. Whether this is it.
-fn alone(test: &str) -> bool {
-    if role().is_none() {
-        let mut command = other(test, "alone");
-        command.stdin(Stdio::null());
-        for word in told_by(command) {
-            println!("{word}");
-        }
-        return false;
-    }
-    true
-}
-
 fn child(work: impl FnOnce()) -> Pid {
     // SAFETY: the child goes on in this thread alone, uses what glibc keeps usable after a fork, and leaves by `_exit`,
     // also if it panics.

@@ -9,7 +9,6 @@ mod trace;
 
 use std::fs;
 use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
 
 use graven::{Error, ErrorKind, Lifetime, Segment, Store, Timeout};
@@ -20,19 +19,6 @@ use support::*;
 use trace::kill_at_every_system_call;
 
 const FILES: [&str; 4] = ["one.ctl", "one.grv", "one.life", "one.own"];
-
-/// Runs the test in a process of its own, where nothing else runs that a fork could cut in two. Whether this is it.
-fn alone(test: &str) -> bool {
-    if role().is_none() {
-        let mut command = other(test, "alone");
-        command.stdin(Stdio::null());
-        for word in told_by(command) {
-            println!("{word}");
-        }
-        return false;
-    }
-    true
-}
 
 /// A value that nothing else makes by accident.
 fn value(stamp: u64) -> Vec<u64> {
@@ -379,53 +365,45 @@ fn reader(store: &Store) -> String {
 #[test]
 fn publishers_that_take_over_from_each_other_can_be_killed_a_thousand_times() {
     let test = "publishers_that_take_over_from_each_other_can_be_killed_a_thousand_times";
-    match role() {
-        None => {}
-        Some(role) if role == "alone" => {
-            let directory = directory();
-            let store = store(&directory);
-            let path = directory.path().display().to_string();
-            let mut readers: Vec<Other> = (0..8).map(|_| Other::start(other(test, &path))).collect();
-            let mut random = Random(0x5eed);
-            let seed = |random: &mut Random| random.next() | 1;
-            let mut publishers = [0; 2].map(|_: i32| {
-                let seed = seed(&mut random);
-                child(|| publisher(&store, seed))
-            });
-            for _ in 0..KILLS {
-                std::thread::sleep(Duration::from_micros(random.below(12_000) as u64));
-                let victim = &mut publishers[random.below(2)];
-                assert_eq!(kill(*victim, None), Ok(()), "it lives until it is killed");
-                kill(*victim, Signal::SIGKILL).unwrap();
-                let status = waitpid(*victim, None).unwrap();
-                assert!(
-                    matches!(status, nix::sys::wait::WaitStatus::Signaled(..)),
-                    "it panicked: {status:?}"
-                );
-                let seed = seed(&mut random);
-                *victim = child(|| publisher(&store, seed));
-            }
-            for publisher in publishers {
-                kill(publisher, Signal::SIGKILL).unwrap();
-                waitpid(publisher, None).unwrap();
-            }
-            // The second name is the next owner's to remove, or sweep's.
-            store.sweep().unwrap();
-            assert_eq!(names_in(directory.path()), FILES);
-            assert_eq!(store.stat("one").unwrap().attached, 8);
-            store.remove("one").unwrap();
-            for reader in &mut readers {
-                tell(reader.hear());
-            }
-            assert_eq!(names_in(directory.path()), [""; 0]);
-            done();
-        }
-        Some(dir) => {
-            tell(reader(&store(dir)));
-            done();
-        }
+    if let Some(dir) = role().filter(|role| role != "alone") {
+        tell(reader(&store(dir)));
+        done();
     }
-    let told = told_by(other(test, "alone"));
-    println!("{told:?}");
-    assert_eq!(told.len(), 8);
+    if !alone(test) {
+        return;
+    }
+    let directory = directory();
+    let store = store(&directory);
+    let path = directory.path().display().to_string();
+    let mut readers: Vec<Other> = (0..8).map(|_| Other::start(other(test, &path))).collect();
+    let mut random = Random(0x5eed);
+    let seed = |random: &mut Random| random.next() | 1;
+    let mut publishers = [0; 2].map(|_: i32| {
+        let seed = seed(&mut random);
+        child(|| publisher(&store, seed))
+    });
+    for _ in 0..KILLS {
+        std::thread::sleep(Duration::from_micros(random.below(12_000) as u64));
+        let victim = &mut publishers[random.below(2)];
+        assert_eq!(kill(*victim, None), Ok(()), "it lives until it is killed");
+        kill(*victim, Signal::SIGKILL).unwrap();
+        let status = waitpid(*victim, None).unwrap();
+        assert!(matches!(status, nix::sys::wait::WaitStatus::Signaled(..)), "it panicked: {status:?}");
+        let seed = seed(&mut random);
+        *victim = child(|| publisher(&store, seed));
+    }
+    for publisher in publishers {
+        kill(publisher, Signal::SIGKILL).unwrap();
+        waitpid(publisher, None).unwrap();
+    }
+    // The second name is the next owner's to remove, or sweep's.
+    store.sweep().unwrap();
+    assert_eq!(names_in(directory.path()), FILES);
+    assert_eq!(store.stat("one").unwrap().attached, 8);
+    store.remove("one").unwrap();
+    for reader in &mut readers {
+        tell(reader.hear());
+    }
+    assert_eq!(names_in(directory.path()), [""; 0]);
+    done();
 }

@@ -5,7 +5,6 @@ mod support;
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
 
 use graven::{Error, ErrorKind, Timeout};
@@ -21,19 +20,6 @@ const SOMEBODY: u32 = 65533;
 
 fn check(error: &Error, kind: ErrorKind, errno: Errno) {
     assert_eq!((error.kind(), error.errno()), (kind, errno as i32), "{error}");
-}
-
-/// Runs the test in a process of its own: umask and user are the process's. Whether this is it.
-fn alone(test: &str) -> bool {
-    if role().is_none() {
-        let mut command = other(test, "alone");
-        command.stdin(Stdio::null());
-        for word in told_by(command) {
-            println!("{word}");
-        }
-        return false;
-    }
-    true
 }
 
 /// A directory that everybody may write to, as /dev/shm.

@@ -145,7 +145,8 @@ impl<F: Fn() -> Result<(), std::io::Error>, S: Fallible<Error: Source> + ?Sized>
 
 /// A directory of the test's own in shared memory, or where there is none, wherever temporary files go.
 pub(crate) fn directory() -> tempfile::TempDir {
-    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a temporary directory")
+    let within = std::env::var_os(DIRECTORY).unwrap_or("/dev/shm".into());
+    tempfile::tempdir_in(within).or_else(|_| tempfile::tempdir()).expect("a temporary directory")
 }
 
 /// The names in a directory, sorted.
@@ -316,6 +317,24 @@ pub(crate) fn is_root() -> bool {
 // ---- other processes -----------------------------------------------------------------------------------------------
 
 const ROLE: &str = "GRAVEN_TEST_ROLE";
+const DIRECTORY: &str = "GRAVEN_TEST_DIRECTORY";
+
+/// Runs the test in a process of its own: it forks, becomes another user, or uses up what there is. Whether this is
+/// that process; it ends with [`done`].
+pub(crate) fn alone(test: &str) -> bool {
+    if role().is_none() {
+        // For its directories, as it removes none.
+        let directory = directory();
+        let everybody = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs::set_permissions(directory.path(), everybody).expect("ours");
+        let mut command = other(test, "alone");
+        command.stdin(Stdio::null()).env(DIRECTORY, directory.path());
+        for words in told_by(command) {
+            println!("{words}");
+        }
+    }
+    role().is_some_and(|role| role == "alone")
+}
 
 /// What this process is to do instead of the test, if it was started by [`other`].
 pub(crate) fn role() -> Option<String> {
