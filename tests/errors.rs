@@ -728,15 +728,15 @@ fn a_descriptor_open_for_appending_cannot_write_a_run() {
 
 #[test]
 fn an_object_that_is_not_what_its_checksum_says_is_not_copied() {
-    let (_directory, path) = with_object("numbers", &vec![0x0101_0101u32; 100]);
+    let (_directory, path) = with_object("damaged", &vec![0x0101_0101u32; 100]);
     let mut bytes = fs::read(path).unwrap();
     bytes[4096 + 7] ^= 4;
     let damaged = Segment::from_bytes(&bytes).unwrap();
-    let error = fails_and_goes_on(Writer::options(), |writer| writer.copy(&damaged, "numbers").unwrap_err());
+    let error = fails_and_goes_on(Writer::options(), |writer| writer.copy(&damaged, "damaged").unwrap_err());
     let message = check(&error, ErrorKind::InvalidSegment, Errno::EINVAL);
     let Cause::Checksum { recorded, computed } = error.cause() else { panic!("{error}") };
     assert_ne!(recorded, computed);
-    assert!(message.contains("object \"numbers\"") && message.contains("checksum"), "{message}");
+    assert!(message.contains("object \"damaged\"") && message.contains("checksum"), "{message}");
     let error = fails_and_goes_on(Writer::options(), |writer| writer.copy(&damaged, "none").unwrap_err());
     check(&error, ErrorKind::NotFound, Errno::ENOENT);
     assert!(matches!(error.cause(), Cause::NoObject { .. }), "{error}");

@@ -7,7 +7,7 @@
     feature = "pointer_width_64"
 )))]
 
-use graven::Header;
+use graven::{Header, RegionHeader};
 
 const SPEC: &str = include_str!("../SPEC.md");
 
@@ -56,6 +56,26 @@ fn the_worked_example_is_what_the_writer_writes() {
 fn the_header_table_is_the_one_of_the_code() {
     for place in Header::PLACES {
         let row = format!("| {} | {} | {} |", place.offset, place.size, place.name);
+        assert!(SPEC.contains(&row), "SPEC.md has no row {row:?}");
+    }
+}
+
+#[test]
+fn the_tables_of_a_region_are_those_of_the_code() {
+    for place in RegionHeader::PLACES {
+        let row = format!("| {} | {} | {} |", place.offset, place.size, place.name);
+        assert!(SPEC.contains(&row), "SPEC.md has no row {row:?}");
+    }
+    for (offset, word) in [
+        (RegionHeader::HOLDERS, "holders"),
+        (RegionHeader::RELEASES, "releases"),
+        (RegionHeader::WAITING, "waiting"),
+        (RegionHeader::NOTIFICATIONS, "notifications"),
+        (RegionHeader::WATCHERS, "watchers"),
+        (RegionHeader::OWNED, "owned"),
+        (RegionHeader::BELL as usize, "bell"),
+    ] {
+        let row = format!("| {offset} | {word}");
         assert!(SPEC.contains(&row), "SPEC.md has no row {row:?}");
     }
 }

@@ -12,6 +12,7 @@
 //! | `value` | objects read by schema, without types | 5, 6 |
 //! | `payload` | endianness, offset width, alignment | 4, 5 |
 //! | `hash` | checksums and digests | 7 |
+//! | `region` | the header page of a region of mutable memory | 16 |
 //! | `view` | a whole segment as bytes, without an operating system | 8 |
 //!
 //! No I/O, no operating system, `no_std` with `alloc`. The crate `graven` is what programs use; this one is for those
@@ -27,6 +28,7 @@ mod header;
 #[allow(unsafe_code)] // the trait `Layout` is a promise that the compiler cannot check
 pub mod layout;
 mod payload;
+mod region;
 mod schema;
 mod sound;
 mod validate;
@@ -38,6 +40,7 @@ pub use directory::{Directory, DirectoryError, Entry, NameError};
 pub use hash::{Digest, Hasher, checksum};
 pub use header::{Header, HeaderError, Mode, Place, Section};
 pub use payload::Payload;
+pub use region::{RegionHeader, RegionHeaderError};
 pub use schema::{Fingerprint, Schema, SchemaError, canonical_part};
 pub use sound::UnsoundSchema;
 pub use validate::{ObjectCause, ObjectError, Part as ObjectPart, Validator};

@@ -3,12 +3,15 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use graven_format::{
-    DirectoryError, HeaderError, LayoutMismatch, NameError, ObjectError, SchemaError, UnsoundSchema,
-    ValueError, VerifyError,
+    DirectoryError, HeaderError, LayoutMismatch, NameError, ObjectError, RegionHeaderError, SchemaError,
+    UnsoundSchema, ValueError, VerifyError,
 };
 use nix::errno::Errno;
+
+use crate::region::RegionError;
 
 /// What went wrong, with which file and which object.
 ///
@@ -24,7 +27,9 @@ use nix::errno::Errno;
 /// assert_eq!(error.errno(), 22); // EINVAL
 /// assert_eq!(std::io::Error::from(error).kind(), std::io::ErrorKind::InvalidInput);
 /// ```
-pub struct Error(Box<Inner>);
+/// Cloning is cheap: a generation found bad is refused with the same error each time.
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -50,6 +55,20 @@ pub enum ErrorKind {
     AlreadyExists,
     /// The memory file may still be changed: EPERM.
     NotSealed,
+    /// This process or this handle may not do that: EPERM.
+    NotPermitted,
+    /// A live owner has the name: EBUSY.
+    Busy,
+    /// It did not happen in the time given: ETIMEDOUT.
+    TimedOut,
+    /// The name has been retired, or its process-lifetime owner is gone: ESTALE.
+    Retired,
+    /// Somebody has the lock: EAGAIN.
+    WouldBlock,
+    /// This thread has the lock already: EDEADLK.
+    Deadlock,
+    /// The lock's holder died: EOWNERDEAD.
+    HolderDied,
     /// The object is larger than relative offsets can span: EFBIG.
     TooLarge,
     /// The kernel refused; [`Error::errno`] is its answer.
@@ -153,6 +172,35 @@ pub enum Cause {
         /// The missing ones.
         missing: &'static str,
     },
+    /// The handle was made before a fork, in the parent of this process.
+    Forked,
+    /// Store names are 1 to 200 bytes of `[A-Za-z0-9._-]`, without a leading dot.
+    StoreName {
+        /// The name that is none.
+        name: String,
+    },
+    /// The store has no such name, or nothing has been published under it.
+    NoName,
+    /// The control page of a name is not one that this build reads.
+    Control {
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// A live owner has the name.
+    Owned,
+    /// It did not happen in the time given.
+    TimedOut,
+    /// The name has been retired.
+    Retired,
+    /// The owner of a name that lives as long as its process is gone.
+    OwnerGone,
+    /// The directory for the user's own store is not the user's alone.
+    NotPrivate {
+        /// In what way.
+        what: &'static str,
+    },
+    /// A region could not be had, locked, read or written.
+    Region(RegionError),
     /// A system call failed.
     System {
         /// What was being done.
@@ -164,7 +212,7 @@ pub enum Cause {
 
 impl Error {
     pub(crate) fn new(cause: impl Into<Cause>) -> Error {
-        Error(Box::new(Inner { cause: cause.into(), file: None, object: None, type_name: None }))
+        Error(Arc::new(Inner { cause: cause.into(), file: None, object: None, type_name: None }))
     }
 
     /// For `map_err` on system calls.
@@ -173,17 +221,23 @@ impl Error {
     }
 
     pub(crate) fn of_file(mut self, path: &Path) -> Error {
-        self.0.file.get_or_insert_with(|| path.to_owned());
+        if let Some(error) = Arc::get_mut(&mut self.0) {
+            error.file.get_or_insert_with(|| path.to_owned());
+        }
         self
     }
 
     pub(crate) fn of_object(mut self, name: &str) -> Error {
-        self.0.object.get_or_insert_with(|| name.to_owned());
+        if let Some(error) = Arc::get_mut(&mut self.0) {
+            error.object.get_or_insert_with(|| name.to_owned());
+        }
         self
     }
 
     pub(crate) fn of_type<T>(mut self) -> Error {
-        self.0.type_name.get_or_insert(std::any::type_name::<T>());
+        if let Some(error) = Arc::get_mut(&mut self.0) {
+            error.type_name.get_or_insert(std::any::type_name::<T>());
+        }
         self
     }
 
@@ -229,6 +283,14 @@ impl Error {
             | Cause::NotRegular => ErrorKind::InvalidArgument,
             Cause::TooLarge { .. } => ErrorKind::TooLarge,
             Cause::NotSealed { .. } => ErrorKind::NotSealed,
+            Cause::Forked | Cause::NotPrivate { .. } => ErrorKind::NotPermitted,
+            Cause::StoreName { .. } => ErrorKind::InvalidArgument,
+            Cause::NoName => ErrorKind::NotFound,
+            Cause::Control { .. } => ErrorKind::InvalidSegment,
+            Cause::Owned => ErrorKind::Busy,
+            Cause::TimedOut => ErrorKind::TimedOut,
+            Cause::Retired | Cause::OwnerGone => ErrorKind::Retired,
+            Cause::Region(error) => error.kind(),
             Cause::System { source, .. } => match source.kind() {
                 io::ErrorKind::NotFound => ErrorKind::NotFound,
                 io::ErrorKind::AlreadyExists => ErrorKind::AlreadyExists,
@@ -248,7 +310,13 @@ impl Error {
             }
             ErrorKind::NotFound => Errno::ENOENT,
             ErrorKind::AlreadyExists => Errno::EEXIST,
-            ErrorKind::NotSealed => Errno::EPERM,
+            ErrorKind::NotSealed | ErrorKind::NotPermitted => Errno::EPERM,
+            ErrorKind::Busy => Errno::EBUSY,
+            ErrorKind::TimedOut => Errno::ETIMEDOUT,
+            ErrorKind::Retired => Errno::ESTALE,
+            ErrorKind::WouldBlock => Errno::EAGAIN,
+            ErrorKind::Deadlock => Errno::EDEADLK,
+            ErrorKind::HolderDied => Errno::EOWNERDEAD,
             ErrorKind::TooLarge => Errno::EFBIG,
             ErrorKind::System => Errno::EIO,
         };
@@ -337,6 +405,23 @@ impl fmt::Display for Cause {
                 f,
                 "the memory file lacks {missing}; seal it, or use the unsafe map if nobody changes it"
             ),
+            Cause::Forked => write!(f, "the handle belongs to the parent of this process; attach again"),
+            Cause::StoreName { name } => {
+                write!(f, "{name:?} cannot name a segment: 1 to 200 bytes of A-Z a-z 0-9 . _ -, no dot first")
+            }
+            Cause::NoName => write!(f, "no such name, or nothing published under it yet"),
+            Cause::Control { what } => write!(f, "not a name's control page: {what}; remove the name"),
+            Cause::Owned => write!(f, "a live owner has the name"),
+            Cause::TimedOut => write!(f, "nothing published in the time given"),
+            Cause::Retired => write!(f, "the name has been retired; attach again to what follows it"),
+            Cause::OwnerGone => {
+                write!(
+                    f,
+                    "the owner is gone and the name lives as long as its owner; attach again to the next"
+                )
+            }
+            Cause::NotPrivate { what } => write!(f, "{what}; name a directory of your own with Store::open"),
+            Cause::Region(error) => error.fmt(f),
             Cause::System { action, source } => write!(f, "cannot {action}: {source}"),
         }
     }
@@ -365,8 +450,14 @@ macro_rules! from {
     )*};
 }
 from!(HeaderError => Header, DirectoryError => Directory, SchemaError => Schema, VerifyError => Verify,
-    LayoutMismatch => Layout, NameError => Name, UnsoundSchema => Unsound, ValueError => Value,
+    LayoutMismatch => Layout, NameError => Name, UnsoundSchema => Unsound, ValueError => Value, RegionError => Region,
     ObjectError => Contents);
+
+impl From<RegionHeaderError> for Error {
+    fn from(error: RegionHeaderError) -> Error {
+        Error::new(RegionError::Header(error))
+    }
+}
 
 impl From<Error> for io::Error {
     fn from(error: Error) -> io::Error {

@@ -14,6 +14,7 @@ use std::ops::Range;
 
 use graven_format::layout::Layout;
 use graven_format::{Entry, Header, Payload, checksum, directory};
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use rkyv::{Archive, Serialize};
 
 use crate::{Adopted, Error, Result, Segment, Serializer, encoded_len, write_at};
@@ -60,14 +61,15 @@ where
     /// # Errors
     /// As [`crate::write_at`].
     pub fn new(value: &T) -> Result<Specimen<T>> {
-        let mut file = tempfile::tempfile().map_err(Error::system("create a temporary file"))?;
+        let file = memfd_create(c"specimen", MFdFlags::MFD_CLOEXEC);
+        let mut file = File::from(file.map_err(|error| Error::system("create a memory file")(error))?);
         write_at(&file, 0, encoded_len(value)?, value)?;
         let mut segment = Vec::new();
         let read = |file: &mut File, bytes: &mut Vec<u8>| {
             std::io::Seek::rewind(file)?;
             file.read_to_end(bytes)
         };
-        read(&mut file, &mut segment).map_err(Error::system("read the temporary file"))?;
+        read(&mut file, &mut segment).map_err(Error::system("read the memory file"))?;
         let opened = Segment::from_bytes(&segment)?;
         let object = opened.entry("")?.object;
         let object = object.position as usize..(object.position + object.length) as usize;

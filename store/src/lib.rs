@@ -10,6 +10,22 @@
 //! | `known` | the layout of each adopted or written type, computed once per process |
 //! | `threads` | validating one object with several threads |
 //! | `memory` | mappings and seals: where this crate calls the kernel by address |
+//! | `store` | a directory of named segments |
+//! | `owner` | publishing under a name |
+//! | `reader` | following what is published |
+//! | `watch` | a descriptor that says that something is new |
+//! | `control` | the page that a name's owner and readers share |
+//! | `protocol` | the order of steps when a name changes while somebody waits for it |
+//! | `lifecycle` | who may change a name's files, whether its owner lives, and how it ends |
+//! | `region` | named memory that processes change together, under locks |
+//! | `dir` | an open directory, and files that appear in it complete or not at all |
+//! | `sys` | calls that nix lacks |
+//! | `sync` | counters in shared memory, to be read at any time and slept on |
+//! | `timeout` | how long to wait |
+//! | `name` | names of a store, and of their files |
+//! | `held` | descriptors that carry locks, closed in forked children |
+//! | `ofd` | byte-range locks of the kernel |
+//! | `attach` | attachments: locks that live with a mapping, and how many there are |
 //! | `with` | wrappers for fields: reproducible maps |
 //! | `error` | what can go wrong, with the errno of each cause |
 //! | `fuzz` | damaged objects for fuzzing (feature `fuzz`) |
@@ -17,24 +33,45 @@
 //! Programs use this crate through `graven`, which re-exports all of it.
 #![deny(unsafe_code)]
 
+mod attach;
+mod control;
+mod dir;
 mod error;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
+mod held;
 mod known;
+mod lifecycle;
 mod memory;
+mod name;
+mod ofd;
+mod owner;
 mod part;
+mod protocol;
+mod reader;
+mod region;
 mod schemas;
 mod segment;
+mod store;
 mod stream;
+mod sync;
+mod sys;
 mod threads;
+mod timeout;
+mod watch;
 pub mod with;
 mod writer;
 
 pub use error::{Cause, Error, ErrorKind};
+pub use owner::{Draft, Lifetime, Owner, OwnerOptions};
 pub use part::{Adopted, Part};
+pub use reader::{Reader, Segments};
+pub use region::{At, Guard, Number, Region, RegionError, RegionOptions, SharedGuard};
 pub use segment::Segment;
+pub use store::{Stat, Store};
 pub use stream::Serializer;
 pub use threads::validate;
+pub use timeout::Timeout;
 pub use writer::{Summary, WriteOptions, Writer, encoded_len, write, write_at};
 
 /// A `Result` with this crate's [`Error`].

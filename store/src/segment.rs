@@ -104,13 +104,21 @@ impl Segment {
     /// Source: SPEC 8; mmap(2).
     pub unsafe fn map(path: impl AsRef<Path>) -> Result<Segment> {
         let path = path.as_ref();
+        let file = open_file(path).map_err(|error| error.of_file(path))?;
+        // SAFETY: our caller's promise.
+        unsafe { Segment::map_file(&file, path) }
+    }
+
+    /// Maps a whole file that is open, and was found at `path`.
+    ///
+    /// # Safety
+    /// As [`map`](Segment::map).
+    pub(crate) unsafe fn map_file(file: &File, path: &Path) -> Result<Segment> {
         let map = || {
-            let (file, header) = open(path)?;
+            let header = whole_file(file)?;
             // SAFETY: our caller's promise.
-            Segment::new(
-                unsafe { Memory::map(&file, 0, to_usize(header.length)?, header.page_size) }?,
-                Some(path),
-            )
+            let memory = unsafe { Memory::map(file, 0, to_usize(header.length)?, header.page_size) }?;
+            Segment::new(memory, Some(path))
         };
         map().map_err(|error| error.of_file(path))
     }
@@ -482,14 +490,16 @@ impl fmt::Debug for Segment {
     }
 }
 
+fn open_file(path: &Path) -> Result<File> {
+    let mut options = OpenOptions::new();
+    // Opening a pipe must not wait for its other end.
+    let open = options.read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path);
+    open.map_err(Error::system("open"))
+}
+
 /// Opens a file for reading; its header, if its length fits.
 fn open(path: &Path) -> Result<(File, Header)> {
-    let file = OpenOptions::new()
-        .read(true)
-        // Opening a pipe must not wait for its other end.
-        .custom_flags(OFlag::O_NONBLOCK.bits())
-        .open(path)
-        .map_err(Error::system("open"))?;
+    let file = open_file(path)?;
     let header = whole_file(&file)?;
     Ok((file, header))
 }
@@ -506,7 +516,7 @@ fn whole_file(file: &File) -> Result<Header> {
 }
 
 /// The header at `file_offset`, where there are `available` bytes.
-fn read_header(file: &File, file_offset: u64, available: u64) -> Result<Header> {
+pub(crate) fn read_header(file: &File, file_offset: u64, available: u64) -> Result<Header> {
     let mut bytes = [0; Header::SIZE];
     let bytes = &mut bytes[..Header::SIZE.min(to_usize(available)?)];
     file.read_exact_at(bytes, file_offset).map_err(Error::system("read the header"))?;

@@ -13,7 +13,7 @@ use rkyv::ser::allocator::ArenaHandle;
 use rkyv::ser::sharing::Share;
 use rkyv::ser::{Positional, Writer};
 
-use crate::{Cause, Error};
+use crate::Cause;
 
 /// What objects are serialized with: the bound on writable types is `T: for<'a> Serialize<Serializer<'a>>`.
 pub type Serializer<'a> = Strategy<rkyv::ser::Serializer<&'a mut Stream, ArenaHandle<'a>, Share>, BoxedError>;
@@ -78,9 +78,10 @@ impl Stream {
         self.unhashed = self.buffer.len();
     }
 
-    /// Ends the object: its checksum.
-    pub(crate) fn end_object(&mut self) -> u64 {
+    /// The checksum of the object so far.
+    pub(crate) fn checksum(&mut self) -> u64 {
         self.hasher.update(&self.buffer[self.unhashed..]);
+        self.unhashed = self.buffer.len();
         self.hasher.digest()
     }
 
@@ -123,6 +124,17 @@ impl Stream {
             if self.buffer.len() == BUFFER {
                 self.flush()?;
             }
+            if self.buffer.is_empty() && bytes.len() >= BUFFER && self.file.is_some() {
+                // Large slices, and objects that are copied, need no buffer. Piece by piece, as hashing brings a piece
+                // into the cache.
+                let (now, later) = bytes.split_at(BUFFER);
+                self.hasher.update(now);
+                self.write_at(self.flushed, now)?;
+                self.flushed += now.len() as u64;
+                self.position += now.len() as u64;
+                bytes = later;
+                continue;
+            }
             let (now, later) = bytes.split_at(bytes.len().min(BUFFER - self.buffer.len()));
             self.buffer.extend_from_slice(now);
             self.position += now.len() as u64;
@@ -136,8 +148,7 @@ impl Stream {
         let Some((file, base)) = &self.file else { return Ok(()) };
         self.hasher.update(self.buffer.get(self.unhashed..).unwrap_or_default());
         self.unhashed = self.buffer.len();
-        let written = file.write_all_at(&self.buffer, base + self.flushed);
-        written.map_err(|source| Cause::System { action: "write", source })?;
+        write_all(file, &self.buffer, base + self.flushed)?;
         self.flushed += self.buffer.len() as u64;
         self.buffer.clear();
         self.unhashed = 0;
@@ -145,9 +156,9 @@ impl Stream {
     }
 
     /// Writes behind the stream's back, at a position already passed.
-    pub(crate) fn write_at(&self, position: u64, bytes: &[u8]) -> Result<(), Error> {
+    pub(crate) fn write_at(&self, position: u64, bytes: &[u8]) -> Result<(), Cause> {
         let Some((file, base)) = &self.file else { return Ok(()) };
-        file.write_all_at(bytes, base + position).map_err(Error::system("write"))
+        write_all(file, bytes, base + position)
     }
 
     /// Appends bytes of the object, unless they pass the reach of its relative offsets.
@@ -163,6 +174,10 @@ impl Stream {
             Stopped
         })
     }
+}
+
+fn write_all(file: &File, bytes: &[u8], at: u64) -> Result<(), Cause> {
+    file.write_all_at(bytes, at).map_err(|source| Cause::System { action: "write", source })
 }
 
 impl Positional for Stream {

@@ -1,25 +1,26 @@
 //! Laying out a segment: objects, schema, directory, and the header last.
 //!
-//! A segment appears at once or not at all. At a path: it is written into a temporary file beside it, which then takes
-//! the name. In a run of the caller's file: its old header is wiped first and the new one comes last, so whoever maps
+//! A segment appears at once or not at all. At a path: it is written into a file without a name, which then takes the
+//! path's. In a run of the caller's file: its old header is wiped first and the new one comes last, so whoever maps
 //! it in between is told that it is incomplete.
 //!
 //! Source: SPEC 9.
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
+use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use graven_format::layout::Layout;
 use graven_format::{Entry, Fingerprint, Header, Mode, Payload, Section, checksum, directory};
+use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use rkyv::ser::allocator::Arena;
 use rkyv::ser::sharing::Share;
 use rkyv::{Archive, Serialize};
-use tempfile::NamedTempFile;
 
+use crate::dir::{self, Dir, Temp};
 use crate::known::Known;
 use crate::stream::Stream;
 use crate::{Cause, Error, Result, Segment, Serializer};
@@ -126,7 +127,7 @@ where
     let file = fd.as_fd().try_clone_to_owned().map_err(Error::system("duplicate the descriptor"))?;
     let stream = Stream::to_file(File::from(file), file_offset, length);
     if length > 0 {
-        stream.write_at(0, &[0; Header::SIZE])?;
+        stream.write_at(0, &[0; Header::SIZE]).map_err(Error::new)?;
     }
     let mut build = Build::new(stream, page_size, 0)?;
     build.put("", value)?;
@@ -134,7 +135,7 @@ where
     if stream.overflowed() {
         return Err(Error::new(Cause::RunTooShort { needed: summary.length, given: length }));
     }
-    stream.write_at(0, &header.encode())?;
+    stream.write_at(0, &header.encode()).map_err(Error::new)?;
     Ok(summary)
 }
 
@@ -206,20 +207,19 @@ impl WriteOptions {
     fn open(self, path: &Path) -> Result<Writer> {
         // The working directory may be another when the segment is finished.
         let target = std::path::absolute(path).map_err(Error::system("find the working directory"))?;
-        let directory = target.parent().unwrap_or(Path::new("/")).to_owned();
-        // `make_in` keeps the kernel's error number; `tempfile_in` wraps it away.
-        let create = |path: &Path| {
-            OpenOptions::new().read(true).write(true).create_new(true).mode(self.mode & 0o777).open(path)
-        };
-        let file = tempfile::Builder::new()
-            .prefix(".graven-")
-            .suffix(".tmp")
-            .make_in(&directory, create)
-            .map_err(Error::system("create a temporary file beside it"))?;
-        let handle = file.as_file().try_clone().map_err(Error::system("duplicate the descriptor"))?;
+        let directory = target.parent().unwrap_or(Path::new("/"));
+        let dir = Dir::open(directory).map_err(Error::system("open the directory it is to be in"))?;
+        self.open_in(&dir, dir::second_name(), path)
+    }
+
+    /// A segment in `dir`, which has the name `second` where it needs one before it is placed. `path` is for errors.
+    pub(crate) fn open_in(self, dir: &Dir, second: String, path: &Path) -> Result<Writer> {
+        let temp = Temp::create(dir, &second, self.mode & 0o777);
+        let temp = temp.map_err(Error::system("create a file in the directory"))?;
+        let handle = temp.file().try_clone().map_err(Error::system("duplicate the descriptor"))?;
         let stream = Stream::to_file(handle, 0, u64::MAX);
         let build = Build::new(stream, self.page_size, self.generation)?;
-        Ok(Writer { build, file, path: path.to_owned(), target, directory, options: self })
+        Ok(Writer { build, temp, dir: dir.clone(), path: path.to_owned(), options: self })
     }
 }
 
@@ -252,11 +252,10 @@ impl WriteOptions {
 /// Source: SPEC 9.
 pub struct Writer {
     build: Build,
-    file: NamedTempFile,
-    /// As the caller named it: for errors.
+    temp: Temp,
+    dir: Dir,
+    /// As the caller named it: where it goes, and for errors.
     path: PathBuf,
-    target: PathBuf,
-    directory: PathBuf,
     options: WriteOptions,
 }
 
@@ -317,7 +316,12 @@ impl Writer {
     /// As [`put`](Writer::put); [`Cause::NoObject`] (ENOENT), [`Cause::Directory`] and [`Cause::Checksum`] (EINVAL) of
     /// `segment`.
     pub fn copy(&mut self, segment: &Segment, name: &str) -> Result<()> {
-        self.build.copy(segment, name).map_err(|error| error.of_object(name).of_file(&self.path))
+        self.build.copy(segment, name, false).map_err(|error| error.of_object(name).of_file(&self.path))
+    }
+
+    /// As [`copy`](Writer::copy), of an object that was edited in place: its checksum is made right.
+    pub(crate) fn copy_edited(&mut self, segment: &Segment, name: &str) -> Result<()> {
+        self.build.copy(segment, name, true).map_err(|error| error.of_object(name).of_file(&self.path))
     }
 
     /// Completes the segment and makes it appear at its path, atomically.
@@ -326,28 +330,52 @@ impl Writer {
     /// [`Cause::System`]: as pwrite(2), fsync(2) or rename(2); EEXIST with [`WriteOptions::create_new`]. The path is as it
     /// was then, and nothing is left beside it.
     pub fn finish(self) -> Result<Summary> {
-        let Writer { build, file, path, target, directory, options } = self;
+        let path = self.path.clone();
         let finish = || {
-            let (summary, header, stream) = build.finish(0)?;
-            // An object that failed may have left bytes behind the end.
-            file.as_file().set_len(summary.length).map_err(Error::system("set the file's length"))?;
-            stream.write_at(0, &header.encode())?;
-            if options.durable {
-                file.as_file().sync_all().map_err(Error::system("sync the file"))?;
-            }
-            let persisted = match options.create_new {
-                true => file.persist_noclobber(&target),
-                false => file.persist(&target),
+            let Complete { summary, mut temp, dir, options } = self.complete()?;
+            let target = path.file_name().ok_or(Errno::EISDIR);
+            let target = target.map_err(Error::system("put the file in its place"))?;
+            // A name that nobody has is taken in one step. Only replacing takes two.
+            let placed = match temp.link(target) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !options.create_new => {
+                    temp.replace_among_others(target)
+                }
+                placed => placed,
             };
-            persisted.map_err(|error| error.error).map_err(Error::system("put the file in its place"))?;
+            placed.map_err(Error::system("put the file in its place"))?;
             if options.durable {
-                let synced = File::open(&directory).and_then(|directory| directory.sync_all());
-                synced.map_err(Error::system("sync the directory"))?;
+                dir.sync().map_err(Error::system("sync the directory"))?;
             }
             Ok(summary)
         };
         finish().map_err(|error: Error| error.of_file(&path))
     }
+
+    /// The file that is being written.
+    pub(crate) fn file(&self) -> &File {
+        self.temp.file()
+    }
+
+    /// Writes what is missing to a complete segment, which has not been placed yet.
+    pub(crate) fn complete(self) -> Result<Complete> {
+        let Writer { build, temp, dir, path: _, options } = self;
+        let (summary, header, stream) = build.finish(0)?;
+        // An object that failed may have left bytes behind the end.
+        temp.file().set_len(summary.length).map_err(Error::system("set the file's length"))?;
+        stream.write_at(0, &header.encode()).map_err(Error::new)?;
+        if options.durable {
+            temp.file().sync_all().map_err(Error::system("sync the file"))?;
+        }
+        Ok(Complete { summary, temp, dir, options })
+    }
+}
+
+/// A segment that is complete and nowhere.
+pub(crate) struct Complete {
+    pub(crate) summary: Summary,
+    pub(crate) temp: Temp,
+    dir: Dir,
+    options: WriteOptions,
 }
 
 /// A segment in the making.
@@ -411,14 +439,17 @@ impl Build {
             .map_err(|error| error.of_object(name).of_type::<T>())
     }
 
-    fn copy(&mut self, segment: &Segment, name: &str) -> Result<()> {
+    fn copy(&mut self, segment: &Segment, name: &str, edited: bool) -> Result<()> {
         let entry = segment.entry(name)?;
-        let bytes = segment.section(entry.object);
-        let computed = checksum(bytes);
-        if computed != entry.checksum {
-            return Err(Error::new(Cause::Checksum { recorded: entry.checksum, computed }));
-        }
-        let append = |stream: &mut Stream| stream.append(bytes).map(|()| entry.root);
+        let append = |stream: &mut Stream| {
+            stream.append(segment.section(entry.object))?;
+            // Hashed on its way, as what is new: a second look at the bytes would cost as much as copying them.
+            let (recorded, computed) = (entry.checksum, stream.checksum());
+            match recorded == computed || edited {
+                true => Ok(entry.root),
+                false => Err(Cause::Checksum { recorded, computed }),
+            }
+        };
         self.object(name, entry.align, entry.fingerprint, segment.section(entry.schema), append)
     }
 
@@ -451,7 +482,7 @@ impl Build {
             // What stopped the stream is the cause; rkyv's words are only about the stop.
             Err(cause) => return Err(Error::new(self.stream.rewind(self.end).unwrap_or(cause))),
         };
-        let checksum = self.stream.end_object();
+        let checksum = self.stream.checksum();
         self.end = self.stream.position();
         let bytes = Section { position, length: self.end - position };
         let table = self.table(table);

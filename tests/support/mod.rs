@@ -11,7 +11,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 
 use graven::rkyv::rancor::{Fallible, Source};
 use graven::rkyv::{Place, primitive::ArchivedU32};
-use graven::{Archive, Header, Segment, Serialize};
+use graven::{Archive, Header, Segment, Serialize, Store};
 use graven_format::checksum;
 
 pub(crate) const PAGE: u64 = 4096;
@@ -145,7 +145,8 @@ impl<F: Fn() -> Result<(), std::io::Error>, S: Fallible<Error: Source> + ?Sized>
 
 /// A directory of the test's own in shared memory, or where there is none, wherever temporary files go.
 pub(crate) fn directory() -> tempfile::TempDir {
-    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a temporary directory")
+    let within = std::env::var_os(DIRECTORY).unwrap_or("/dev/shm".into());
+    tempfile::tempdir_in(within).or_else(|_| tempfile::tempdir()).expect("a temporary directory")
 }
 
 /// The names in a directory, sorted.
@@ -161,6 +162,12 @@ pub(crate) fn names_in(directory: &Path) -> Vec<String> {
 pub(crate) fn map(path: impl AsRef<Path>) -> graven::Result<Segment> {
     // SAFETY: the caller's file, which it leaves alone.
     unsafe { Segment::map(path) }
+}
+
+/// `Store::open` of a directory that only graven writes to, or the test on purpose.
+pub(crate) fn store(dir: impl AsRef<Path>) -> Store {
+    // SAFETY: the caller's directory.
+    unsafe { Store::open(dir) }.expect("a directory")
 }
 
 /// `Segment::map_at` of a file that the test made and leaves alone while it is mapped.
@@ -251,6 +258,22 @@ impl Random {
 
 // ---- this process --------------------------------------------------------------------------------------------------
 
+/// Becomes another user: for good.
+pub(crate) fn become_user(id: u32) {
+    nix::unistd::setgroups(&[]).expect("root");
+    nix::unistd::setgid(id.into()).expect("root");
+    nix::unistd::setuid(id.into()).expect("root");
+}
+
+/// Waits until something is so: a process that was killed has been buried, for example.
+pub(crate) fn until(what: impl Fn() -> bool) {
+    let start = std::time::Instant::now();
+    while !what() {
+        assert!(start.elapsed() < std::time::Duration::from_secs(2), "it did not happen within 2 s");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+}
+
 /// A line of `/proc/self/maps`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Mapping {
@@ -294,6 +317,24 @@ pub(crate) fn is_root() -> bool {
 // ---- other processes -----------------------------------------------------------------------------------------------
 
 const ROLE: &str = "GRAVEN_TEST_ROLE";
+const DIRECTORY: &str = "GRAVEN_TEST_DIRECTORY";
+
+/// Runs the test in a process of its own: it forks, becomes another user, or uses up what there is. Whether this is
+/// that process; it ends with [`done`].
+pub(crate) fn alone(test: &str) -> bool {
+    if role().is_none() {
+        // For its directories, as it removes none.
+        let directory = directory();
+        let everybody = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs::set_permissions(directory.path(), everybody).expect("ours");
+        let mut command = other(test, "alone");
+        command.stdin(Stdio::null()).env(DIRECTORY, directory.path());
+        for words in told_by(command) {
+            println!("{words}");
+        }
+    }
+    role().is_some_and(|role| role == "alone")
+}
 
 /// What this process is to do instead of the test, if it was started by [`other`].
 pub(crate) fn role() -> Option<String> {

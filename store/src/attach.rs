@@ -1,0 +1,78 @@
+//! Who is attached, by the kernel's account.
+//!
+//! An attachment is a shared lock on one byte, at a random position of a range set aside for that, taken through a
+//! descriptor that is then closed: the lock lives on with the *mapping* made through it, and ends with it, however the
+//! process ended. So there is no table to be left wrong, and no descriptor to be kept. Forked children map the same
+//! pages and count as one with their parent.
+//!
+//! Nobody is attached exactly when the whole range can be locked exclusively.
+//!
+//! Source: fcntl(2), "Open file description locks"; SPEC 16.4.
+
+use std::io;
+use std::ops::Range;
+use std::os::fd::AsFd;
+
+use crate::ofd::{self, Sharing};
+use crate::sys;
+
+/// Attaches the description of `fd`: for its mappings and the descriptors it has. `false`: somebody has the whole range
+/// locked, to remove the file; look for the file again.
+pub(crate) fn attach(fd: impl AsFd, range: &Range<u64>) -> io::Result<bool> {
+    let at = range.start + sys::random() % (range.end - range.start);
+    ofd::try_lock(fd, Sharing::Shared, &(at..at + 1))
+}
+
+/// How many attachments there are, but for those of the description of `fd`.
+///
+/// The kernel reports one lock at a time, in no order: what lies before and behind it is asked again. Two calls to the
+/// kernel per attachment. Two at the same position, one in billions, count as one.
+pub(crate) fn count(fd: impl AsFd, range: &Range<u64>) -> io::Result<u64> {
+    let mut attachments = 0;
+    let mut left = vec![range.clone()];
+    while let Some(range) = left.pop() {
+        let Some(found) = ofd::conflict(&fd, Sharing::Exclusive, &range)? else { continue };
+        attachments += 1;
+        let parts = [range.start..found.start, found.end..range.end];
+        left.extend(parts.into_iter().filter(|part| !part.is_empty()));
+    }
+    Ok(attachments)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::*;
+
+    const RANGE: Range<u64> = 1 << 40..1 << 41;
+
+    #[test]
+    fn attachments_are_counted_whatever_their_positions_until_their_descriptions_end() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let open = || file.reopen().unwrap();
+        let counter = open();
+        assert_eq!(count(&counter, &RANGE).unwrap(), 0);
+        let mut attached: Vec<File> = (0..200).map(|_| open()).collect();
+        assert!(attached.iter().all(|file| attach(file, &RANGE).unwrap()));
+        assert_eq!(count(&counter, &RANGE).unwrap(), 200);
+        attached.truncate(3);
+        assert_eq!(count(&counter, &RANGE).unwrap(), 3);
+        assert!(!ofd::try_lock(&counter, Sharing::Exclusive, &RANGE).unwrap());
+        drop(attached);
+        assert!(ofd::try_lock(&counter, Sharing::Exclusive, &RANGE).unwrap());
+        assert!(!attach(open(), &RANGE).unwrap(), "to be removed");
+    }
+
+    #[test]
+    fn positions_at_both_ends_are_counted() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let counter = file.reopen().unwrap();
+        let ends = [RANGE.start, RANGE.start + 1, RANGE.end - 1].map(|at| {
+            let file = file.reopen().unwrap();
+            assert!(ofd::try_lock(&file, Sharing::Shared, &(at..at + 1)).unwrap());
+            file
+        });
+        assert_eq!(count(&counter, &RANGE).unwrap(), ends.len() as u64);
+    }
+}

@@ -1,0 +1,274 @@
+//! NAME.ctl: one page per name, which readers map read-only.
+//!
+//! ```text
+//!   0  magic, 8 bytes, the last of which names the machine's byte order; version, u32, little-endian
+//!  64  epoch, a word: 2 * generation + retired; its low half is the futex word
+//!  72  flags, a word: 1 the name ends with its owner, 2 it ends with its last attachment and owner
+//! 128  notes for people, u64, little-endian: the owner's pid, since when, and when the newest generation was
+//!      published (ns since 1970)
+//! ```
+//! Words are stored through the mapping; notes are written by pwrite(2), which inotify tells of: that is how a reader
+//! that sleeps in epoll learns of a new epoch, without a descriptor per reader on the owner's side.
+//!
+//! The page's mode, user and group are those of the name: whatever else the name has takes them from here.
+//!
+//! # Attachments
+//! Locks on the page, see `attach`: at a position chosen at random out of 2^62, as two at the same would count as one. (A
+//! generation in the upper half would tell who is behind, but leave 32 bits, where of 5,000 attachments two meet once in
+//! 350 times; and each new generation would need a new lock.) Whoever may read the name can lock as much as they like
+//! and so appear as attached; nothing but the end of a name with its last attachment depends on it.
+#![allow(unsafe_code)] // words at offsets of the mapping
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
+use std::ptr::NonNull;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use memmap2::{MmapOptions, MmapRaw};
+use nix::fcntl::OFlag;
+use nix::sys::stat::{SFlag, fstat};
+
+use crate::dir::{Access, Dir, Temp};
+use crate::name::{Name, Role};
+use crate::protocol::Epoch;
+use crate::sync::{Word, WordMut};
+use crate::{Cause, Error, Result};
+
+const SIZE: usize = 4096;
+const MAGIC: [u8; 8] = match cfg!(target_endian = "big") {
+    true => *b"graven-B",
+    false => *b"graven-L",
+};
+const VERSION: u32 = 1;
+const EPOCH: usize = 64;
+const FLAGS: usize = 72;
+const NOTES: u64 = 128;
+
+/// The name ends with its owner.
+pub(crate) const ENDS_WITH_OWNER: u64 = 1;
+/// The name ends when neither an owner nor an attachment is left.
+pub(crate) const ENDS_WITH_LAST: u64 = 2;
+
+/// The permission bits that a name always has: its user's processes are its owners.
+pub(crate) const OWN_BITS: u32 = 0o600;
+
+/// The page of a name, mapped read-only. While it is mapped it may count as an attachment.
+pub(crate) struct Control {
+    /// INVARIANT: `SIZE` bytes of a file that has as many.
+    map: MmapRaw,
+    /// INVARIANT: the epoch in `map`. Kept, as readers look at it all the time.
+    epoch: NonNull<u64>,
+}
+
+// SAFETY: the pointer is into the mapping, which belongs to the process, not to a thread; it is used through words only.
+unsafe impl Send for Control {}
+// SAFETY: as above; words are atomic.
+unsafe impl Sync for Control {}
+
+impl Control {
+    /// INVARIANT: `map` is `SIZE` bytes of a file that has as many.
+    fn new(map: MmapRaw) -> Control {
+        let epoch = at(&map, EPOCH);
+        Control { map, epoch }
+    }
+
+    /// Maps the page of a name; `None` if there is none. The descriptor is for locks and notes.
+    ///
+    /// # Errors
+    /// [`Cause::Control`] (EINVAL), [`Cause::System`].
+    pub(crate) fn open(dir: &Dir, name: &Name) -> Result<Option<(Control, File)>> {
+        let open = || {
+            let Some(file) = open(dir, name, OFlag::O_RDONLY)? else { return Ok(None) };
+            let map = MmapOptions::new().len(SIZE).map_raw_read_only(&file);
+            let map = map.map_err(Error::system("map the control page"))?;
+            Ok(Some((Control::new(map), file)))
+        };
+        open().map_err(|error: Error| error.of_file(&dir.path(name.file(Role::Control))))
+    }
+
+    #[inline]
+    pub(crate) fn epoch(&self) -> Word<'_> {
+        // SAFETY: as in `flags`.
+        unsafe { Word::new(self.epoch) }
+    }
+
+    #[inline]
+    pub(crate) fn now(&self) -> Epoch {
+        Epoch(self.epoch().load())
+    }
+
+    pub(crate) fn flags(&self) -> u64 {
+        // SAFETY: `Word::new` asks for
+        // - alignment to 8: mappings start at pages, and offsets are multiples of 8;
+        // - 8 bytes mapped and backed by the file: within `SIZE`, which the file has (INVARIANT), and the mapping lives
+        //   as long as `self`;
+        // - access through words only: nothing else here takes the address.
+        unsafe { Word::new(at(&self.map, FLAGS)) }.load()
+    }
+
+    pub(crate) fn has(&self, flag: u64) -> bool {
+        self.flags() & flag != 0
+    }
+}
+
+fn at(map: &MmapRaw, offset: usize) -> NonNull<u64> {
+    NonNull::new(map.as_mut_ptr().wrapping_add(offset)).expect("mapped, so not at 0").cast()
+}
+
+/// The page of a name, mapped writable by the holder of the name's lock.
+pub(crate) struct ControlMut {
+    control: Control,
+    pub(crate) file: File,
+}
+
+impl std::ops::Deref for ControlMut {
+    type Target = Control;
+
+    fn deref(&self) -> &Control {
+        &self.control
+    }
+}
+
+impl ControlMut {
+    /// Maps the page of a name; `None` if there is none.
+    ///
+    /// # Errors
+    /// As [`Control::open`].
+    pub(crate) fn open(dir: &Dir, name: &Name) -> Result<Option<ControlMut>> {
+        let open = || {
+            let Some(file) = open(dir, name, OFlag::O_RDWR)? else { return Ok(None) };
+            ControlMut::map(file).map(Some)
+        };
+        open().map_err(|error: Error| error.of_file(&dir.path(name.file(Role::Control))))
+    }
+
+    /// Makes the page of a new name: complete, and not there yet. `mode` is less the umask, unless `exact`.
+    pub(crate) fn create(
+        dir: &Dir,
+        name: &Name,
+        (mode, exact): (u32, bool),
+        epoch: Epoch,
+        flags: u64,
+    ) -> Result<(ControlMut, Temp)> {
+        let create = || -> io::Result<_> {
+            // The name's lock is held, so nobody else uses the second name.
+            let temp = Temp::create(dir, &name.file(Role::Next), mode)?;
+            let access = Access::of(temp.file())?;
+            let mode = if exact { mode } else { access.mode | OWN_BITS };
+            Access { mode, ..access }.give(temp.file())?;
+            let mut page = [0; SIZE];
+            page[..8].copy_from_slice(&MAGIC);
+            page[8..12].copy_from_slice(&VERSION.to_le_bytes());
+            // All of it, so that there is a block behind every byte that is stored to later.
+            temp.file().write_all_at(&page, 0)?;
+            Ok((temp.file().try_clone()?, temp))
+        };
+        let (file, temp) = create().map_err(Error::system("create the control page"))?;
+        let control = ControlMut::map(file)?;
+        control.word_mut(EPOCH).store(epoch.0);
+        control.set_flags(flags);
+        Ok((control, temp))
+    }
+
+    fn map(file: File) -> Result<ControlMut> {
+        let map =
+            MmapOptions::new().len(SIZE).map_raw(&file).map_err(Error::system("map the control page"))?;
+        Ok(ControlMut { control: Control::new(map), file })
+    }
+
+    fn word_mut(&self, offset: usize) -> WordMut<'_> {
+        // SAFETY: as in `Control::flags`; the page is mapped writable, and was written when it was made, so its block is
+        // allocated.
+        unsafe { WordMut::new(at(&self.map, offset)) }
+    }
+
+    /// Sets the epoch and tells everyone who waits for it, in epoll too.
+    pub(crate) fn announce(&self, epoch: Epoch) {
+        self.word_mut(EPOCH).store(epoch.0);
+        self.word_mut(EPOCH).wake_all();
+        // For inotify. The wake is for those who may not miss it.
+        let _ = self.note(2, nanoseconds());
+    }
+
+    pub(crate) fn set_flags(&self, flags: u64) {
+        self.word_mut(FLAGS).store(flags);
+    }
+
+    /// Notes who owns the name, for people.
+    pub(crate) fn note_owner(&self) -> io::Result<()> {
+        self.note(0, std::process::id().into())?;
+        self.note(1, nanoseconds())
+    }
+
+    fn note(&self, index: u64, note: u64) -> io::Result<()> {
+        self.file.write_all_at(&note.to_le_bytes(), NOTES + 8 * index)
+    }
+}
+
+/// What a page's notes say.
+pub(crate) struct Notes {
+    pub(crate) pid: u32,
+    pub(crate) owned: SystemTime,
+    pub(crate) published: SystemTime,
+}
+
+impl Notes {
+    pub(crate) fn read(file: &File) -> io::Result<Notes> {
+        let mut notes = [0; 24];
+        file.read_exact_at(&mut notes, NOTES)?;
+        let [pid, owned, published] = [0, 8, 16].map(|at| {
+            u64::from_le_bytes(*notes[at..].first_chunk().expect("24 bytes have 8 from 0, 8 and 16 on"))
+        });
+        let time = |ns| UNIX_EPOCH + Duration::from_nanos(ns);
+        Ok(Notes { pid: pid as u32, owned: time(owned), published: time(published) })
+    }
+}
+
+fn nanoseconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos() as u64)
+}
+
+/// Opens the page, and checks that it is one and has all its bytes: what is behind a file's end is SIGBUS.
+fn open(dir: &Dir, name: &Name, flags: OFlag) -> Result<Option<File>> {
+    let file = match dir.open_file(name.file(Role::Control), flags) {
+        Ok(fd) => File::from(fd),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::system("open")(error)),
+    };
+    let stat = fstat(&file).map_err(Error::system("stat the control page"))?;
+    let invalid = |what| Err(Error::new(Cause::Control { what }));
+    if SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT != SFlag::S_IFREG {
+        return invalid("not a regular file");
+    }
+    if stat.st_size < SIZE as i64 {
+        return invalid("it is too short");
+    }
+    let mut start = [0; 12];
+    file.read_exact_at(&mut start, 0).map_err(Error::system("read the control page"))?;
+    if start[..8] != MAGIC {
+        return invalid("it starts with other bytes");
+    }
+    if start[8..] != VERSION.to_le_bytes() {
+        return invalid("it is of another version");
+    }
+    Ok(Some(file))
+}
+
+/// Where attachments are.
+pub(crate) const SLOTS: Range<u64> = 0..1 << 62;
+
+/// The end of a FIFO that tells whether the owner lives: the owner has it open for reading, so opening it for writing
+/// succeeds as long as the owner lives, for any user, in any pid namespace.
+pub(crate) fn owner_end(dir: &Dir, name: &Name) -> io::Result<Option<OwnedFd>> {
+    use nix::errno::Errno;
+    match dir.open_file(name.file(Role::Life), OFlag::O_WRONLY) {
+        Ok(fd) => Ok(Some(fd)),
+        Err(error) => match error.raw_os_error().map(Errno::from_raw) {
+            Some(Errno::ENXIO | Errno::ENOENT) => Ok(None),
+            _ => Err(error),
+        },
+    }
+}

@@ -1,0 +1,291 @@
+//! The life of a name: who may change its files, whether its owner lives, and how it ends.
+//!
+//! Only the holder of the lock on NAME.own creates, replaces and unlinks the name's files; the kernel releases the lock
+//! when the holder dies. So whatever else is found there is of a predecessor that died, and temporaries need no locks of
+//! their own: the holder removes them. NAME.own is for its user alone (0600), or a reader could keep owners out.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+use graven_format::Header;
+use nix::fcntl::{AtFlags, OFlag};
+use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmod, fchmodat, fstat};
+use nix::unistd::{Gid, Uid, fchownat, mkfifoat};
+
+use crate::attach;
+use crate::control::{Control, ControlMut, ENDS_WITH_LAST, ENDS_WITH_OWNER, SLOTS, owner_end};
+use crate::dir::{Access, Dir};
+use crate::held::{Held, Process};
+use crate::name::{Name, Role};
+use crate::ofd::{self, Sharing};
+use crate::segment::read_header;
+use crate::timeout::Timeout;
+use crate::{Cause, Error, Result};
+
+/// How long somebody who looks whether a name is over, or has just begun to own it, may keep others from its lock.
+const MOMENT: Duration = Duration::from_millis(250);
+
+/// The right to change the files of a name. Given back when dropped, and by the kernel when the process dies.
+#[derive(Debug)]
+pub(crate) struct Lock(Held);
+
+impl Lock {
+    /// Takes the lock of a name, and removes what a holder that died was writing. `None`: there is no such name, and it
+    /// is not to be made.
+    ///
+    /// # Errors
+    /// [`Cause::Owned`] (EBUSY); [`Cause::System`]: the name is another user's (EACCES), or as open(2).
+    pub(crate) fn take(dir: &Dir, name: &Name, make: bool) -> Result<Option<Lock>> {
+        let moment = Timeout::Within(MOMENT).start();
+        let take = || loop {
+            let Some(held) = open(dir, name, make).map_err(Error::system("open"))? else { return Ok(None) };
+            let lock = Lock(held);
+            let fd = lock.fd()?;
+            if !ofd::try_lock(fd, Sharing::Exclusive, &(0..1)).map_err(Error::system("lock"))? {
+                // Whoever owns it for long lives visibly.
+                match moment.left(Duration::from_millis(1)) {
+                    Some(slice) if !is_owned(dir, name) => std::thread::sleep(slice),
+                    _ => return Err(Error::new(Cause::Owned)),
+                }
+                continue;
+            }
+            // The one before may have unlinked it between the two: then this is the lock of nothing.
+            let ours = fstat(fd).map_err(Error::system("stat"))?;
+            let theirs = dir.stat(name.file(Role::Owner)).map_err(Error::system("stat"))?;
+            if theirs.is_none_or(|theirs| (theirs.st_dev, theirs.st_ino) != (ours.st_dev, ours.st_ino)) {
+                continue;
+            }
+            if ours.st_mode & 0o777 != 0o600 {
+                // The umask took more than it should. Another's is as it is.
+                let _ = fchmod(fd, Mode::from_bits_truncate(0o600));
+            }
+            dir.unlink(name.file(Role::Next)).map_err(Error::system("remove what was left"))?;
+            return Ok(Some(lock));
+        };
+        take().map_err(|error: Error| error.of_file(&dir.path(name.file(Role::Owner))))
+    }
+
+    /// # Errors
+    /// [`Cause::Forked`] (EPERM).
+    pub(crate) fn fd(&self) -> Result<BorrowedFd<'_>> {
+        self.0.get()
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing is not enough where another process has a copy for a moment, between clone(2) and exec(2).
+        if let Ok(fd) = self.0.get() {
+            let _ = ofd::unlock(fd, &(0..1));
+        }
+    }
+}
+
+/// Opens NAME.own, which is made if it may be.
+fn open(dir: &Dir, name: &Name, make: bool) -> io::Result<Option<Held>> {
+    let open = |flags| dir.create_file(name.file(Role::Owner), OFlag::O_RDWR | flags, 0o600);
+    loop {
+        // Not with O_CREAT: in a directory with the sticky bit the kernel refuses that for another user's file.
+        match Held::open::<io::Error>(|| open(OFlag::empty())) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && make => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            result => return result.map(Some),
+        }
+        match Held::open::<io::Error>(|| open(OFlag::O_CREAT | OFlag::O_EXCL)) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            result => return result.map(Some),
+        }
+    }
+}
+
+/// Opens the FIFO that tells that the owner lives, which is made if it is not there.
+pub(crate) fn live(dir: &Dir, name: &Name, access: Access) -> Result<Held> {
+    let file = name.file(Role::Life);
+    let live = || -> io::Result<Held> {
+        let is_fifo = |stat: nix::sys::stat::FileStat| {
+            SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFIFO
+        };
+        match dir.stat(&file)? {
+            Some(stat) if is_fifo(stat) => {}
+            other => {
+                if other.is_some() {
+                    dir.unlink(&file)?;
+                }
+                mkfifoat(dir, &*file, Mode::S_IRUSR | Mode::S_IWUSR)?;
+            }
+        }
+        let held = Held::open::<io::Error>(|| dir.open_file(&file, OFlag::O_RDONLY))?;
+        let fd = held.get().map_err(io::Error::from)?;
+        life_access(access).give(fd)?;
+        Ok(held)
+    };
+    live()
+        .map_err(Error::system("open the FIFO for readers"))
+        .map_err(|error| error.of_file(&dir.path(&file)))
+}
+
+/// Whoever may read the name may open its FIFO for writing. Reading it is for owners.
+fn life_access(access: Access) -> Access {
+    Access { mode: (access.mode & 0o444) >> 1 | 0o400, ..access }
+}
+
+/// Gives the FIFO to whom the name is.
+pub(crate) fn give_life(dir: &Dir, name: &Name, access: Access) -> Result<()> {
+    let access = life_access(access);
+    let file = name.file(Role::Life);
+    let give = || -> io::Result<()> {
+        // Not opened for that: a reading end would look like an owner.
+        if dir.stat(&file)?.is_none_or(|stat| Access::from(stat) == access) {
+            return Ok(());
+        }
+        let (uid, gid) = (Uid::from_raw(access.uid), Gid::from_raw(access.gid));
+        fchownat(dir, &*file, Some(uid), Some(gid), AtFlags::AT_SYMLINK_NOFOLLOW)?;
+        let mode = Mode::from_bits_truncate(access.mode);
+        Ok(fchmodat(dir, &*file, mode, FchmodatFlags::FollowSymlink)?)
+    };
+    give()
+        .map_err(Error::system("change user, group or mode"))
+        .map_err(|error| error.of_file(&dir.path(&file)))
+}
+
+/// Whether an owner lives. Where the kernel does not say, for lack of descriptors perhaps, it is taken to live.
+pub(crate) fn is_owned(dir: &Dir, name: &Name) -> bool {
+    !matches!(owner_end(dir, name), Ok(None))
+}
+
+/// The header of the newest generation; `None` if there is none that can be read as one.
+pub(crate) fn newest(dir: &Dir, name: &Name) -> io::Result<Option<Header>> {
+    let file = match dir.open_file(name.file(Role::Segment), OFlag::O_RDONLY) {
+        Ok(fd) => std::fs::File::from(fd),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let length = file.metadata()?.len();
+    Ok(read_header(&file, 0, length).ok())
+}
+
+/// Ends a name: tells its readers, and removes its files. What is left undone is finished by the next owner or sweep.
+/// The lock's file stays if `lock` is to be used on.
+pub(crate) fn end(dir: &Dir, name: &Name, control: Option<&ControlMut>, keep_lock: bool) -> Result<()> {
+    if let Some(control) = control {
+        control.announce(control.now().retired());
+    }
+    // The segment first: a name without one is not there. The lock last: as long as it is there, the rest may be.
+    let roles = [Role::Segment, Role::Control, Role::Life, Role::Owner];
+    for role in &roles[..roles.len() - usize::from(keep_lock)] {
+        let file = name.file(*role);
+        let removed = dir.unlink(&file).map_err(Error::system("remove"));
+        removed.map_err(|error| error.of_file(&dir.path(&file)))?;
+    }
+    Ok(())
+}
+
+/// Whether a name has ended although its files are there; nobody owns it, as its lock is held.
+pub(crate) fn has_ended(control: &ControlMut) -> bool {
+    control.now().is_retired()
+        || control.has(ENDS_WITH_OWNER)
+        || control.has(ENDS_WITH_LAST) && keep_out(control.file.as_fd())
+}
+
+/// Keeps everybody from attaching until the page is closed, if nobody is attached.
+fn keep_out(file: BorrowedFd<'_>) -> bool {
+    ofd::try_lock(file, Sharing::Exclusive, &SLOTS).unwrap_or(false)
+}
+
+/// Ends a name if nobody owns it and it is not to outlive that. Returns whether it did.
+///
+/// # Errors
+/// [`Cause::Owned`] (EBUSY); [`Cause::System`].
+pub(crate) fn end_if_over(dir: &Dir, name: &Name) -> Result<bool> {
+    let Some(_lock) = Lock::take(dir, name, true)? else { return Ok(false) };
+    // A page that cannot be read says nothing about the name: it is left for people to look at.
+    let control = ControlMut::open(dir, name)?;
+    let published = dir.stat(name.file(Role::Segment)).map_err(Error::system("stat"))?.is_some();
+    let over = match &control {
+        // Published, and kept by whoever removed the page.
+        None => !published,
+        Some(control) => !published || has_ended(control),
+    };
+    if over {
+        end(dir, name, control.as_ref(), false)?;
+    }
+    Ok(over)
+}
+
+/// An attachment to a name: its page, mapped read-only, with a lock that lives as long.
+pub(crate) struct Attachment {
+    pub(crate) control: Control,
+    // Dropped after the page, and with it the lock, is gone.
+    last: Last,
+}
+
+/// Ends a name that is to end with its last attachment, if this was the last.
+struct Last {
+    dir: Dir,
+    name: Name,
+    process: Process,
+    armed: bool,
+}
+
+impl Attachment {
+    /// Attaches to a name; `None` if there is none, or none any more.
+    ///
+    /// # Errors
+    /// [`Cause::Control`] (EINVAL), [`Cause::System`].
+    pub(crate) fn new(dir: &Dir, name: &Name) -> Result<Option<Attachment>> {
+        let Some((control, file)) = Control::open(dir, name)? else { return Ok(None) };
+        let attached = attach::attach(&file, &SLOTS).map_err(Error::system("lock"));
+        if !attached.map_err(|error| error.of_file(&dir.path(name.file(Role::Control))))? {
+            return Ok(None);
+        }
+        let over = control.now().is_retired() || control.has(ENDS_WITH_OWNER) && !is_owned(dir, name);
+        let last = Last { dir: dir.clone(), name: name.clone(), process: Process::current(), armed: false };
+        Ok((!over).then_some(Attachment { control, last }))
+    }
+
+    pub(crate) fn dir(&self) -> &Dir {
+        &self.last.dir
+    }
+
+    pub(crate) fn name(&self) -> &Name {
+        &self.last.name
+    }
+
+    /// Whether this is a forked child of the process that attached.
+    pub(crate) fn is_forked(&self) -> bool {
+        self.last.process.check().is_err()
+    }
+
+    /// How many are attached to the name.
+    ///
+    /// # Errors
+    /// [`Cause::Retired`] (ESTALE), [`Cause::System`].
+    pub(crate) fn count(&self) -> Result<u64> {
+        match Control::open(self.dir(), self.name())? {
+            // Retired before its page was removed: this one is the same.
+            Some((_, file)) if !self.control.now().is_retired() => count(&file),
+            _ => Err(Error::new(Cause::Retired)),
+        }
+    }
+}
+
+impl Drop for Attachment {
+    fn drop(&mut self) {
+        self.last.armed = self.control.has(ENDS_WITH_LAST) && !self.is_forked();
+    }
+}
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        if self.armed {
+            // Not the last, or another user's: whoever comes next, or sweeps, ends it.
+            let _ = end_if_over(&self.dir, &self.name);
+        }
+    }
+}
+
+/// How many are attached to the name of a page.
+pub(crate) fn count(file: impl AsFd) -> Result<u64> {
+    attach::count(file, &SLOTS).map_err(Error::system("count the attachments"))
+}

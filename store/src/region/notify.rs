@@ -1,0 +1,212 @@
+//! Counted wake-ups between those who are attached.
+//!
+//! A count in the header page, which notifying raises and waiting lowers. Sleepers sleep on the word, in slices of 25 ms:
+//! who is killed wakes nobody, and a sleeper that was woken and killed has taken the wake-up along.
+//!
+//! For poll(2) and epoll(7) there is a descriptor besides: inotify(7) tells of a byte in the header page that is written by
+//! pwrite(2) with each notification, as long as somebody watches, and of descriptors that are closed, which those of an
+//! owner that is killed are. Where inotify is not to be had (its instances are few, or the handle is read-only), a timer
+//! takes its place: then the descriptor is readable every 25 ms.
+
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::thread;
+use std::time::Duration;
+
+use graven_format::RegionHeader;
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+use nix::sys::uio::pwrite;
+
+use super::lock::SLICE;
+use super::{Inner, Region, RegionError};
+use crate::{Error, Result, Timeout};
+
+/// What is readable when there may be something to wait for no longer.
+pub(crate) enum Watch {
+    Inotify(Inotify),
+    Timer(TimerFd),
+    /// Not even a timer was to be had. A regular file is always readable to poll(2), and refused by epoll(7).
+    Nothing,
+}
+
+impl<T: ?Sized> Region<T> {
+    /// Notifies: one [`wait`](Region::wait), of any process, returns for it. Counted: three notifications are three waits.
+    ///
+    /// # Errors
+    /// [`RegionError::ReadOnly`], [`Cause::Forked`](crate::Cause::Forked) (EPERM).
+    ///
+    /// # Examples
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = dir.path();
+    /// # use graven_store::{Store, Timeout};
+    /// # // SAFETY: only this program writes below `dir`.
+    /// # let store = unsafe { Store::open(dir)? };
+    /// let region = store.region("bell").size(1).create()?;
+    /// region.notify()?;
+    /// region.notify()?;
+    /// region.wait(Timeout::Now)?;
+    /// region.wait(Timeout::Now)?;
+    /// assert_eq!(region.wait(Timeout::Now).unwrap_err().errno(), 110); // ETIMEDOUT
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    /// Source: SPEC 16.5.
+    pub fn notify(&self) -> Result<()> {
+        self.inner.notify(|count| count.checked_add(1)).map_err(|error| self.inner.failed(error))
+    }
+
+    /// Notifies unless a notification is there that nobody has taken: three of these are one wait.
+    ///
+    /// # Errors
+    /// As [`notify`](Region::notify).
+    pub fn notify_once(&self) -> Result<()> {
+        self.inner.notify(|count| (count == 0).then_some(1)).map_err(|error| self.inner.failed(error))
+    }
+
+    /// Takes a notification, sleeping until there is one.
+    ///
+    /// # Errors
+    /// - [`RegionError::NotNotified`] (ETIMEDOUT), also with [`Timeout::Now`].
+    /// - [`RegionError::OwnerDied`] (ESTALE): there is none, and the process that [created](super::RegionOptions::create)
+    ///   the region was killed, noticed within 25 ms. An owner that drops its handle just leaves.
+    /// - [`RegionError::ReadOnly`], [`Cause::Forked`](crate::Cause::Forked) (EPERM).
+    pub fn wait(&self, timeout: Timeout) -> Result<()> {
+        self.inner.wait(timeout).map_err(|error| self.inner.failed(error))
+    }
+}
+
+impl Inner {
+    fn notify(&self, raise: impl FnMut(u64) -> Option<u64>) -> Result<()> {
+        self.process.check()?;
+        let count = self.map.word_mut(RegionHeader::NOTIFICATIONS)?;
+        if count.update(raise).is_some() {
+            count.wake(1);
+            // Adding nothing orders this look behind the count, as the watcher's own steps are ordered: one of the two
+            // sees the other.
+            if self.map.word_mut(RegionHeader::WATCHERS)?.fetch_add(0) != 0 {
+                self.ring();
+            }
+        }
+        Ok(())
+    }
+
+    fn wait(&self, timeout: Timeout) -> Result<()> {
+        self.process.check()?;
+        let count = self.map.word_mut(RegionHeader::NOTIFICATIONS)?;
+        let deadline = timeout.start();
+        loop {
+            if let Some(before) = count.update(|count| count.checked_sub(1)) {
+                if before == 1 {
+                    self.quiet();
+                }
+                return Ok(());
+            }
+            if self.owner_died()? {
+                return Err(Error::new(RegionError::OwnerDied));
+            }
+            match deadline.left(SLICE) {
+                Some(left) => count.wait(0, left),
+                None => {
+                    self.quiet();
+                    return Err(Error::new(RegionError::NotNotified));
+                }
+            }
+        }
+    }
+
+    /// Tells those who watch the file.
+    fn ring(&self) {
+        if let Ok(fd) = self.lock.writer().and_then(|held| held.get()) {
+            // Nobody reads the byte. Its block is there; and who is not told sees the count when they look.
+            let _ = pwrite(fd, &[0], RegionHeader::BELL as i64);
+        }
+    }
+
+    /// Makes the watch unreadable, unless there is something to wait for no longer.
+    fn quiet(&self) {
+        let Some(watch) = self.watch.get() else { return };
+        let closed = watch.drain();
+        let news =
+            || self.map.word(RegionHeader::NOTIFICATIONS).load() != 0 || self.owner_died().unwrap_or(false);
+        // The kernel tells that a descriptor is being closed shortly before its locks are released.
+        let looks = if closed { 5 } else { 1 };
+        for look in 0..looks {
+            if look > 0 {
+                thread::sleep(Duration::from_millis(1));
+            }
+            if news() {
+                return self.ring();
+            }
+        }
+    }
+
+    fn watch(&self) -> Watch {
+        let watchers = self.map.word_mut(RegionHeader::WATCHERS);
+        if let (Ok(watchers), Ok(watch)) = (watchers, self.watch_file()) {
+            watchers.fetch_add(1);
+            let count = self.map.word_mut(RegionHeader::NOTIFICATIONS);
+            // As in `notify`.
+            if count.is_ok_and(|count| count.fetch_add(0) != 0) || self.owner_died().unwrap_or(false) {
+                self.ring();
+            }
+            return Watch::Inotify(watch);
+        }
+        Watch::timer().map_or(Watch::Nothing, Watch::Timer)
+    }
+
+    fn watch_file(&self) -> Result<Inotify> {
+        let fd = self.lock.any()?.get()?;
+        let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC);
+        let inotify = inotify.map_err(Error::system("watch the region"))?;
+        // The file, whatever its name is by now.
+        let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
+        let told = AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_CLOSE_WRITE;
+        inotify.add_watch(&*path, told).map_err(Error::system("watch the region"))?;
+        Ok(inotify)
+    }
+}
+
+impl Watch {
+    fn timer() -> io::Result<TimerFd> {
+        let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
+        let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?;
+        timer.set(Expiration::Interval(SLICE.into()), TimerSetTimeFlags::empty())?;
+        Ok(timer)
+    }
+
+    /// Makes it unreadable. Whether somebody closed a descriptor since the last time.
+    fn drain(&self) -> bool {
+        let mut closed = false;
+        match self {
+            Watch::Inotify(inotify) => {
+                while let Ok(events) = inotify.read_events() {
+                    closed |= events.iter().any(|event| event.mask.contains(AddWatchFlags::IN_CLOSE_WRITE));
+                }
+            }
+            // Not blocking: either it has expired or it is not readable.
+            Watch::Timer(timer) => drop(timer.wait()),
+            Watch::Nothing => {}
+        }
+        closed
+    }
+}
+
+/// Readable when [`wait`](Region::wait) may have something to return: a notification, or the owner's death. To be used
+/// with poll(2) or epoll(7) beside other descriptors; follow with `wait(Timeout::Now)`, which makes it unreadable when
+/// there is nothing left.
+///
+/// Made on first use. Takes one inotify(7) instance; where there is none left, it is a timer that expires every 25 ms.
+impl<T: ?Sized> AsFd for Region<T> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self.inner.watch.get_or_init(|| self.inner.watch()) {
+            Watch::Inotify(inotify) => inotify.as_fd(),
+            Watch::Timer(timer) => timer.as_fd(),
+            Watch::Nothing => {
+                let file = self.inner.lock.any().and_then(|held| held.get());
+                file.unwrap_or(self.inner.dir.as_fd())
+            }
+        }
+    }
+}

@@ -1,0 +1,509 @@
+//! Creating regions and attaching to them.
+
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use std::sync::OnceLock;
+use std::thread;
+use std::time::Duration;
+
+use graven_format::{Header, RegionHeader};
+use nix::errno::Errno;
+use nix::fcntl::{FallocateFlags, OFlag, fallocate};
+use nix::sys::stat::{FileStat, Mode, SFlag, fchmod};
+use nix::sys::uio::pread;
+
+use super::lock::{ATTACHMENTS, Lock, OWNER, UNATTACHED};
+use super::map::Map;
+use super::typed::Root;
+use super::{End, Inner, Region, RegionError, file_id, file_of, hold, kernel_page_size, remove, stat_of};
+use crate::dir::{Dir, Temp, second_name};
+use crate::held::{self, Held, Process};
+use crate::name::Name;
+use crate::ofd::{self, Sharing};
+use crate::{Cause, Error, Result, Store, Timeout, attach, sys};
+
+/// The most pages of a file that are allocated in one go: so much is lost when a signal comes in between.
+const PIECE: u64 = 64 << 20;
+/// How often to look again for a region that somebody is about to remove, without being asked to wait.
+const LOOKS: u32 = 100;
+/// When to look again.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
+
+/// Where a mapping goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum At {
+    /// Wherever the kernel finds room.
+    Anywhere,
+    /// At exactly this address, a multiple of the page size; never on top of something else.
+    Exact(usize),
+}
+
+/// How to create a region, or attach to one. Made by [`Store::region`].
+///
+/// # Examples
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let dir = dir.path();
+/// use std::time::Duration;
+/// use graven_store::{Store, Timeout};
+/// // SAFETY: only this program writes below `dir`.
+/// let store = unsafe { Store::open(dir)? };
+/// let absent = store.region("board").attach(Timeout::Within(Duration::from_millis(10)));
+/// assert_eq!(absent.unwrap_err().errno(), 110); // ETIMEDOUT
+///
+/// let first = store.region("board").size(1 << 20).secure().create_or_attach()?;
+/// let second = store.region("board").create_or_attach()?; // size 0: as it is
+/// assert!(first.created() && !second.created());
+/// assert_eq!(second.size(), 1 << 20);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct RegionOptions {
+    dir: Dir,
+    key: String,
+    size: u64,
+    mode: u32,
+    secure: bool,
+    at: At,
+    transient: bool,
+    read_only: bool,
+}
+
+/// What an attempt to attach found.
+enum Found {
+    Region(Box<Inner>),
+    Nothing,
+    /// Something that is going, or has just gone.
+    Going,
+}
+
+impl RegionOptions {
+    pub(crate) fn new(dir: Dir, key: &str) -> RegionOptions {
+        RegionOptions {
+            dir,
+            key: key.to_owned(),
+            size: 0,
+            mode: 0o666,
+            secure: false,
+            at: At::Anywhere,
+            transient: false,
+            read_only: false,
+        }
+    }
+
+    /// Bytes of the body. Default: 0, which only an existing region has.
+    pub fn size(mut self, size: u64) -> RegionOptions {
+        self.size = size;
+        self
+    }
+
+    /// The nine permission bits of a new region, less the umask as for open(2). Default: 0666. Who may attach for
+    /// writing needs to read, too.
+    pub fn mode(mut self, mode: u32) -> RegionOptions {
+        self.mode = mode & 0o777;
+        self.secure = false;
+        self
+    }
+
+    /// A new region is for this user only: 0600 whatever the umask.
+    pub fn secure(mut self) -> RegionOptions {
+        self.secure = true;
+        self
+    }
+
+    /// Where the body is mapped. Default: anywhere.
+    pub fn at(mut self, at: At) -> RegionOptions {
+        self.at = at;
+        self
+    }
+
+    /// Whether a new region ends when the last handle on it, of any process, is dropped or killed. Default: no.
+    ///
+    /// What cannot be removed by the last drop is left to [`Store::sweep`], or to the next who creates the key: after those
+    /// that were killed, after read-only handles, and where a process was just being started, which has a copy of all
+    /// descriptors until it calls exec(2).
+    pub fn delete_on_last_detach(mut self, delete: bool) -> RegionOptions {
+        self.transient = delete;
+        self
+    }
+
+    /// Attaches for reading: permission to read the file is enough, and shared locks are all there is. Default: no.
+    pub fn read_only(mut self, read_only: bool) -> RegionOptions {
+        self.read_only = read_only;
+        self
+    }
+
+    /// Creates the region and attaches to it. This process is its owner as long as the handle lives: should it be
+    /// killed, or end without dropping the handle, those who [`wait`](Region::wait) for a notification are told.
+    ///
+    /// It appears under its key with everything in place, or not at all. Its bytes are zero. Cost: the kernel allocates
+    /// and clears every page.
+    ///
+    /// # Errors
+    /// - [`RegionError::Exists`] (EEXIST). A region that [ends with its last
+    ///   detach](RegionOptions::delete_on_last_detach) and that nobody is attached to any more is replaced.
+    /// - [`RegionError::Size`] (EINVAL): 0, or more than a file can have; [`Cause::StoreName`] (EINVAL).
+    /// - [`RegionError::AddressTaken`] (EBUSY), [`Cause::Unaligned`] (EINVAL): the exact address.
+    /// - [`Cause::System`]: no room (ENOSPC), EACCES, EMFILE, ENOMEM; EOPNOTSUPP where the file system cannot allocate
+    ///   blocks ahead (NFS, some FUSE).
+    ///
+    /// # Examples
+    /// See [`Region`].
+    pub fn create(self) -> Result<Region> {
+        self.create_from(true, self.size, false, |_, _, _| Ok(())).map(Region::raw)
+    }
+
+    /// Attaches to the region, or creates it if there is none. Nobody is its owner.
+    ///
+    /// Of any number of processes that call this at the same time exactly one creates.
+    ///
+    /// # Errors
+    /// - [`RegionError::Absent`] (ENOENT): no size was asked for, and there is none.
+    /// - [`RegionError::Smaller`] (EINVAL): it has less than the size asked for.
+    /// - As [`create`](RegionOptions::create) and [`attach`](RegionOptions::attach).
+    pub fn create_or_attach(self) -> Result<Region> {
+        let create = || self.create_once(false, self.size, false, |_, _, _| Ok(()));
+        self.create_or_attach_from(self.size > 0, create).and_then(Region::raw_checked)
+    }
+
+    /// Attaches to the region, waiting for it if there is none yet.
+    ///
+    /// While it waits it looks every 1 to 20 ms.
+    ///
+    /// # Errors
+    /// - [`RegionError::Absent`] (ENOENT) with [`Timeout::Now`], [`RegionError::NotCreated`] (ETIMEDOUT) with another.
+    /// - [`RegionError::Header`], [`Cause::NotRegular`] (EINVAL): the file is no region; [`RegionError::Pages`] (EINVAL).
+    /// - [`RegionError::Smaller`] (EINVAL): it has less than the size asked for.
+    /// - [`RegionError::AddressTaken`] (EBUSY), [`Cause::Unaligned`] (EINVAL): the exact address.
+    /// - [`Cause::System`]: at once where the system refuses (EACCES); EMFILE, ENOMEM.
+    pub fn attach(self, timeout: Timeout) -> Result<Region> {
+        self.attach_waiting(timeout).map(Region::raw)
+    }
+
+    fn file(&self) -> Result<String> {
+        Ok(file_of(&Name::new(&self.key)?))
+    }
+
+    pub(crate) fn of_file(&self, error: Error) -> Error {
+        match self.file() {
+            Ok(file) => error.of_file(&self.dir.path(file)),
+            Err(_) => error,
+        }
+    }
+
+    pub(crate) fn attach_waiting(&self, timeout: Timeout) -> Result<Inner> {
+        let deadline = timeout.start();
+        let (mut pause, mut looks) = (Duration::from_millis(1), 0);
+        let mut attach = || loop {
+            match self.attach_once()? {
+                Found::Region(inner) => return Ok(*inner),
+                Found::Going if looks < LOOKS => looks += 1,
+                Found::Going | Found::Nothing if timeout == Timeout::Now => {
+                    return Err(Error::new(RegionError::Absent));
+                }
+                Found::Going | Found::Nothing => {}
+            }
+            match deadline.left(pause) {
+                Some(left) => thread::sleep(left),
+                None if timeout == Timeout::Now => thread::sleep(LOOK_AGAIN),
+                None => return Err(Error::new(RegionError::NotCreated)),
+            }
+            pause = (2 * pause).min(Duration::from_millis(20));
+        };
+        attach().map_err(|error| self.of_file(error))
+    }
+
+    pub(crate) fn create_or_attach_from(
+        &self,
+        may_create: bool,
+        create: impl Fn() -> Result<Option<Inner>>,
+    ) -> Result<Inner> {
+        let attach = || loop {
+            match self.attach_once()? {
+                Found::Region(inner) => return Ok(*inner),
+                Found::Going => thread::sleep(LOOK_AGAIN),
+                Found::Nothing if !may_create => return Err(Error::new(RegionError::Absent)),
+                Found::Nothing => {
+                    if let Some(inner) = create()? {
+                        return Ok(inner);
+                    }
+                }
+            }
+        };
+        attach().map_err(|error| self.of_file(error))
+    }
+
+    pub(crate) fn create_from(
+        &self,
+        owned: bool,
+        size: u64,
+        typed: bool,
+        fill: impl Fn(&File, u64, u64) -> Result<()>,
+    ) -> Result<Inner> {
+        let create = || {
+            if let Some(inner) = self.create_once(owned, size, typed, &fill)? {
+                return Ok(inner);
+            }
+            self.remove_leftover()?;
+            self.create_once(owned, size, typed, &fill)?.ok_or_else(|| Error::new(RegionError::Exists))
+        };
+        create().map_err(|error| self.of_file(error))
+    }
+
+    /// Removes a region of the same key that should have ended with its last attachment, and whose last attachment was
+    /// killed.
+    fn remove_leftover(&self) -> Result<()> {
+        let file = self.file()?;
+        let Ok(held) = hold(|| self.dir.open_file(&file, OFlag::O_RDONLY), "open the region") else {
+            return Ok(());
+        };
+        if let Ok((RegionHeader { transient: true, .. }, stat)) = read_header(held.get()?) {
+            remove(&self.dir, &file, file_id(&stat), &UNATTACHED)?;
+        }
+        Ok(())
+    }
+
+    /// `None`: there is a file of that name.
+    pub(crate) fn create_once(
+        &self,
+        owned: bool,
+        size: u64,
+        typed: bool,
+        fill: impl Fn(&File, u64, u64) -> Result<()>,
+    ) -> Result<Option<Inner>> {
+        let file = self.file()?;
+        if self.read_only {
+            return Err(Error::new(RegionError::ReadOnly));
+        }
+        let page_size = kernel_page_size().max(Header::MIN_PAGE_SIZE.into()) as u32;
+        let id = sys::random().max(1);
+        let header = RegionHeader { typed, transient: self.transient, page_size, size, id };
+        if size == 0 || header.length() > RegionHeader::MAX_LENGTH {
+            return Err(Error::new(RegionError::Size { asked: size }));
+        }
+        if self.dir.stat(&file).map_err(Error::system("look for the region"))?.is_some() {
+            return Ok(None);
+        }
+        let mode = if self.secure { 0o600 } else { self.mode };
+        let temp =
+            Temp::create(&self.dir, &second_name(), mode).map_err(Error::system("create the region"))?;
+        let protect = |mode| {
+            fchmod(temp.file(), Mode::from_bits_truncate(mode)).map_err(Error::system("protect the region"))
+        };
+        let mode = match self.secure {
+            true => mode,
+            // What the umask has left of it.
+            false => stat_of(temp.file())?.st_mode & 0o777,
+        };
+        // As long as it has no name this process has to open it, whatever will be allowed later.
+        protect(mode | 0o600)?;
+        allocate(temp.file(), header.length())?;
+        temp.file().write_all_at(&header.encode(), 0).map_err(Error::system("write the region's header"))?;
+        fill(temp.file(), page_size.into(), header.length() - u64::from(page_size))?;
+        let reopen = || temp.reopen(OFlag::O_RDWR);
+        let owner = match owned {
+            true => Some(hold(reopen, "open the region")?),
+            false => None,
+        };
+        if let Some(owner) = &owner {
+            // Nobody else can have it: the file has no name.
+            ofd::try_lock(owner.get()?, Sharing::Exclusive, &OWNER)
+                .map_err(Error::system("lock the region"))?;
+        }
+        let attached = hold(reopen, "open the region")?;
+        let Some(mut inner) = self.open(file.clone(), &header, attached, &reopen)? else { return Ok(None) };
+        if owner.is_some() {
+            inner.map.word_mut(RegionHeader::OWNED)?.store(1);
+        }
+        protect(mode)?;
+        match temp.link(&file) {
+            Err(error) if error.raw_os_error() == Some(Errno::EEXIST as i32) => {
+                // The file never had its name: there is none to remove.
+                inner.end.transient = false;
+                return Ok(None);
+            }
+            linked => linked.map_err(Error::system("give the region its name"))?,
+        }
+        (inner.owner, inner.created) = (owner, true);
+        Ok(Some(inner))
+    }
+
+    fn attach_once(&self) -> Result<Found> {
+        let file = self.file()?;
+        let flags = if self.read_only { OFlag::O_RDONLY } else { OFlag::O_RDWR };
+        let open = || self.dir.open_file(&file, flags);
+        let held = match Held::open(open) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Found::Nothing),
+            result => result.map_err(Error::system("open the region"))?,
+        };
+        let (header, stat) = read_header(held.get()?)?;
+        if header.size < self.size {
+            return Err(Error::new(RegionError::Smaller { asked: self.size, existing: header.size }));
+        }
+        check_pages(header.page_size, kernel_page_size())?;
+        // Again by the path, so it may be another file by now.
+        let same = || {
+            let fd = open()?;
+            let same = file_id(&nix::sys::stat::fstat(&fd)?) == file_id(&stat);
+            if same { Ok(fd) } else { Err(std::io::Error::from(Errno::ENOENT)) }
+        };
+        match self.open(file.clone(), &header, held, &same) {
+            // Removed since it was opened: it would be a region of this process alone.
+            Ok(Some(inner)) if stat_of(inner.lock.any()?.get()?)?.st_nlink == 0 => Ok(Found::Going),
+            Ok(Some(inner)) => Ok(Found::Region(Box::new(inner))),
+            Ok(None) => Ok(Found::Going),
+            Err(error) if error.errno() == Errno::ENOENT as i32 => Ok(Found::Going),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Attaches the description of a descriptor, and maps it. `reopen` gives others of the same file. `None`: somebody is
+    /// about to remove its name.
+    fn open(
+        &self,
+        file: String,
+        header: &RegionHeader,
+        attached: Held,
+        reopen: &dyn Fn() -> std::io::Result<OwnedFd>,
+    ) -> Result<Option<Inner>> {
+        let writable = !self.read_only;
+        let fd = attached.get()?;
+        if !attach::attach(fd, &ATTACHMENTS).map_err(Error::system("attach to the region"))? {
+            return Ok(None);
+        }
+        let stat = stat_of(fd)?;
+        let id = file_id(&stat);
+        let map = Map::new(fd, header, self.at, writable)?;
+        let lock = held::shared(id, Lock::new);
+        lock.descriptor(writable, || hold(reopen, "open the region"))?;
+        let process = Process::current();
+        let end = End { dir: self.dir.clone(), file: file.clone(), id, transient: header.transient, process };
+        Ok(Some(Inner {
+            key: self.key.clone(),
+            dir: self.dir.clone(),
+            file,
+            id,
+            header: *header,
+            created: false,
+            process,
+            owner: None,
+            lock,
+            watch: OnceLock::new(),
+            map,
+            end,
+        }))
+    }
+}
+
+/// The header of a region's file, which has the length that it says.
+pub(crate) fn read_header(fd: impl AsFd) -> Result<(RegionHeader, FileStat)> {
+    let stat = stat_of(&fd)?;
+    if stat.st_mode & SFlag::S_IFMT.bits() != SFlag::S_IFREG.bits() {
+        return Err(Error::new(Cause::NotRegular));
+    }
+    let mut bytes = [0; RegionHeader::SIZE];
+    // Regular files give what they have, up to the end.
+    let read = pread(&fd, &mut bytes, 0).map_err(Error::system("read the region's header"))?;
+    let header = RegionHeader::decode(&bytes[..read])?;
+    header.check_length(stat.st_size as u64)?;
+    Ok((header, stat))
+}
+
+/// Whether a body behind a header page of that size can be mapped.
+fn check_pages(region: u32, machine: u64) -> Result<()> {
+    match u64::from(region).is_multiple_of(machine) {
+        true => Ok(()),
+        false => Err(Error::new(RegionError::Pages { region, machine })),
+    }
+}
+
+/// Gives a file blocks for all of its bytes, so that none is missed when they are written through a mapping.
+fn allocate(file: &File, length: u64) -> Result<()> {
+    let (mut at, mut piece) = (0, PIECE);
+    while at < length {
+        let end = length.min(at + piece);
+        match fallocate(file, FallocateFlags::empty(), at as i64, (end - at) as i64) {
+            Ok(()) => at = end,
+            // A signal undoes the whole call: with one every millisecond only small pieces get through.
+            Err(Errno::EINTR) => piece = (piece / 2).max(Header::MIN_PAGE_SIZE.into()),
+            Err(errno @ Errno::EOPNOTSUPP) => {
+                let action = "allocate the region's blocks, as this file system lacks fallocate(2); tmpfs, ext4 and xfs have it";
+                return Err(Error::system(action)(errno));
+            }
+            Err(errno) => return Err(Error::system("allocate the region's blocks")(errno)),
+        }
+    }
+    Ok(())
+}
+
+impl Region {
+    /// A handle on bytes, of a region that may hold something else: then they cannot be written.
+    pub(super) fn raw(inner: Inner) -> Region {
+        Region { inner, root: Root::NONE, _holds: std::marker::PhantomData }
+    }
+
+    /// As [`raw`](Region::raw), where a region of bytes was asked for.
+    fn raw_checked(inner: Inner) -> Result<Region> {
+        match inner.header.typed {
+            true => Err(inner.failed(RegionError::Typed)),
+            false => Ok(Region::raw(inner)),
+        }
+    }
+
+    /// Creates a region of that size: `store.region(key).size(size).create()` under GEOPM's name.
+    ///
+    /// # Errors
+    /// As [`RegionOptions::create`].
+    ///
+    /// # Examples
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = dir.path();
+    /// # use graven_store::{Region, Store, Timeout};
+    /// # // SAFETY: only this program writes below `dir`.
+    /// # let store = unsafe { Store::open(dir)? };
+    /// let owner = Region::owner(&store, "status", 4096)?;
+    /// let user = Region::user(&store, "status", Timeout::Now)?;
+    /// owner.put(0, 3u32)?;
+    /// assert_eq!(user.get::<u32>(0)?, 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn owner(store: &Store, key: &str, size: u64) -> Result<Region> {
+        store.region(key).size(size).create()
+    }
+
+    /// Creates a region of that size for this user only: `store.region(key).size(size).secure().create()` under GEOPM's
+    /// name.
+    ///
+    /// # Errors
+    /// As [`RegionOptions::create`].
+    pub fn owner_secure(store: &Store, key: &str, size: u64) -> Result<Region> {
+        store.region(key).size(size).secure().create()
+    }
+
+    /// Attaches to a region: `store.region(key).attach(timeout)` under GEOPM's name.
+    ///
+    /// # Errors
+    /// As [`RegionOptions::attach`].
+    pub fn user(store: &Store, key: &str, timeout: Timeout) -> Result<Region> {
+        store.region(key).attach(timeout)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_region_of_smaller_pages_than_the_machines_is_refused_with_both() {
+        check_pages(4096, 4096).unwrap();
+        check_pages(65536, 4096).unwrap();
+        let error = check_pages(4096, 65536).unwrap_err();
+        let Cause::Region(cause) = error.cause() else { panic!("{error}") };
+        assert_eq!(*cause, RegionError::Pages { region: 4096, machine: 65536 });
+        assert_eq!(error.errno(), Errno::EINVAL as i32);
+    }
+}

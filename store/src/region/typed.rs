@@ -1,0 +1,254 @@
+//! Regions that hold an archived value, edited in place.
+//!
+//! The body is a segment with the value as its root. Its header, schema and directory never change, so whoever attaches
+//! compares layouts as for any segment; only the object's checksum is as it was in the beginning. The value is validated
+//! when attaching, and again after a holder died in the middle of an edit; in between, edits through `Seal` keep it valid.
+#![allow(unsafe_code)]
+
+use std::marker::PhantomData;
+use std::ops::Range;
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::ptr::NonNull;
+use std::time::Duration;
+
+use graven_format::layout::Layout;
+use rkyv::seal::Seal;
+use rkyv::{Archive, Portable, Serialize};
+
+use super::guard::Locked;
+use super::{Guard, Inner, Region, RegionError, RegionOptions, SharedGuard};
+use crate::known::Known;
+use crate::ofd::Sharing;
+use crate::{Result, Segment, Serializer, Timeout, encoded_len, write_at};
+
+/// Where the value is in the body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Root {
+    /// The object.
+    object: Range<usize>,
+    /// From the object's first byte.
+    offset: usize,
+}
+
+impl Root {
+    /// That of a region of bytes.
+    pub(crate) const NONE: Root = Root { object: 0..0, offset: 0 };
+
+    /// That of a segment whose root is a valid archived `T`.
+    fn of<T>(segment: &Segment) -> Result<Root>
+    where
+        T: Archive<Archived: Layout>,
+    {
+        segment.root::<T>()?;
+        let entry = segment.entry("")?;
+        let start = entry.object.position as usize;
+        Ok(Root { object: start..start + entry.object.length as usize, offset: entry.root as usize })
+    }
+}
+
+impl RegionOptions {
+    /// Creates a region that holds `value`, archived, to be edited in place. Its size is what the value takes; what was
+    /// set by [`size`](RegionOptions::size) does not matter.
+    ///
+    /// # Errors
+    /// As [`create`](RegionOptions::create) and [`write_at`].
+    ///
+    /// # Examples
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = dir.path();
+    /// use graven_store::{Store, Timeout};
+    /// // SAFETY: only this program writes below `dir`.
+    /// let store = unsafe { Store::open(dir)? };
+    /// let scores = store.region("scores").create_with(&vec![1u32, 2, 3])?;
+    /// let mut guard = scores.lock()?;
+    /// let list = rkyv::vec::ArchivedVec::as_slice_seal(guard.seal());
+    /// list.unseal()[1] = 20.into();
+    /// drop(guard);
+    ///
+    /// let other = store.region("scores").attach_as::<Vec<u32>>(Timeout::Now)?; // in any process
+    /// assert_eq!(other.lock_shared(Timeout::Now)?[1], 20);
+    /// let raw = store.region("scores").attach(Timeout::Now)?;
+    /// assert_eq!(raw.write_at(0, b"x").unwrap_err().errno(), 1); // EPERM
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    /// Source: SPEC 16.1.
+    pub fn create_with<T>(self, value: &T) -> Result<Region<T>>
+    where
+        T: Archive<Archived: Layout> + for<'a> Serialize<Serializer<'a>>,
+    {
+        let (length, fill) = (encoded_len(value)?, fill(value));
+        self.create_from(true, length, true, fill).and_then(Region::typed)
+    }
+
+    /// Attaches to the region if it holds a `T`, or creates it with `value` if there is none.
+    ///
+    /// # Errors
+    /// As [`create_or_attach`](RegionOptions::create_or_attach), [`create_with`](RegionOptions::create_with) and
+    /// [`attach_as`](RegionOptions::attach_as).
+    pub fn create_or_attach_with<T>(self, value: &T) -> Result<Region<T>>
+    where
+        T: Archive<Archived: Layout> + for<'a> Serialize<Serializer<'a>>,
+    {
+        // What is there may be smaller than this value.
+        let options = self.size(0);
+        let length = encoded_len(value)?;
+        let create = || options.create_once(false, length, true, fill(value));
+        options.create_or_attach_from(true, create).and_then(Region::typed)
+    }
+
+    /// Attaches to a region that holds a `T`, waiting for it if there is none yet. Its layout is compared and the value
+    /// validated, on a copy.
+    ///
+    /// # Errors
+    /// - As [`attach`](RegionOptions::attach).
+    /// - [`RegionError::Untyped`] (EINVAL): it holds bytes.
+    /// - [`Cause::Layout`](crate::Cause::Layout) (EINVAL), with what differs; [`Cause::Contents`](crate::Cause::Contents)
+    ///   (EINVAL): not valid, as its last editor died. [`load`](Region::load) through a handle that is attached repairs it.
+    pub fn attach_as<T>(self, timeout: Timeout) -> Result<Region<T>>
+    where
+        T: Archive<Archived: Layout>,
+    {
+        self.attach_waiting(timeout).and_then(Region::typed)
+    }
+}
+
+/// Writes the value behind the header page.
+fn fill<T>(value: &T) -> impl Fn(&std::fs::File, u64, u64) -> Result<()>
+where
+    T: Archive<Archived: Layout> + for<'a> Serialize<Serializer<'a>>,
+{
+    move |file, offset, length| write_at(file.as_fd(), offset, length, value).map(drop)
+}
+
+impl<T> Region<T>
+where
+    T: Archive<Archived: Layout>,
+{
+    fn typed(inner: Inner) -> Result<Region<T>> {
+        if !inner.header.typed {
+            return Err(inner.failed(RegionError::Untyped));
+        }
+        let mut region = Region { inner, root: Root::NONE, _holds: PhantomData };
+        let guard = region.locked(None, Sharing::Shared, Timeout::Forever).map(SharedGuard::bytes)?;
+        let root = Segment::from_bytes(&*guard).and_then(|segment| Root::of::<T>(&segment));
+        drop(guard);
+        region.root = root.map_err(|error| region.inner.failed(error))?;
+        Ok(region)
+    }
+
+    /// Locks the value, waiting as long as it takes, to edit it by [`seal`](Guard::seal).
+    ///
+    /// If a holder died before it gave back the lock, the value is validated first.
+    ///
+    /// # Errors
+    /// - [`Cause::Contents`](crate::Cause::Contents) (EINVAL): a holder died and left no valid value. Nobody gets the lock
+    ///   until [`load`](Region::load) has replaced it.
+    /// - [`RegionError::Deadlock`] (EDEADLK); [`RegionError::ReadOnly`], [`Cause::Forked`](crate::Cause::Forked) (EPERM).
+    ///
+    /// # Examples
+    /// See [`RegionOptions::create_with`].
+    pub fn lock(&self) -> Result<Guard<'_, T::Archived>>
+    where
+        T::Archived: Send,
+    {
+        self.edit(Timeout::Forever)
+    }
+
+    /// Locks the value if nobody has it.
+    ///
+    /// # Errors
+    /// [`RegionError::Locked`] (EAGAIN); else as [`lock`](Region::lock).
+    pub fn try_lock(&self) -> Result<Guard<'_, T::Archived>>
+    where
+        T::Archived: Send,
+    {
+        self.edit(Timeout::Now)
+    }
+
+    /// Locks the value, waiting at most so long.
+    ///
+    /// # Errors
+    /// [`RegionError::StillLocked`] (ETIMEDOUT); else as [`lock`](Region::lock).
+    pub fn lock_within(&self, time: Duration) -> Result<Guard<'_, T::Archived>>
+    where
+        T::Archived: Send,
+    {
+        self.edit(Timeout::Within(time))
+    }
+
+    /// Locks the value for reading: any number may hold it so, and read-only attachments too.
+    ///
+    /// # Errors
+    /// As [`lock`](Region::lock), [`try_lock`](Region::try_lock) and [`lock_within`](Region::lock_within), but for
+    /// `ReadOnly`.
+    pub fn lock_shared(&self, timeout: Timeout) -> Result<SharedGuard<'_, T::Archived>>
+    where
+        T::Archived: Sync,
+    {
+        let locked = self.validated(self.locked(None, Sharing::Shared, timeout)?)?;
+        let value = self.value(&locked);
+        // SAFETY: `SharedGuard::new` asks for a valid value in the locked bytes: validated when attaching, and by
+        // `validated` if an edit may not have been finished since. `T::Archived: Sync`, so that threads and processes may
+        // share it.
+        Ok(unsafe { SharedGuard::new(locked, value) })
+    }
+
+    /// Replaces the value by one that [`save`](Region::save) wrote from this region, or from one of equal shape. The file
+    /// is read and checked first, and changes nothing unless it is whole and holds a valid `T`.
+    ///
+    /// # Errors
+    /// - As [`Segment::read`], [`Segment::verify`] and [`Segment::root`] (EINVAL).
+    /// - [`RegionError::SavedSize`], [`RegionError::SavedElsewhere`] (EINVAL): vectors or strings of other lengths.
+    /// - As [`lock`](Region::lock), but for `Contents`.
+    pub fn load(&self, file: impl AsRef<Path>) -> Result<()> {
+        let file = file.as_ref();
+        let saved = Segment::read(file)?;
+        saved.verify()?;
+        let same = Root::of::<T>(&saved)? == self.root;
+        self.load_segment(&saved, same, file)
+    }
+
+    fn edit(&self, timeout: Timeout) -> Result<Guard<'_, T::Archived>> {
+        let locked = self.validated(self.locked(None, Sharing::Exclusive, timeout)?)?;
+        let value = self.value(&locked);
+        // SAFETY: `Guard::new` asks for a valid value in the bytes that are locked exclusively: validated when attaching,
+        // and by `validated` if an edit may not have been finished since.
+        Ok(unsafe { Guard::new(locked, value) })
+    }
+
+    /// Checks the value if a holder died; if it is not valid, the next one is told as well.
+    fn validated<'a>(&self, locked: Locked<'a>) -> Result<Locked<'a>> {
+        if !locked.died() {
+            return Ok(locked);
+        }
+        let guard = SharedGuard::bytes(locked);
+        let validator = Known::of::<T::Archived>().validator();
+        let valid = validator.check(&guard[self.root.object.clone()], self.root.offset as u64);
+        let mut locked = guard.into_locked();
+        valid.map_err(|error| {
+            locked.tell_the_next();
+            self.inner.failed(error).of_object("").of_type::<T>()
+        })?;
+        Ok(locked)
+    }
+
+    /// Where the value is.
+    fn value(&self, locked: &Locked<'_>) -> NonNull<T::Archived> {
+        let body = locked.bytes().cast::<u8>();
+        // SAFETY: `add` asks that the offset be within the same memory: the root was found in bounds in a copy of the body,
+        // and neither it nor the region's size ever changes.
+        unsafe { body.add(self.root.object.start + self.root.offset) }.cast()
+    }
+}
+
+impl<V: Portable> Guard<'_, V> {
+    /// The value, to be edited: what can be changed in place without leaving it invalid.
+    ///
+    /// # Examples
+    /// See [`RegionOptions::create_with`].
+    pub fn seal(&mut self) -> Seal<'_, V> {
+        Seal::new(self.pinned())
+    }
+}

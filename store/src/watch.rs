@@ -1,0 +1,113 @@
+//! A descriptor that becomes readable when a name may have something new.
+//!
+//! The owner notes each new epoch on the control page by pwrite(2), which inotify(7) tells of; the page losing its name is
+//! told too. The owner's death closes the reading end of its FIFO, which is an error condition of the writing end.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+
+use crate::control::owner_end;
+use crate::dir::Dir;
+use crate::name::{Name, Role};
+
+/// How often to look where nobody tells.
+const PERIOD: Duration = Duration::from_millis(25);
+
+/// What the epoll descriptor watches.
+pub(crate) struct Watch {
+    epoll: Epoll,
+    page: Page,
+    /// Fires at once: something may have happened before the rest was watched.
+    first: Option<TimerFd>,
+    /// The writing end of the owner's FIFO, while an owner lives.
+    owner: Option<OwnedFd>,
+}
+
+enum Page {
+    Inotify(Inotify),
+    Timer(TimerFd),
+}
+
+const PAGE: u64 = 0;
+const FIRST: u64 = 1;
+const OWNER: u64 = 2;
+
+impl Watch {
+    pub(crate) fn new(dir: &Dir, name: &Name) -> io::Result<Watch> {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let page = match inotify(dir, name) {
+            Ok(inotify) => Page::Inotify(inotify),
+            Err(_) => Page::Timer(timer(Expiration::Interval(PERIOD.into()))?),
+        };
+        match &page {
+            Page::Inotify(inotify) => epoll.add(inotify, EpollEvent::new(EpollFlags::EPOLLIN, PAGE))?,
+            Page::Timer(timer) => epoll.add(timer, EpollEvent::new(EpollFlags::EPOLLIN, PAGE))?,
+        }
+        let first = timer(Expiration::OneShot(Duration::from_nanos(1).into()))?;
+        epoll.add(&first, EpollEvent::new(EpollFlags::EPOLLIN, FIRST))?;
+        let mut watch = Watch { epoll, page, first: Some(first), owner: None };
+        watch.look_for_owner(dir, name)?;
+        Ok(watch)
+    }
+
+    /// Makes the descriptor unreadable until something happens again. Whether an owner lives.
+    pub(crate) fn drain(&mut self, dir: &Dir, name: &Name) -> bool {
+        let mut events = [EpollEvent::empty(); 3];
+        let count = self.epoll.wait(&mut events, EpollTimeout::ZERO).unwrap_or(0);
+        for event in &events[..count] {
+            match (event.data(), &self.page) {
+                (PAGE, Page::Inotify(inotify)) => while inotify.read_events().is_ok() {},
+                (PAGE, Page::Timer(timer)) => {
+                    let _ = timer.wait();
+                }
+                // Taken off before they are closed: a forked child may have copies, which would go on firing.
+                (FIRST, _) => {
+                    let _ = self.first.take().map(|timer| self.epoll.delete(timer));
+                }
+                // It would be readable until there is another owner.
+                _ => {
+                    let _ = self.owner.take().map(|owner| self.epoll.delete(owner));
+                }
+            }
+        }
+        // Where the kernel does not say, the owner is taken to live.
+        self.owner.is_some() || self.look_for_owner(dir, name).unwrap_or(true)
+    }
+
+    fn look_for_owner(&mut self, dir: &Dir, name: &Name) -> io::Result<bool> {
+        self.owner = owner_end(dir, name)?;
+        if let Some(owner) = &self.owner {
+            // Nothing is asked for: errors are told of anyway.
+            self.epoll.add(owner, EpollEvent::new(EpollFlags::empty(), OWNER))?;
+        }
+        Ok(self.owner.is_some())
+    }
+}
+
+fn inotify(dir: &Dir, name: &Name) -> nix::Result<Inotify> {
+    let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
+    let told = AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_ATTRIB | AddWatchFlags::IN_DELETE_SELF;
+    match inotify.add_watch(&dir.path(name.file(Role::Control)), told) {
+        // The name has ended: nothing will be told, but once it is asked it says so.
+        Ok(_) | Err(Errno::ENOENT) => Ok(inotify),
+        Err(errno) => Err(errno),
+    }
+}
+
+fn timer(expiration: Expiration) -> nix::Result<TimerFd> {
+    let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC)?;
+    timer.set(expiration, TimerSetTimeFlags::empty())?;
+    Ok(timer)
+}
+
+impl AsFd for Watch {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.epoll.0.as_fd()
+    }
+}

@@ -1,0 +1,572 @@
+//! Generations: readers have a whole one, always the newest when they ask, and are told when there is another.
+
+mod support;
+
+use std::cell::Cell;
+use std::fs;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use graven::{Archive, Cause, Deserialize, ErrorKind, Layout, Serialize, Timeout};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, poll};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
+use nix::sys::pthread::{pthread_kill, pthread_self};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::time::TimeValLike;
+use support::*;
+
+const SOON: Timeout = Timeout::Within(Duration::from_secs(20));
+
+/// Tests of inotify take turns: the instances are the user's.
+static TURN: Mutex<()> = Mutex::new(());
+
+fn within(milliseconds: u64) -> Timeout {
+    Timeout::Within(Duration::from_millis(milliseconds))
+}
+
+fn readable(fd: impl AsFd, milliseconds: u16) -> bool {
+    poll(&mut [PollFd::new(fd.as_fd(), PollFlags::POLLIN)], milliseconds).unwrap() > 0
+}
+
+#[test]
+fn a_reader_has_the_newest_generation_and_keeps_older_ones_readable() {
+    let directory = directory();
+    let store = store(&directory);
+    let mut owner = store.owner("config").unwrap();
+    assert_eq!(owner.generation(), 0);
+    let mut kept = Vec::new();
+    let mut reader = None;
+    for level in 0..5 {
+        assert_eq!(owner.publish(&Config::sample(level)).unwrap(), u64::from(level) + 1);
+        let reader = reader.get_or_insert_with(|| store.reader::<Config>("config", Timeout::Now).unwrap());
+        let before = reader.current().clone();
+        assert_eq!(*before, Config::sample(level.saturating_sub(1)), "until it looks");
+        assert_eq!(**reader.latest().unwrap(), Config::sample(level));
+        assert_eq!(reader.generation(), u64::from(level) + 1);
+        let generation = reader.latest().unwrap().segment().header().generation;
+        assert_eq!(reader.generation(), generation);
+        kept.push(reader.current().clone());
+    }
+    drop((owner, reader));
+    fs::remove_dir_all(directory.path()).unwrap();
+    for (level, config) in (0..).zip(kept) {
+        assert_eq!(*config, Config::sample(level));
+    }
+}
+
+#[test]
+fn four_readers_and_ten_thousand_publishes_never_make_a_mixed_value() {
+    let test = "four_readers_and_ten_thousand_publishes_never_make_a_mixed_value";
+    const LAST: u64 = 10_000;
+    if let Some(dir) = role() {
+        let mut reader = store(&dir).reader::<Vec<u64>>("numbers", SOON).unwrap();
+        let (mut last, mut seen) = (0, 0);
+        while last < LAST {
+            let numbers = match seen % 2 {
+                0 => reader.latest().unwrap().clone(),
+                _ => reader.wait(SOON).unwrap().clone(),
+            };
+            assert!(numbers.len() == 1000 && numbers.iter().all(|number| *number == numbers[0]), "mixed");
+            assert_eq!(numbers.segment().header().generation, numbers[0].to_native());
+            assert!(numbers[0] >= last, "went back");
+            seen += u64::from(numbers[0] > last);
+            last = numbers[0].to_native();
+        }
+        tell(seen);
+        done();
+    }
+    let directory = directory();
+    let store = store(&directory);
+    let mut owner = store.owner("numbers").unwrap();
+    let path = directory.path().display().to_string();
+    let mut readers: Vec<Other> = (0..4).map(|_| Other::start(other(test, &path))).collect();
+    for generation in 1..=LAST {
+        assert_eq!(owner.publish(&vec![generation; 1000]).unwrap(), generation);
+        if generation == 1 {
+            until(|| owner.attached().unwrap() == 4);
+        }
+    }
+    for reader in &mut readers {
+        let seen: u64 = reader.hear().parse().unwrap();
+        println!("{seen} generations seen");
+        assert!(seen > 10);
+    }
+    assert_eq!(names_in(directory.path()), ["numbers.ctl", "numbers.grv", "numbers.life", "numbers.own"]);
+}
+
+#[test]
+fn seventy_thousand_generations_are_each_detected() {
+    let directory = directory();
+    let store = store(&directory);
+    let mut owner = store.owner("count").unwrap();
+    owner.publish(&0u64).unwrap();
+    let mut reader = store.reader::<u64>("count", Timeout::Now).unwrap();
+    // With a count of 16 bits, one of these would look like no change.
+    for count in 1..=70_000u64 {
+        owner.publish(&count).unwrap();
+        if count % 1000 < 2 || count > 65_530 && count < 65_545 {
+            assert_eq!(**reader.latest().unwrap(), count);
+        }
+    }
+    assert_eq!(reader.generation(), 70_001);
+    let mut late = store.reader::<u64>("count", Timeout::Now).unwrap();
+    owner.publish_with(|draft| draft.keep("")).unwrap();
+    assert_eq!(late.wait(Timeout::Now).map(|count| count.to_native()).unwrap(), 70_000);
+    assert_eq!(open_descriptors_of(directory.path()), 4, "store, page, lock, FIFO");
+}
+
+#[test]
+fn a_count_that_passes_what_the_kernel_compares_is_noticed_all_the_same() {
+    let directory = directory();
+    let store = store(&directory);
+    // The kernel compares the low 32 bits of twice the generation.
+    for last in [(1 << 31) - 1, (1 << 32) - 1, 1 << 62] {
+        let name = format!("from-{last}");
+        let mut writer = graven::Writer::options()
+            .generation(last)
+            .create(directory.path().join(format!("{name}.grv")))
+            .unwrap();
+        writer.put("", &last).unwrap();
+        writer.finish().unwrap();
+        let mut owner = store.owner(&name).unwrap();
+        let mut reader = store.reader::<u64>(&name, Timeout::Now).unwrap();
+        let mut far = reader.clone();
+        thread::scope(|scope| {
+            let waiter = scope.spawn(move || reader.wait(SOON).map(|number| number.to_native()));
+            thread::sleep(Duration::from_millis(10));
+            assert_eq!(owner.publish(&(last + 1)).unwrap(), last + 1);
+            assert_eq!(waiter.join().unwrap().unwrap(), last + 1);
+        });
+        // So far that a narrower count would be the same again.
+        for jump in [1 << 15, 1 << 16, 1 << 31, 1 << 32] {
+            drop(owner);
+            let newest = far.generation().max(last + 1) + jump;
+            let path = directory.path().join(format!("{name}.grv"));
+            let mut writer = graven::Writer::options().generation(newest).create(path).unwrap();
+            writer.put("", &newest).unwrap();
+            writer.finish().unwrap();
+            owner = store.owner(&name).unwrap();
+            assert_eq!(owner.generation(), newest);
+            assert_eq!(**far.latest().unwrap(), newest);
+        }
+    }
+}
+
+/// Descriptors of this process that lead below a directory.
+fn open_descriptors_of(dir: &std::path::Path) -> usize {
+    let links =
+        fs::read_dir("/proc/self/fd").unwrap().filter_map(|entry| fs::read_link(entry.unwrap().path()).ok());
+    links.filter(|link| link.starts_with(dir)).count()
+}
+
+#[test]
+fn objects_of_one_generation_change_together_and_kept_ones_are_copied_as_bytes() {
+    let directory = directory();
+    let store = store(&directory);
+    let mut owner = store.owner("tables").unwrap();
+    let error = owner.publish_with(|draft| draft.keep("users")).unwrap_err();
+    assert!(matches!(error.cause(), Cause::NoObject { count: 0, .. }), "{error}");
+    let users = vec!["ann".to_string(), "a name that is longer than a pointer".to_string()];
+    owner
+        .publish_with(|draft| {
+            draft.put("users", &users)?;
+            draft.put("routes", &vec![1u32])?;
+            draft.put("limits", &(1u8, 2u64))
+        })
+        .unwrap();
+    let mut tables = store.segments("tables", Timeout::Now).unwrap();
+    let first = tables.latest().unwrap().clone();
+    owner
+        .publish_with(|draft| {
+            draft.put("routes", &vec![1u32, 2])?;
+            draft.keep("users")
+        })
+        .unwrap();
+    let second = tables.latest().unwrap().clone();
+    second.verify().unwrap();
+    assert_eq!(second.get::<Vec<u32>>("routes").unwrap().len(), 2);
+    assert_eq!(second.get::<Vec<String>>("users").unwrap().as_slice(), users.as_slice());
+    assert_eq!(second.get::<(u8, u64)>("limits").unwrap_err().kind(), ErrorKind::NotFound);
+    let bytes = |segment: &graven::Segment, name| {
+        let entry = segment.objects().map(|entry| entry.unwrap()).find(|entry| entry.name == name).unwrap();
+        segment.as_bytes()[range(entry.object)].to_vec()
+    };
+    assert_eq!(bytes(&first, "users"), bytes(&second, "users"));
+
+    // What fails leaves the generation before, and the owner able to go on.
+    for failing in ["none", "routes"] {
+        let error = owner.publish_with(|draft| {
+            draft.keep("routes")?;
+            draft.keep(failing)
+        });
+        assert!(error.is_err());
+    }
+    assert!(
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            owner.publish_with(|_| panic!("in the middle"))
+        }))
+        .is_err()
+    );
+    assert_eq!(owner.generation(), 2);
+    assert_eq!(tables.latest().unwrap().header().generation, 2);
+    assert_eq!(owner.publish_with(|draft| draft.copy(&first, "limits")).unwrap(), 3);
+    assert_eq!(tables.latest().unwrap().get::<(u8, u64)>("limits").unwrap().1, 2);
+    // A generation without objects is one.
+    assert_eq!(owner.publish_with(|_| Ok(())).unwrap(), 4);
+    assert_eq!(tables.latest().unwrap().objects().count(), 0);
+    assert_eq!(names_in(directory.path()), ["tables.ctl", "tables.grv", "tables.life", "tables.own"]);
+}
+
+#[test]
+fn a_damaged_object_is_not_kept() {
+    let directory = directory();
+    let store = store(&directory);
+    let mut owner = store.owner("one").unwrap();
+    owner.publish(&vec![1u32; 100]).unwrap();
+    let path = directory.path().join("one.grv");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[4096 + 5] ^= 1;
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, bytes).unwrap();
+    let error = owner.publish_with(|draft| draft.keep("")).unwrap_err();
+    assert!(matches!(error.cause(), Cause::Checksum { .. }), "{error}");
+    assert_eq!(error.file(), Some(&*path));
+    assert_eq!(owner.generation(), 1);
+}
+
+// ---- validation ----------------------------------------------------------------------------------------------------
+
+thread_local!(static VALIDATED: Cell<usize> = const { Cell::new(0) });
+static VALIDATED_BY_ALL: AtomicUsize = AtomicUsize::new(0);
+
+/// Counts how often it is validated; not valid if it is odd.
+#[derive(Archive, Serialize, Deserialize, Layout)]
+#[rkyv(bytecheck(verify), derive(Debug))]
+struct Even {
+    number: u32,
+}
+
+mod verify {
+    use graven::rkyv::bytecheck::Verify;
+    use graven::rkyv::rancor::{Fallible, Source, fail};
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Odd;
+
+    impl std::fmt::Display for Odd {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("odd")
+        }
+    }
+
+    impl std::error::Error for Odd {}
+
+    // SAFETY: reads the number only.
+    unsafe impl<C: Fallible<Error: Source> + ?Sized> Verify<C> for ArchivedEven {
+        fn verify(&self, _: &mut C) -> Result<(), C::Error> {
+            VALIDATED.set(VALIDATED.get() + 1);
+            VALIDATED_BY_ALL.fetch_add(1, Relaxed);
+            if self.number % 2 == 1 {
+                fail!(Odd);
+            }
+            Ok(())
+        }
+    }
+}
+
+#[test]
+fn a_generation_is_mapped_and_validated_once_for_all_clones_and_a_bad_one_never_again() {
+    let directory = directory();
+    let store = store(&directory);
+    let mut owner = store.owner("even").unwrap();
+    owner.publish(&Even { number: 0 }).unwrap();
+    let reader = store.reader::<Even>("even", Timeout::Now).unwrap();
+    let path = directory.path().join("even.grv");
+    assert_eq!((VALIDATED_BY_ALL.load(Relaxed), mappings_of(&path).len()), (1, 1));
+
+    owner.publish(&Even { number: 2 }).unwrap();
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            let mut reader = reader.clone();
+            scope.spawn(move || {
+                for _ in 0..100 {
+                    assert_eq!(reader.latest().unwrap().number, 2);
+                }
+            });
+        }
+    });
+    assert_eq!(VALIDATED_BY_ALL.load(Relaxed), 2);
+    let mut reader = reader;
+    let mut two = reader.clone();
+    assert_eq!(two.latest().unwrap().number, 2);
+    assert_eq!(reader.latest().unwrap().number, 2);
+    assert_eq!(mappings_of(&path).len(), 1, "the one of the generation before is gone");
+
+    // Not valid: refused each time, validated once; what was good stays.
+    owner.publish(&Even { number: 3 }).unwrap();
+    for reader in [&mut reader, &mut two] {
+        for _ in 0..10 {
+            let error = reader.latest().unwrap_err();
+            assert!(
+                matches!(error.cause(), Cause::Contents(error) if error.to_string().contains("odd")),
+                "{error}"
+            );
+            assert_eq!(error.errno(), EINVAL);
+            assert_eq!(reader.current().number, 2);
+        }
+        // `wait` says so once, then waits for another.
+        assert_eq!(reader.wait(Timeout::Now).unwrap_err().kind(), ErrorKind::InvalidSegment);
+        assert_eq!(reader.wait(Timeout::Now).unwrap_err().kind(), ErrorKind::TimedOut);
+    }
+    assert_eq!(VALIDATED_BY_ALL.load(Relaxed), 3);
+    owner.publish(&Even { number: 4 }).unwrap();
+    assert_eq!(two.wait(Timeout::Now).unwrap().number, 4);
+    assert_eq!(reader.latest().unwrap().number, 4);
+    assert_eq!(VALIDATED_BY_ALL.load(Relaxed), 4);
+
+    // Another layout is refused the same way; a reader that trusts contents does not validate.
+    owner.publish(&7u64).unwrap();
+    assert_eq!(reader.latest().unwrap_err().kind(), ErrorKind::LayoutDiffers);
+    assert_eq!(reader.current().number, 4);
+    owner.publish(&Even { number: 5 }).unwrap();
+    // SAFETY: an odd number is no `Even`, but nothing relies on that.
+    let mut unchecked = unsafe { store.reader_unchecked::<Even>("even", Timeout::Now) }.unwrap();
+    assert_eq!(unchecked.latest().unwrap().number, 5);
+    assert_eq!(VALIDATED_BY_ALL.load(Relaxed), 4);
+    owner.publish(&7u64).unwrap();
+    assert_eq!(unchecked.latest().unwrap_err().kind(), ErrorKind::LayoutDiffers);
+    // New attachments are told at once.
+    let error = store.reader::<Even>("even", Timeout::Forever).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::LayoutDiffers);
+    assert_eq!(store.reader::<u64>("even", Timeout::Now).unwrap().latest().unwrap().to_native(), 7);
+}
+
+#[test]
+fn a_generation_whose_header_is_damaged_is_refused_and_the_next_is_taken() {
+    let directory = directory();
+    let store = store(&directory);
+    let mut owner = store.owner("one").unwrap();
+    owner.publish(&1u64).unwrap();
+    let mut reader = store.reader::<u64>("one", Timeout::Now).unwrap();
+    owner.publish(&2u64).unwrap();
+    let path = directory.path().join("one.grv");
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, [7; 4096]).unwrap();
+    for _ in 0..3 {
+        let error = reader.latest().unwrap_err();
+        assert_eq!((error.kind(), error.file()), (ErrorKind::InvalidSegment, Some(&*path)));
+        assert_eq!(**reader.current(), 1);
+    }
+    assert_eq!(store.reader::<u64>("one", Timeout::Forever).unwrap_err().kind(), ErrorKind::InvalidSegment);
+    // The owner's own count goes on, also that of the next.
+    drop(owner);
+    let mut owner = store.owner("one").unwrap();
+    assert_eq!(owner.publish(&3u64).unwrap(), 3);
+    assert_eq!(**reader.latest().unwrap(), 3);
+}
+
+// ---- waiting -------------------------------------------------------------------------------------------------------
+
+#[test]
+fn who_waits_is_woken_by_the_next_generation_and_by_the_end_of_the_name() {
+    let directory = directory();
+    let store = store(&directory);
+    let mut owner = store.owner("numbers").unwrap();
+    owner.publish(&1u64).unwrap();
+    let reader = store.reader::<u64>("numbers", Timeout::Now).unwrap();
+    thread::scope(|scope| {
+        let waiters: Vec<_> = (0..4)
+            .map(|_| {
+                let mut reader = reader.clone();
+                scope.spawn(move || {
+                    assert_eq!(**reader.wait(SOON).unwrap(), 2);
+                    let error = reader.wait(SOON).unwrap_err();
+                    assert_eq!(**reader.current(), 2);
+                    (error, Instant::now())
+                })
+            })
+            .collect();
+        thread::sleep(Duration::from_millis(60));
+        owner.publish(&2u64).unwrap();
+        thread::sleep(Duration::from_millis(60));
+        let retired = Instant::now();
+        owner.retire().unwrap();
+        for waiter in waiters {
+            let (error, told) = waiter.join().unwrap();
+            assert!(matches!(error.cause(), Cause::Retired), "{error}");
+            assert_eq!((error.kind(), error.errno()), (ErrorKind::Retired, Errno::ESTALE as i32));
+            println!("told after {:?}", told - retired);
+            assert!(told - retired < Duration::from_secs(2));
+        }
+    });
+    assert_eq!(names_in(directory.path()), [""; 0]);
+}
+
+#[test]
+fn an_absent_name_times_out_in_time_without_burning_the_processor() {
+    let directory = directory();
+    let store = store(&directory);
+    let error = store.reader::<u64>("none", Timeout::Now).unwrap_err();
+    assert!(matches!(error.cause(), Cause::NoName), "{error}");
+    assert_eq!((error.kind(), error.errno()), (ErrorKind::NotFound, Errno::ENOENT as i32));
+    assert_eq!(error.file(), Some(&*directory.path().join("none")));
+    let used = || getrusage(UsageWho::RUSAGE_THREAD).unwrap();
+    let busy = || used().user_time().num_microseconds() + used().system_time().num_microseconds();
+    // Nothing there at all, and a name under which nothing is published.
+    let _owner = store.owner("silent").unwrap();
+    for name in ["none", "silent"] {
+        let (start, before) = (Instant::now(), busy());
+        let error = store.reader::<u64>(name, within(50)).unwrap_err();
+        let (took, cost) = (start.elapsed(), busy() - before);
+        assert!(matches!(error.cause(), Cause::TimedOut), "{error}");
+        assert_eq!((error.kind(), error.errno()), (ErrorKind::TimedOut, Errno::ETIMEDOUT as i32));
+        println!("{name}: {took:?}, {cost} µs of processor");
+        assert!(took >= Duration::from_millis(50) && took < Duration::from_secs(2));
+        assert!(cost < 20_000, "{cost} µs");
+    }
+    assert_eq!(names_in(directory.path()), ["silent.ctl", "silent.life", "silent.own"]);
+}
+
+#[test]
+fn a_reader_waits_for_the_first_publish() {
+    let directory = directory();
+    let store = store(&directory);
+    thread::scope(|scope| {
+        let readers = [SOON, Timeout::Forever].map(|timeout| {
+            let store = store.clone();
+            scope.spawn(move || {
+                store.reader::<u64>("later", timeout).map(|reader| reader.current().to_native())
+            })
+        });
+        thread::sleep(Duration::from_millis(30));
+        let mut owner = store.owner("later").unwrap();
+        thread::sleep(Duration::from_millis(30));
+        owner.publish(&7u64).unwrap();
+        for reader in readers {
+            assert_eq!(reader.join().unwrap().unwrap(), 7);
+        }
+    });
+}
+
+#[test]
+fn the_descriptor_is_readable_when_there_is_something_new_and_not_otherwise() {
+    let _turn = TURN.lock().unwrap();
+    let directory = directory();
+    let store = store(&directory);
+    let mut owner = store.owner("numbers").unwrap();
+    owner.publish(&1u64).unwrap();
+    let mut reader = store.reader::<u64>("numbers", Timeout::Now).unwrap();
+    assert!(readable(reader.descriptor().unwrap(), 0), "at first");
+    reader.latest().unwrap();
+    assert!(!readable(&reader, 60));
+    for number in 2..10u64 {
+        owner.publish(&number).unwrap();
+        assert!(readable(&reader, 2000));
+        match number % 2 {
+            0 => assert_eq!(**reader.latest().unwrap(), number),
+            _ => assert_eq!(**reader.wait(Timeout::Now).unwrap(), number),
+        }
+        assert!(!readable(&reader, 0));
+    }
+    // In one epoll with a socket.
+    let (mut one, two) = UnixStream::pair().unwrap();
+    let epoll = Epoll::new(EpollCreateFlags::empty()).unwrap();
+    epoll.add(&two, EpollEvent::new(EpollFlags::EPOLLIN, 1)).unwrap();
+    epoll.add(&reader, EpollEvent::new(EpollFlags::EPOLLIN, 2)).unwrap();
+    let mut events = [EpollEvent::empty(); 4];
+    assert_eq!(epoll.wait(&mut events, 0u8).unwrap(), 0);
+    std::io::Write::write_all(&mut one, b"x").unwrap();
+    owner.publish(&10u64).unwrap();
+    assert_eq!(epoll.wait(&mut events, 2000u16).unwrap(), 2);
+    reader.latest().unwrap();
+    assert_eq!(epoll.wait(&mut events, 0u8).unwrap(), 1);
+
+    // The end of its owner is told once; another owner is noticed.
+    drop(owner);
+    assert!(readable(&reader, 2000));
+    reader.latest().unwrap();
+    assert!(!readable(&reader, 60) && !reader.owner_alive());
+    let mut owner = store.owner("numbers").unwrap();
+    assert!(readable(&reader, 2000));
+    reader.latest().unwrap();
+    assert!(reader.owner_alive());
+    owner.publish(&11u64).unwrap();
+    assert!(readable(&reader, 2000));
+    assert_eq!(**reader.latest().unwrap(), 11);
+    owner.retire().unwrap();
+    assert!(readable(&reader, 2000));
+    assert_eq!(reader.latest().unwrap_err().errno(), Errno::ESTALE as i32);
+}
+
+#[test]
+fn without_an_inotify_instance_the_descriptor_is_readable_now_and_then() {
+    let _turn = TURN.lock().unwrap();
+    let directory = directory();
+    let store = store(&directory);
+    let mut owner = store.owner("numbers").unwrap();
+    owner.publish(&1u64).unwrap();
+    let mut taken = Vec::new();
+    while let Ok(instance) = nix::sys::inotify::Inotify::init(nix::sys::inotify::InitFlags::empty()) {
+        taken.push(instance);
+        if taken.len() > 10_000 {
+            return println!("SKIPPED: more than 10,000 inotify instances are to be had");
+        }
+    }
+    let mut reader = store.reader::<u64>("numbers", Timeout::Now).unwrap();
+    reader.descriptor().unwrap();
+    drop(taken);
+    reader.latest().unwrap();
+    owner.publish(&2u64).unwrap();
+    assert!(readable(&reader, 2000));
+    assert_eq!(**reader.latest().unwrap(), 2);
+    assert!(!readable(&reader, 0));
+    assert!(readable(&reader, 2000), "it comes again though nothing is new");
+}
+
+#[test]
+fn signals_end_no_wait() {
+    let test = "signals_end_no_wait";
+    if let Some(dir) = role() {
+        extern "C" fn nothing(_: i32) {}
+        let action = SigAction::new(SigHandler::Handler(nothing), SaFlags::empty(), SigSet::empty());
+        // SAFETY: the handler does nothing.
+        unsafe { sigaction(Signal::SIGALRM, &action) }.unwrap();
+        let me = pthread_self();
+        let signals = thread::spawn(move || {
+            loop {
+                let _ = pthread_kill(me, Signal::SIGALRM);
+                thread::sleep(Duration::from_millis(1));
+            }
+        });
+        let store = store(dir);
+        let start = Instant::now();
+        let absent = store.reader::<u64>("none", within(100)).unwrap_err();
+        assert_eq!(absent.errno(), Errno::ETIMEDOUT as i32);
+        let mut owner = store.owner("numbers").unwrap();
+        owner.publish(&1u64).unwrap();
+        let mut reader = store.reader::<u64>("numbers", SOON).unwrap();
+        let error = reader.wait(within(200)).unwrap_err();
+        assert_eq!(error.errno(), Errno::ETIMEDOUT as i32);
+        assert!(start.elapsed() >= Duration::from_millis(300), "cut short");
+        for number in 2..2000u64 {
+            owner.publish(&number).unwrap();
+            assert_eq!(**reader.wait(SOON).unwrap(), number);
+            drop(store.reader::<u64>("numbers", SOON).unwrap());
+        }
+        owner.retire().unwrap();
+        assert!(!signals.is_finished());
+        tell("no EINTR");
+        done();
+    }
+    let directory = directory();
+    // The thread that runs the test is the one that is signalled: threads are the harness's.
+    assert_eq!(told_by(other(test, &directory.path().display().to_string())), ["no EINTR"]);
+}
