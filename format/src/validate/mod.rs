@@ -61,7 +61,8 @@ struct Graph {
 /// tags, texts, tables; arrays of plain numbers cost O(1), and so do elements without bytes. Shared pointers cost
 /// O(log n) each, in a map of those met so far.
 ///
-/// Memory while checking: at most 64 bytes for each byte of the object, and 0 to 3 KiB for most. It does not recurse.
+/// Memory while checking: at most 64 bytes for each byte of the object, 128 where offsets have two; 0 to 5 KiB for most.
+/// It does not recurse.
 ///
 /// # Examples
 /// ```
