@@ -207,7 +207,7 @@ fn a_list_deeper_than_any_stack_is_adopted_by_type_on_a_small_stack() {
         bytes.extend_from_slice(b"chain\xff\0\0");
     }
     let root = u64::from(LEVELS - 1) * 16;
-    let mut check = move || {
+    let check = move || {
         let validator = graven::Validator::of::<ArchivedChain>();
         assert_eq!(validator.check(&bytes, root), Ok(()));
         assert_eq!(validator.split(&bytes, root, 8).unwrap().len(), 1);
@@ -215,7 +215,7 @@ fn a_list_deeper_than_any_stack_is_adopted_by_type_on_a_small_stack() {
         let error = validator.check(&bytes, root).unwrap_err();
         assert_eq!((error.offset(), error.cause()), (8, &ObjectCause::NotUtf8));
     };
-    std::thread::Builder::new().stack_size(64 << 10).spawn(move || check()).unwrap().join().unwrap();
+    std::thread::Builder::new().stack_size(64 << 10).spawn(check).unwrap().join().unwrap();
 }
 
 /// A change of some bytes: where, as a part of all, and to what.
@@ -240,11 +240,11 @@ fn edits() -> impl Strategy<Value = Vec<(u16, Edit)>> {
 }
 
 fn apply(bytes: &mut AlignedVec, (at, edit): &(u16, Edit)) {
-    let place = |part: u16| (usize::from(part) * (bytes.len() / 4) >> 16) * 4;
+    let place = |part: u16| ((usize::from(part) * (bytes.len() / 4)) >> 16) * 4;
     let word = place(*at);
     match edit {
         Edit::Byte(byte) => {
-            let at = usize::from(*at) * bytes.len() >> 16;
+            let at = (usize::from(*at) * bytes.len()) >> 16;
             bytes[at] = *byte;
         }
         Edit::Add(n) => {

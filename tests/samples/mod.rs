@@ -157,9 +157,9 @@ struct Rooms {
 fn inner(n: u8) -> Inner {
     Inner {
         small: n,
-        flag: n % 2 == 0,
+        flag: n.is_multiple_of(2),
         name: format!("{:1$}", n, usize::from(n)),
-        far: (n % 3 == 0).then_some(7),
+        far: n.is_multiple_of(3).then_some(7),
     }
 }
 
