@@ -1,5 +1,4 @@
-//! What graven's validator accepts, rkyv's accepts; what it refuses beyond that is written down, and would panic, hang
-//! or be read out of bounds in use. Asked of values of every shape with each byte changed, and with many.
+//! What graven's validator accepts, rkyv's accepts; what it refuses beyond that is written down: see `Extra`. Asked of values of every shape with each byte changed, and with many.
 
 mod samples;
 
@@ -12,11 +11,12 @@ use samples::{Sample, samples};
 /// What is refused though rkyv accepts it: only what no writer writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Extra {
-    /// A control byte that a lookup takes for a used place, or for neither. In use: reads outside of the table.
+    /// A control byte that a lookup takes for a used place, or for neither. In use: an entry
+    /// is read that nobody checked.
     Control,
     /// An index outside of the entries. In use: a panic.
     Index,
-    /// A B-tree leaf without entries. In use: iteration underflows.
+    /// A B-tree leaf without entries: no writer writes one.
     EmptyLeaf,
 }
 
