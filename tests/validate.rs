@@ -1,4 +1,5 @@
-//! What graven's validator accepts, rkyv's accepts; what it refuses beyond that is written down: see `Extra`. Asked of values of every shape with each byte changed, and with many.
+//! What graven's validator accepts, rkyv's accepts; what it refuses beyond that is written down: see `Extra`. Asked of
+//! values of every shape with each byte changed, and with many.
 
 mod samples;
 
@@ -11,8 +12,8 @@ use samples::{Sample, samples};
 /// What is refused though rkyv accepts it: only what no writer writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Extra {
-    /// A control byte that a lookup takes for a used place, or for neither. In use: an entry
-    /// is read that nobody checked.
+    /// A control byte that a lookup takes for a used place, or for neither. In use: an entry is read
+    /// that nobody checked.
     Control,
     /// An index outside of the entries. In use: a panic.
     Index,
