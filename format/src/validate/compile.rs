@@ -6,6 +6,7 @@
 //!
 //! Source: SPEC 6.2 and 6.3, which say what bytes may be.
 
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write;
@@ -22,6 +23,9 @@ pub(super) const NONE: u32 = u32::MAX;
 const FLAT_WEIGHT: u64 = 64;
 /// Levels of types inside each other up to which they are laid flat: the compiler recurses as deep.
 const FLAT_HEIGHT: u32 = 16;
+
+/// Characters of a name that a path has.
+const NAME: usize = 200;
 
 /// What a few bytes have to be, whatever is around them.
 #[derive(Clone, Copy, Debug)]
@@ -229,13 +233,27 @@ pub(super) struct Program {
     pub(super) indexes: Vec<Index>,
     pub(super) tables: Vec<Table>,
     pub(super) trees: Vec<Tree>,
-    /// For each operation, the way from the start of the value: only where errors are explained.
-    pub(super) paths: Vec<String>,
-    /// The same for each column.
-    pub(super) column_paths: Vec<String>,
+    /// The way from the start of the value to each operation that was wanted.
+    paths: BTreeMap<u32, String>,
+    /// The same of the column that was wanted.
+    pub(super) column_path: String,
+}
+
+/// Where the way from the start of the value is asked for. All ways together may be long: a name is as long as its
+/// schema has it, and is on many of them.
+#[derive(Debug, Default)]
+pub(super) struct Wanted {
+    pub(super) operations: BTreeSet<u32>,
+    /// A column, by its number among those that are no operation's.
+    pub(super) column: Option<u32>,
 }
 
 impl Program {
+    /// The way to an operation that was wanted.
+    pub(super) fn path(&self, operation: u32) -> &str {
+        self.paths.get(&operation).map_or("", |path| path)
+    }
+
     /// Whether objects can have maps.
     pub(super) fn has_maps(&self) -> bool {
         !(self.tables.is_empty() && self.trees.is_empty() && self.indexes.is_empty())
@@ -247,14 +265,15 @@ impl Program {
     }
 }
 
-/// Compiles the graph's types from type 0 on. With `explain`, operations get paths; else the program is the same.
-pub(super) fn compile(graph: &Graph, explain: bool) -> Program {
+/// Compiles the graph's types from type 0 on. With `wanted`, some operations get paths; else the program is the same.
+pub(super) fn compile(graph: &Graph, wanted: Option<Wanted>) -> Program {
     let mut compiler = Compiler {
         graph,
-        explain,
+        wanted,
         path: String::new(),
         conditions: 0,
         hoisted: Vec::new(),
+        hoists: 0,
         program: Program::default(),
         size_of: sizes(graph),
         blocks: Vec::new(),
@@ -321,11 +340,13 @@ fn sizes(graph: &Graph) -> Vec<Size> {
                 (all, most + 1)
             }
             Shape::Array { element, len } => {
-                let element = sizes[*element as usize];
-                // Short ones are laid flat.
-                match element.weight.saturating_mul(*len) {
-                    weight @ 2..=FLAT_ARRAY if element.is_flat() => (weight, element.height + 1),
-                    weight => (weight.min(1), 0),
+                let (element, empty) = (sizes[*element as usize], graph.types[*element as usize].size == 0);
+                match (element.weight.saturating_mul(*len), *len) {
+                    // One is what it is; elements without bytes are all the same.
+                    (1.., len) if len == 1 || empty => (element.inside().weight, element.inside().height + 1),
+                    // Short ones are laid flat.
+                    (weight @ 2..=FLAT_ARRAY, _) if element.is_flat() => (weight, element.height + 1),
+                    (weight, _) => (weight.min(1), 0),
                 }
             }
             Shape::Niched { niche, .. } => (u64::from(*niche == Niche::Null), 0),
@@ -358,13 +379,15 @@ enum Block {
 
 struct Compiler<'a> {
     graph: &'a Graph,
-    explain: bool,
+    wanted: Option<Wanted>,
     /// The way to what is being compiled.
     path: String,
     /// Tags that what is being compiled depends on.
     conditions: u32,
-    /// Columns of the block that is being compiled, with their paths.
-    hoisted: Vec<(Column, String)>,
+    /// Columns of the block that is being compiled.
+    hoisted: Vec<Column>,
+    /// How many there were in all blocks.
+    hoists: u32,
     program: Program,
     size_of: Vec<Size>,
     blocks: Vec<Block>,
@@ -380,16 +403,17 @@ impl Compiler<'_> {
     }
 
     fn push(&mut self, op: Op) {
+        let here = self.here();
         self.program.code.push(op);
-        if self.explain {
-            self.program.paths.push(self.path.clone());
+        if self.wanted.as_ref().is_some_and(|wanted| wanted.operations.contains(&here)) {
+            self.program.paths.insert(here, self.path.clone());
         }
     }
 
     /// Compiles something one step further down the path.
     fn below(&mut self, step: core::fmt::Arguments<'_>, compile: impl FnOnce(&mut Self)) {
         let len = self.path.len();
-        if self.explain {
+        if self.wanted.is_some() {
             // Writing to a string does not fail.
             let _ = self.path.write_fmt(step);
         }
@@ -440,29 +464,26 @@ impl Compiler<'_> {
     /// What a few bytes have to be: a column of the block, or an operation of its own.
     fn flat(&mut self, at: u64, flat: Flat) {
         let column = Column { at, flat };
-        let path = if self.explain { self.path.clone() } else { String::new() };
-        if self.conditions == 0 {
-            self.hoisted.push((column, path));
-        } else {
-            let number = self.column(column, path);
-            self.push(Op::Check { at, column: number });
+        if self.conditions > 0 {
+            let number = self.column(column);
+            return self.push(Op::Check { at, column: number });
         }
+        if self.wanted.as_ref().is_some_and(|wanted| wanted.column == Some(self.hoists)) {
+            self.program.column_path = self.path.clone();
+        }
+        self.hoists += 1;
+        self.hoisted.push(column);
     }
 
-    fn column(&mut self, column: Column, path: String) -> u32 {
+    fn column(&mut self, column: Column) -> u32 {
         self.program.columns.push(column);
-        if self.explain {
-            self.program.column_paths.push(path);
-        }
         (self.program.columns.len() - 1) as u32
     }
 
     /// The columns of the block that has just been compiled.
     fn columns(&mut self) -> Columns {
         let start = self.program.columns.len() as u32;
-        for (column, path) in core::mem::take(&mut self.hoisted) {
-            self.column(column, path);
-        }
+        self.program.columns.append(&mut self.hoisted);
         (start, self.program.columns.len() as u32)
     }
 
@@ -538,7 +559,7 @@ impl Compiler<'_> {
 
     fn fields(&mut self, fields: &[Field<u32>], at: u64) {
         for field in fields {
-            self.below(format_args!(".{}", field.name), |this| this.part(field.ty, at + field.offset));
+            self.below(format_args!(".{:.NAME$}", field.name), |this| this.part(field.ty, at + field.offset));
         }
     }
 
@@ -621,7 +642,7 @@ impl Compiler<'_> {
                 "Option" if some.fields.len() == 1 => {
                     self.part(some.fields[0].ty, at + some.fields[0].offset)
                 }
-                _ => self.below(format_args!(".{}", some.name), |this| this.fields(&some.fields, at)),
+                _ => self.below(format_args!(".{:.NAME$}", some.name), |this| this.fields(&some.fields, at)),
             }
             self.conditions -= 1;
             self.program.code[place] = Op::Option { at, none: self.here() };
@@ -652,7 +673,7 @@ impl Compiler<'_> {
         let mut jumps = Vec::new();
         for variant in variants.iter() {
             targets[usize::from(variant.tag)] = self.here();
-            self.below(format_args!(".{}", variant.name), |this| this.fields(&variant.fields, at));
+            self.below(format_args!(".{:.NAME$}", variant.name), |this| this.fields(&variant.fields, at));
             jumps.push(self.program.code.len());
             self.push(Op::Jump { to: NONE });
         }

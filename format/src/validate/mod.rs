@@ -27,12 +27,13 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BinaryHeap};
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::{fmt, ptr};
 
 pub use error::{ObjectCause, ObjectError};
 
 use self::compile::{Program, compile};
 use self::error::Inner;
-use self::run::{Fault, Machine};
+use self::run::{Fault, Machine, Task};
 use self::words::{Big2, Big4, Big8, Bytes, Little2, Little4, Little8};
 use crate::layout::{Invariant, Layout, Shape, Type};
 use crate::schema::unfold;
@@ -60,7 +61,8 @@ struct Graph {
 /// tags, texts, tables; arrays of plain numbers cost O(1), and so do elements without bytes. Shared pointers cost
 /// O(log n) each, in a map of those met so far.
 ///
-/// Memory while checking: at most 64 bytes for each byte of the object, and 0 to 3 KiB for most. It does not recurse.
+/// Memory while checking: at most 64 bytes for each byte of the object, 128 where offsets have two; 0 to 5 KiB for most.
+/// It does not recurse.
 ///
 /// # Examples
 /// ```
@@ -84,32 +86,26 @@ pub struct Validator {
     program: Program,
 }
 
-/// A part of an object that can be checked apart from the others.
-#[derive(Clone, Copy, Debug)]
-pub struct Part(run::Task);
+/// A part of an object that can be checked apart from the others, by the validator that found it.
+#[derive(Clone, Copy)]
+pub struct Part<'a> {
+    task: Task,
+    /// INVARIANT: the two that the task was made from. It is a place in the one's program and a claim to the other's
+    /// bytes, which are read without asking again.
+    validator: &'a Validator,
+    object: &'a [u8],
+}
 
-impl Part {
+impl Part<'_> {
     /// The most bytes that it can take to check it.
     pub fn window(&self) -> u64 {
-        self.0.high - self.0.low
+        self.task.window()
     }
 }
 
-impl PartialEq for Part {
-    fn eq(&self, other: &Part) -> bool {
-        self.window() == other.window()
-    }
-}
-impl Eq for Part {}
-impl PartialOrd for Part {
-    fn partial_cmp(&self, other: &Part) -> Option<core::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for Part {
-    /// By the window.
-    fn cmp(&self, other: &Part) -> core::cmp::Ordering {
-        self.window().cmp(&other.window())
+impl fmt::Debug for Part<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.task.fmt(f)
     }
 }
 
@@ -175,7 +171,7 @@ impl Validator {
     }
 
     fn new(graph: Graph) -> Validator {
-        let program = compile(&graph, false);
+        let program = compile(&graph, None);
         Validator { graph, program }
     }
 
@@ -194,7 +190,7 @@ impl Validator {
     /// [`ObjectError`], the first found.
     pub fn check(&self, object: &[u8], root: u64) -> Result<(), ObjectError> {
         match self.root(object, root)? {
-            Some(part) => self.check_part(object, part),
+            Some(task) => self.run::<false>(object, task, &mut BinaryHeap::new()),
             None => Ok(()),
         }
     }
@@ -208,7 +204,7 @@ impl Validator {
             return None;
         }
         let mut maps = Vec::new();
-        if let Ok(Some(Part(task))) = self.root(object, root) {
+        if let Ok(Some(task)) = self.root(object, root) {
             let mut parts = BinaryHeap::new();
             let bytes = Bytes::new(object);
             let result = words!(self, Words => {
@@ -224,19 +220,25 @@ impl Validator {
     ///
     /// # Errors
     /// [`ObjectError`], of what has been checked.
-    pub fn split(&self, object: &[u8], root: u64, parts: usize) -> Result<Vec<Part>, ObjectError> {
+    pub fn split<'a>(
+        &'a self,
+        object: &'a [u8],
+        root: u64,
+        parts: usize,
+    ) -> Result<Vec<Part<'a>>, ObjectError> {
         let Some(root) = self.root(object, root)? else { return Ok(Vec::new()) };
+        let part = |task| Part { task, validator: self, object };
         if !self.program.can_split() {
-            return Ok(alloc::vec![root]);
+            return Ok(alloc::vec![part(root)]);
         }
         // The largest first. What is left is too small to be worth it, or there is enough.
         let mut heap = BinaryHeap::from([root]);
         let worth = root.window() / (parts.max(1) as u64 * 2);
-        while heap.len() < parts && heap.peek().is_some_and(|part| part.window() > worth) {
-            let Some(part) = heap.pop() else { break };
-            self.run::<true>(object, part, &mut heap)?;
+        while heap.len() < parts && heap.peek().is_some_and(|task| task.window() > worth) {
+            let Some(task) = heap.pop() else { break };
+            self.run::<true>(object, task, &mut heap)?;
         }
-        Ok(heap.into_vec())
+        Ok(heap.into_iter().map(part).collect())
     }
 
     /// Checks a part that [`split`](Validator::split) found in the same object.
@@ -245,13 +247,14 @@ impl Validator {
     /// [`ObjectError`], the first found; its path starts at the part.
     ///
     /// # Panics
-    /// If the part is of a larger object.
-    pub fn check_part(&self, object: &[u8], part: Part) -> Result<(), ObjectError> {
-        self.run::<false>(object, part, &mut BinaryHeap::new())
+    /// If the part is of other bytes or another validator, be they equal.
+    pub fn check_part(&self, object: &[u8], part: Part<'_>) -> Result<(), ObjectError> {
+        assert!(ptr::eq(self, part.validator) && ptr::eq(object, part.object), "a part of another object");
+        self.run::<false>(object, part.task, &mut BinaryHeap::new())
     }
 
-    /// The root as a part; none if nothing in it can be wrong.
-    fn root(&self, object: &[u8], root: u64) -> Result<Option<Part>, ObjectError> {
+    /// The root's task; none if nothing in it can be wrong.
+    fn root(&self, object: &[u8], root: u64) -> Result<Option<Task>, ObjectError> {
         let run = self.program.runs[0];
         let length = object.len() as u64;
         let align = self.graph.types.iter().map(|ty| ty.align).max().unwrap_or(1).into();
@@ -268,15 +271,15 @@ impl Validator {
         let task = words!(self, Words => {
             Machine::<Words, false>::new(bytes, &self.graph, &self.program, &mut BinaryHeap::new()).root(root)
         });
-        task.map(|task| task.map(Part)).map_err(|fault| self.explain(fault))
+        task.map_err(|fault| self.explain(fault))
     }
 
-    /// Runs a part; with `SPLIT`, what pointers of its values lead to becomes parts instead.
+    /// Runs a task of this object; with `SPLIT`, what pointers of its values lead to becomes tasks instead.
     fn run<const SPLIT: bool>(
         &self,
         object: &[u8],
-        Part(task): Part,
-        parts: &mut BinaryHeap<Part>,
+        task: Task,
+        parts: &mut BinaryHeap<Task>,
     ) -> Result<(), ObjectError> {
         let bytes = Bytes::new(object);
         let result = words!(self, Words => {
@@ -287,7 +290,7 @@ impl Validator {
 
     #[cold]
     fn explain(&self, fault: Fault) -> ObjectError {
-        let path = fault.path(&compile(&self.graph, true));
+        let path = fault.path(&compile(&self.graph, Some(fault.wanted(&self.program))));
         ObjectError(Box::new(Inner { offset: fault.offset, path, cause: fault.cause }))
     }
 }

@@ -8,19 +8,20 @@
 use alloc::collections::{BTreeMap, BinaryHeap, btree_map};
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 use core::fmt::Write;
 use core::hint::select_unpredictable;
 use core::marker::PhantomData;
 
-use super::compile::{Column, Columns, Flat, NONE, Op, Pointee, Program, Table, Tree};
+use super::compile::{Column, Columns, Flat, NONE, Op, Pointee, Program, Table, Tree, Wanted};
 use super::words::{Bytes, Words};
-use super::{Graph, ObjectCause, Part};
+use super::{Graph, ObjectCause};
 
 /// Control bytes that are looked at together: rkyv's group.
 const GROUP: u64 = 16;
 /// The control byte of an unused place.
 const EMPTY: u8 = 0xff;
-/// Frames from which on one that has nothing left to do is not kept.
+/// Frames from which on one that has nothing left to do is not kept: more than are named.
 const KEPT: usize = 64;
 /// Steps of a path that are named.
 const NAMED: usize = 24;
@@ -34,6 +35,30 @@ pub(super) struct Task {
     pub(super) left: u64,
     pub(super) low: u64,
     pub(super) high: u64,
+}
+
+impl Task {
+    pub(super) fn window(&self) -> u64 {
+        self.high - self.low
+    }
+}
+
+impl PartialEq for Task {
+    fn eq(&self, other: &Task) -> bool {
+        self.window() == other.window()
+    }
+}
+impl Eq for Task {}
+impl PartialOrd for Task {
+    fn partial_cmp(&self, other: &Task) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Task {
+    /// By the window.
+    fn cmp(&self, other: &Task) -> Ordering {
+        self.window().cmp(&other.window())
+    }
 }
 
 /// What is being checked: the value at `at`, of a run that has `left` more with it, in a window.
@@ -94,8 +119,6 @@ pub(super) struct Fault {
     column: Option<(u64, u32)>,
     stack: Vec<Frame>,
     now: State,
-    /// Frames between the last on the stack and now were not kept.
-    elided: bool,
 }
 
 /// A claimed hash table with entries.
@@ -111,9 +134,8 @@ pub(super) struct Machine<'a, W, const SPLIT: bool> {
     bytes: Bytes<'a>,
     graph: &'a Graph,
     program: &'a Program,
-    parts: &'a mut BinaryHeap<Part>,
+    parts: &'a mut BinaryHeap<Task>,
     stack: Vec<Frame>,
-    elided: bool,
     /// Shared pointers' targets, by position.
     targets: BTreeMap<u64, Target>,
     /// Where maps are to be noted, with their types.
@@ -155,21 +177,10 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
         bytes: Bytes<'a>,
         graph: &'a Graph,
         program: &'a Program,
-        parts: &'a mut BinaryHeap<Part>,
+        parts: &'a mut BinaryHeap<Task>,
     ) -> Self {
         let (stack, targets, trees, maps) = (Vec::new(), BTreeMap::new(), Vec::new(), None);
-        Machine {
-            bytes,
-            graph,
-            program,
-            parts,
-            stack,
-            elided: false,
-            targets,
-            maps,
-            trees,
-            words: PhantomData,
-        }
+        Machine { bytes, graph, program, parts, stack, targets, maps, trees, words: PhantomData }
     }
 
     /// Notes all maps, of a valid object.
@@ -185,13 +196,12 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
     }
 
     pub(super) fn run(mut self, task: Task) -> Result<(), Fault> {
-        assert!(task.at <= self.bytes.len(), "a part of another object");
         let Task { pc, at, left, low, high } = task;
         let mut state = State { pc, at, left, aux: left, low, high };
         match self.go(&mut state) {
             Ok(()) => Ok(()),
             Err(Wrong { offset, cause, column }) => {
-                Err(Fault { offset, cause, column, stack: self.stack, now: state, elided: self.elided })
+                Err(Fault { offset, cause, column, stack: self.stack, now: state })
             }
         }
     }
@@ -204,7 +214,7 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
             Ok(()) => Ok((run.entry != NONE).then_some(task)),
             Err(Wrong { offset, cause, column }) => {
                 let now = State { pc: NONE, at: root, left: 1, aux: 1, low: 0, high: root };
-                Err(Fault { offset, cause, column, stack: self.stack, now, elided: false })
+                Err(Fault { offset, cause, column, stack: self.stack, now })
             }
         }
     }
@@ -248,15 +258,17 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
                         continue;
                     }
                     if SPLIT {
-                        self.parts.push(Part(Task { pc: run.entry, at: target, left: values, low, high: target }));
+                        self.parts.push(Task { pc: run.entry, at: target, left: values, low, high: target });
                         low = end;
                         pc += 1;
                         continue;
                     }
-                    if left == 1 && self.stack.len() >= KEPT && self.is_last(pc) {
-                        // The caller has nothing left to do; its own caller goes on behind all that it claimed.
-                        self.elided = true;
-                    } else {
+                    // Unless the caller has nothing left to do, and its own caller goes on behind all that it claimed.
+                    if !(left == 1
+                        && self.stack.len() >= KEPT
+                        && self.is_last(pc)
+                        && self.stack.last().is_some_and(|frame| frame.low > 0))
+                    {
                         check!(self.push(Frame { at, left, aux, high, low: end, pc: pc + 1 }));
                     }
                     (at, left, aux, high, pc) = (target, values, values, target, run.entry);
@@ -419,7 +431,10 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
                         pc += 1;
                         continue;
                     }
-                    check!(self.push(Frame { at, left, aux, high, low: 0, pc: pc + 1 }));
+                    // Nothing was claimed, so a caller that has nothing left to do is not missed.
+                    if !(left == 1 && self.stack.len() >= KEPT && self.is_last(pc)) {
+                        check!(self.push(Frame { at, left, aux, high, low: 0, pc: pc + 1 }));
+                    }
                     (at, left, aux, pc) = (at + offset, array.count, array.count, run.entry);
                 }
                 Op::Index { at: offset, index } => {
@@ -674,7 +689,7 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
         unsafe { self.bytes.byte(control + place) < 0x80 }
     }
 
-    /// Whether the block ends behind the operation at `pc`, and its values were stepped into by a pointer.
+    /// Whether the block ends behind the operation at `pc`.
     #[inline(never)]
     fn is_last(&self, pc: u32) -> bool {
         let mut next = pc + 1;
@@ -682,7 +697,6 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
             next = to;
         }
         matches!(self.program.code[next as usize], Op::End { .. })
-            && self.stack.last().is_some_and(|frame| frame.low > 0)
     }
 
     /// Checks the text that the pointer at `place` leads to; where unclaimed bytes start behind it.
@@ -914,6 +928,18 @@ unsafe fn inline_len<W: Words>(bytes: Bytes<'_>, place: u64) -> u64 {
 }
 
 impl Fault {
+    /// What the way to it consists of.
+    #[cold]
+    pub(super) fn wanted(&self, program: &Program) -> Wanted {
+        let frames = self.stack.iter().take(NAMED).flat_map(|frame| [frame.pc, frame.pc.wrapping_sub(1)]);
+        let operations = frames.chain([self.now.pc]).collect();
+        let column = self.column.map(|(_, number)| {
+            let is_before = |op: &&Op| matches!(op, Op::Check { column, .. } if *column < number);
+            number - program.code.iter().filter(is_before).count() as u32
+        });
+        Wanted { operations, column }
+    }
+
     /// The way to what is wrong. `program` is compiled with paths.
     #[cold]
     pub(super) fn path(&self, program: &Program) -> String {
@@ -927,28 +953,24 @@ impl Fault {
                 _ => pc - 1,
             };
             push_step(&mut path, program, entered, aux.wrapping_sub(left), aux);
-            path.push_str(&program.paths[pc as usize]);
+            path.push_str(program.path(pc));
             entered = Some(program.code[pc as usize]);
             if i + 1 == NAMED && self.stack.len() > NAMED {
                 path.push('…');
                 entered = None;
             }
         }
-        if self.elided {
-            path.push('…');
-            entered = None;
-        }
         let State { pc, left, aux, .. } = self.now;
         push_step(&mut path, program, entered, aux.wrapping_sub(left), aux);
-        if let Some(way) = program.paths.get(pc as usize) {
-            path.push_str(way);
-            entered = Some(program.code[pc as usize]);
+        if let Some(operation) = program.code.get(pc as usize) {
+            path.push_str(program.path(pc));
+            entered = Some(*operation);
         }
-        if let Some((index, number)) = self.column
+        if let Some((index, _)) = self.column
             && !matches!(entered, Some(Op::Check { .. }))
         {
             push_step(&mut path, program, entered, index, index);
-            path.push_str(&program.column_paths[number as usize]);
+            path.push_str(&program.column_path);
         }
         match path.strip_prefix('.') {
             Some(path) => path.into(),
