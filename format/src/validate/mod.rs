@@ -271,7 +271,7 @@ impl Validator {
         let task = words!(self, Words => {
             Machine::<Words, false>::new(bytes, &self.graph, &self.program, &mut BinaryHeap::new()).root(root)
         });
-        task.map_err(|fault| self.explain(fault))
+        task.map_err(|fault| self.explain(*fault))
     }
 
     /// Runs a task of this object; with `SPLIT`, what pointers of its values lead to becomes tasks instead.
@@ -285,7 +285,7 @@ impl Validator {
         let result = words!(self, Words => {
             Machine::<Words, SPLIT>::new(bytes, &self.graph, &self.program, parts).run(task)
         });
-        result.map_err(|fault| self.explain(fault))
+        result.map_err(|fault| self.explain(*fault))
     }
 
     #[cold]

@@ -5,22 +5,25 @@
 //! operation's `at` and what it reads lie in the value, because the graph is sound.
 #![allow(unsafe_code)] // unchecked reads, each of bytes that were claimed
 
+mod columns;
+mod fault;
+mod maps;
+mod text;
+
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BinaryHeap, btree_map};
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
-use core::fmt::Write;
 use core::hint::select_unpredictable;
 use core::marker::PhantomData;
 
-use super::compile::{Column, Columns, Flat, NONE, Op, Pointee, Program, Table, Tree, Wanted};
+pub(super) use self::fault::Fault;
+use self::maps::Claimed;
+use self::text::Text;
+use super::compile::{NONE, Op, Pointee, Program, Table};
 use super::words::{Bytes, Words};
 use super::{Graph, ObjectCause};
 
-/// Control bytes that are looked at together: rkyv's group.
-const GROUP: u64 = 16;
-/// The control byte of an unused place.
-const EMPTY: u8 = 0xff;
 /// Frames from which on one that has nothing left to do is not kept: more than are named.
 const KEPT: usize = 64;
 /// Steps of a path that are named.
@@ -112,24 +115,6 @@ struct Target {
     passed: bool,
 }
 
-/// What is wrong, where in the bytes, and where in the program.
-pub(super) struct Fault {
-    pub(super) offset: u64,
-    pub(super) cause: ObjectCause,
-    column: Option<(u64, u32)>,
-    stack: Vec<Frame>,
-    now: State,
-}
-
-/// A claimed hash table with entries.
-struct Claimed {
-    control: u64,
-    capacity: u64,
-    count: u64,
-    start: u64,
-    end: u64,
-}
-
 pub(super) struct Machine<'a, W, const SPLIT: bool> {
     bytes: Bytes<'a>,
     graph: &'a Graph,
@@ -162,16 +147,6 @@ fn outside(target: u64, size: u64, from: u64, until: u64) -> ObjectCause {
     ObjectCause::Outside { target, size, from, until }
 }
 
-impl Flat {
-    /// What the byte has to be below.
-    fn limit(self) -> u8 {
-        match self {
-            Flat::Below(limit) => limit,
-            _ => 2,
-        }
-    }
-}
-
 impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
     pub(super) fn new(
         bytes: Bytes<'a>,
@@ -195,26 +170,26 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
         }
     }
 
-    pub(super) fn run(mut self, task: Task) -> Result<(), Fault> {
+    pub(super) fn run(mut self, task: Task) -> Result<(), Box<Fault>> {
         let Task { pc, at, left, low, high } = task;
         let mut state = State { pc, at, left, aux: left, low, high };
         match self.go(&mut state) {
             Ok(()) => Ok(()),
             Err(Wrong { offset, cause, column }) => {
-                Err(Fault { offset, cause, column, stack: self.stack, now: state })
+                Err(Box::new(Fault { offset, cause, column, stack: self.stack, now: state }))
             }
         }
     }
 
     /// Checks what is at a root before it is stepped into.
-    pub(super) fn root(self, root: u64) -> Result<Option<Task>, Fault> {
+    pub(super) fn root(self, root: u64) -> Result<Option<Task>, Box<Fault>> {
         let run = &self.program.runs[0];
         let task = Task { pc: run.entry, at: root, left: 1, low: 0, high: root };
         match self.columns(run.columns, root, run.size, 1) {
             Ok(()) => Ok((run.entry != NONE).then_some(task)),
             Err(Wrong { offset, cause, column }) => {
                 let now = State { pc: NONE, at: root, left: 1, aux: 1, low: 0, high: root };
-                Err(Fault { offset, cause, column, stack: self.stack, now })
+                Err(Box::new(Fault { offset, cause, column, stack: self.stack, now }))
             }
         }
     }
@@ -632,63 +607,6 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
         }
     }
 
-    /// Checks columns of `count` values of `size` bytes at `at`.
-    fn columns(&self, columns: Columns, at: u64, size: u64, count: u64) -> Result<(), Wrong> {
-        for number in columns.0..columns.1 {
-            let Column { at: offset, flat } = self.program.columns[number as usize];
-            let mut places = (0..count).map(|i| at + offset + i * size);
-            // SAFETY (of all that follow): the bytes are inside each value, and the values are claimed.
-            let byte = |at: u64| unsafe { self.bytes.byte(at) };
-            let wrong = match flat {
-                Flat::Bool | Flat::Below(_) if size == 1 => {
-                    // SAFETY: as above: values of one byte are all bytes.
-                    let bytes = unsafe { self.bytes.slice(at + offset, count) };
-                    let most = bytes.iter().fold(0, |most, byte| most.max(*byte));
-                    if most < flat.limit() { None } else { places.find(|at| byte(*at) >= flat.limit()) }
-                }
-                Flat::Bool | Flat::Below(_) => places.find(|at| byte(*at) >= flat.limit()),
-                Flat::Tags(tags) => {
-                    let tags = &self.program.tags[tags as usize];
-                    places.find(|at| tags[usize::from(byte(*at) / 64)] >> (byte(*at) % 64) & 1 == 0)
-                }
-                Flat::Char { big } => places.find(|at| {
-                    // SAFETY: as above.
-                    char::from_u32(unsafe { self.bytes.u32(*at, big) }).is_none()
-                }),
-                Flat::NonZero(width) => places.find(|at| {
-                    // SAFETY: as above.
-                    let number = unsafe { self.bytes.slice(*at, width.into()) };
-                    number.iter().all(|byte| *byte == 0)
-                }),
-                Flat::Nanoseconds { big } => places.find(|at| {
-                    // SAFETY: as above.
-                    unsafe { self.bytes.u32(*at, big) >= 1_000_000_000 }
-                }),
-            };
-            let Some(place) = wrong else { continue };
-            let cause = match flat {
-                Flat::Bool => ObjectCause::Bool { got: byte(place) },
-                Flat::Below(_) | Flat::Tags(_) => ObjectCause::Tag { got: byte(place) },
-                // SAFETY: as above: it was read before.
-                Flat::Char { big } => ObjectCause::Char { got: unsafe { self.bytes.u32(place, big) } },
-                Flat::NonZero(_) => ObjectCause::Zero,
-                // SAFETY: as above.
-                Flat::Nanoseconds { big } => {
-                    ObjectCause::Nanoseconds { got: unsafe { self.bytes.u32(place, big) } }
-                }
-            };
-            let index = (place - at - offset).checked_div(size).unwrap_or(0);
-            return Err(Wrong { offset: place, cause, column: Some((index, number)) });
-        }
-        Ok(())
-    }
-
-    /// Whether a place of a claimed table is used.
-    fn is_used(&self, control: u64, place: u64) -> bool {
-        // SAFETY: our callers' tables are claimed, and have a control byte for each place.
-        unsafe { self.bytes.byte(control + place) < 0x80 }
-    }
-
     /// Whether the block ends behind the operation at `pc`.
     #[inline(never)]
     fn is_last(&self, pc: u32) -> bool {
@@ -698,302 +616,4 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
         }
         matches!(self.program.code[next as usize], Op::End { .. })
     }
-
-    /// Checks the text that the pointer at `place` leads to; where unclaimed bytes start behind it.
-    fn text(&self, place: u64, nullable: bool, c: bool, low: u64, high: u64) -> Result<u64, Wrong> {
-        // SAFETY: the caller's operation is at `place`, inside its value.
-        let distance = unsafe { self.bytes.distance::<W>(place) };
-        if nullable && distance == 1 {
-            return Ok(low);
-        }
-        // SAFETY: as above: a pointer with a length.
-        let len = unsafe { self.bytes.word::<W>(place + W::WIDTH) };
-        let target = place.wrapping_add(distance);
-        claim(place, target, len, 1, low, high)?;
-        if c {
-            // SAFETY: just claimed.
-            let text = unsafe { self.bytes.slice(target, len) };
-            if text.iter().position(|byte| *byte == 0) != text.len().checked_sub(1) || text.is_empty() {
-                return Wrong::at(place, ObjectCause::CString);
-            }
-        // SAFETY: just claimed.
-        } else if !unsafe { self.bytes.is_utf8(target, len) } {
-            return Wrong::at(place, ObjectCause::NotUtf8);
-        }
-        Ok(target + len)
-    }
-
-    /// Claims the hash table at `place` and checks its control bytes. None if there is no table.
-    ///
-    /// rkyv looks at fewer of them. A lookup looks at all: it takes a place for used if a repetition says so, and ends
-    /// at an unused one.
-    fn table(
-        &self,
-        place: u64,
-        size: u64,
-        align: u64,
-        low: u64,
-        high: u64,
-    ) -> Result<Option<Claimed>, Wrong> {
-        // SAFETY: the caller's operation is at `place`, inside its value: a hash map has three words.
-        let count = unsafe { self.bytes.word::<W>(place + W::WIDTH) };
-        // SAFETY: as above.
-        let capacity = unsafe { self.bytes.word::<W>(place + 2 * W::WIDTH) };
-        if (count, capacity) == (0, 0) {
-            return Ok(None);
-        }
-        if count >= capacity {
-            return Wrong::at(place, ObjectCause::Capacity { count, capacity });
-        }
-        // SAFETY: as above.
-        let control = place.wrapping_add(unsafe { self.bytes.distance::<W>(place) });
-        let before = capacity.saturating_mul(size);
-        let controls =
-            capacity.checked_next_multiple_of(GROUP).and_then(|places| places.checked_add(GROUP - 1));
-        let controls = controls.unwrap_or(u64::MAX);
-        let start = control.wrapping_sub(before);
-        claim(place, start, before.saturating_add(controls), align, low, high)?;
-
-        // SAFETY: just claimed: `controls` bytes behind the places.
-        let bytes = unsafe { self.bytes.slice(control, controls) };
-        let (places, repeated) = bytes.split_at(capacity as usize);
-        let repetitions = places.len().min(repeated.len());
-        let (mut found, mut odd) = (0, 0);
-        for byte in places {
-            found += u64::from(*byte < 0x80);
-            odd |= u8::from(*byte >= 0x80) & u8::from(*byte != EMPTY);
-        }
-        let unused = &repeated[repetitions..];
-        if odd != 0
-            || places[..repetitions] != repeated[..repetitions]
-            || unused.iter().any(|byte| *byte != EMPTY)
-        {
-            let wrong = |i: &usize| match i.checked_sub(places.len()) {
-                None => bytes[*i] >= 0x80 && bytes[*i] != EMPTY,
-                Some(of) if of < repetitions => bytes[*i] != places[of],
-                Some(_) => bytes[*i] != EMPTY,
-            };
-            let index = (0..bytes.len()).find(wrong).unwrap_or(0);
-            let (index, got) = (index as u64, bytes[index]);
-            return Wrong::at(control + index, ObjectCause::Control { index, got });
-        }
-        if found != count {
-            return Wrong::at(place, ObjectCause::Count { count, found });
-        }
-        Ok(Some(Claimed { control, capacity, count, start, end: control + controls }))
-    }
-
-    /// Checks the table of an index map: its places lead to entries. Where unclaimed bytes start behind it.
-    fn indices(&self, place: u64, low: u64, high: u64) -> Result<u64, Wrong> {
-        let align = if self.graph.payload.unaligned { 1 } else { W::WIDTH };
-        let claimed = self.table(place, W::WIDTH, align, low, high)?;
-        let Some(Claimed { control, capacity, count, end, .. }) = claimed else { return Ok(low) };
-        for i in (0..capacity).filter(|i| self.is_used(control, *i)) {
-            let at = control - (i + 1) * W::WIDTH;
-            // SAFETY: the table is claimed, with a word for each place.
-            let index = unsafe { self.bytes.word::<W>(at) };
-            if index >= count {
-                return Wrong::at(at, ObjectCause::Index { index, count });
-            }
-        }
-        Ok(end)
-    }
-
-    /// Claims the B-tree node that the pointer at `place` leads to, counts its entries and checks their columns.
-    fn node(&mut self, place: u64, tree: &Tree, low: u64, high: u64) -> Result<Node, Wrong> {
-        // SAFETY: the caller's pointer is at `place`, in a value or node that was claimed.
-        let at = place.wrapping_add(unsafe { self.bytes.distance::<W>(place) });
-        claim(place, at, tree.leaf_size.min(tree.inner_size), tree.layout.align, low, high)?;
-        // SAFETY: the smaller kind of node was just claimed, and has its kind in its first byte.
-        let inner = match unsafe { self.bytes.byte(at) } {
-            0 => false,
-            1 => true,
-            got => return Wrong::at(at, ObjectCause::NodeKind { got }),
-        };
-        let size = if inner { tree.inner_size } else { tree.leaf_size };
-        claim(place, at, size, tree.layout.align, low, high)?;
-        let mut entries = tree.capacity;
-        if !inner {
-            // SAFETY: a leaf was just claimed, and has its count there.
-            entries = unsafe { self.bytes.word::<W>(at + tree.layout.links) };
-            if entries == 0 || entries > tree.capacity {
-                let cause = ObjectCause::LeafCount { count: entries, capacity: tree.capacity };
-                return Wrong::at(at, cause);
-            }
-        }
-        if let Some((count, found)) = self.trees.last_mut() {
-            *found += entries;
-            if *found > *count {
-                return Wrong::at(at, ObjectCause::Count { count: *count, found: *found });
-            }
-        }
-        let same = |size: u64| if size == 0 { entries.min(1) } else { entries };
-        if tree.keys.0 != tree.keys.1 {
-            self.columns(tree.keys, at + tree.layout.keys, tree.key_size, same(tree.key_size))?;
-        }
-        if tree.values.0 != tree.values.1 {
-            self.columns(tree.values, at + tree.layout.values, tree.value_size, same(tree.value_size))?;
-        }
-        Ok(Node { at, end: at + size, inner, entries })
-    }
-}
-
-/// A claimed node of a B-tree.
-struct Node {
-    at: u64,
-    end: u64,
-    inner: bool,
-    entries: u64,
-}
-
-impl Node {
-    /// Where its block starts: at the first link, or the first entry. None if its columns were all there is.
-    fn start(&self, tree: &Tree, low: u64) -> Option<State> {
-        let state = State { pc: tree.node, at: self.at, left: 0, aux: self.at, low, high: self.at };
-        match (self.inner, tree.entries) {
-            (true, _) => Some(state),
-            (false, true) => Some(State {
-                pc: tree.node + 1,
-                at: self.at + tree.layout.keys,
-                left: self.entries << 32,
-                ..state
-            }),
-            (false, false) => None,
-        }
-    }
-}
-
-/// Where the text of an rkyv string is.
-struct Text {
-    out_of_line: bool,
-    start: u64,
-    len: u64,
-}
-
-impl Text {
-    /// # Safety
-    /// The string's bytes are inside the object.
-    #[inline(always)]
-    unsafe fn at<W: Words>(bytes: Bytes<'_>, place: u64) -> Text {
-        // SAFETY: inside the string.
-        let first = unsafe { bytes.byte(place) };
-        // SAFETY: as above.
-        let word = unsafe { bytes.word::<W>(place) };
-        // SAFETY: as above: a string has two words.
-        let distance = unsafe { bytes.distance::<W>(place + W::WIDTH) };
-        let outer_len = match W::BIG {
-            false => (word & 0x3f) | ((word & !0xff) >> 2),
-            true => word & (u64::MAX >> (66 - 8 * W::WIDTH)),
-        };
-        // SAFETY: as above.
-        let inner_len = unsafe { inline_len::<W>(bytes, place) };
-        let out_of_line = first & 0xc0 == 0x80;
-        Text {
-            out_of_line,
-            start: select_unpredictable(out_of_line, place.wrapping_add(distance), place),
-            len: select_unpredictable(out_of_line, outer_len, inner_len),
-        }
-    }
-}
-
-/// The length of a string's text if it is in line: up to the first 0xff.
-///
-/// # Safety
-/// The string's bytes are inside the object.
-#[inline(always)]
-unsafe fn inline_len<W: Words>(bytes: Bytes<'_>, place: u64) -> u64 {
-    /// The position of the first byte of ones in the lowest `size` bytes, or `size`.
-    fn first_ones(number: u64, size: u64) -> u64 {
-        const LOW: u64 = 0x0101_0101_0101_0101;
-        // A byte of `zeros` is zero where a byte of `number` is ones; above the first such byte more may be marked.
-        let zeros = !number;
-        let marks = zeros.wrapping_sub(LOW) & number & (LOW << 7);
-        (u64::from(marks.trailing_zeros()) / 8).min(size)
-    }
-    // SAFETY: our caller's promise, for each read of as many bytes as the string has.
-    let text = unsafe { bytes.slice(place, 2 * W::WIDTH) };
-    let number = |text: &[u8]| {
-        let mut number = [0; 8];
-        number[..text.len()].copy_from_slice(text);
-        u64::from_le_bytes(number)
-    };
-    match W::WIDTH {
-        2 => first_ones(number(&text[..4]), 4),
-        4 => first_ones(number(&text[..8]), 8),
-        _ => match first_ones(number(&text[..8]), 8) {
-            8 => 8 + first_ones(number(&text[8..16]), 8),
-            first => first,
-        },
-    }
-}
-
-impl Fault {
-    /// What the way to it consists of.
-    #[cold]
-    pub(super) fn wanted(&self, program: &Program) -> Wanted {
-        let frames = self.stack.iter().take(NAMED).flat_map(|frame| [frame.pc, frame.pc.wrapping_sub(1)]);
-        let operations = frames.chain([self.now.pc]).collect();
-        let column = self.column.map(|(_, number)| {
-            let is_before = |op: &&Op| matches!(op, Op::Check { column, .. } if *column < number);
-            number - program.code.iter().filter(is_before).count() as u32
-        });
-        Wanted { operations, column }
-    }
-
-    /// The way to what is wrong. `program` is compiled with paths.
-    #[cold]
-    pub(super) fn path(&self, program: &Program) -> String {
-        let mut path = String::new();
-        let kept = self.stack.iter().map(|frame| (frame.pc, frame.left, frame.aux));
-        let mut entered: Option<Op> = None;
-        for (i, (pc, left, aux)) in kept.enumerate().take(NAMED) {
-            // A frame goes on behind the operation that stepped in, but for a node's links.
-            let pc = match program.code[pc as usize] {
-                Op::Links { .. } => pc,
-                _ => pc - 1,
-            };
-            push_step(&mut path, program, entered, aux.wrapping_sub(left), aux);
-            path.push_str(program.path(pc));
-            entered = Some(program.code[pc as usize]);
-            if i + 1 == NAMED && self.stack.len() > NAMED {
-                path.push('…');
-                entered = None;
-            }
-        }
-        let State { pc, left, aux, .. } = self.now;
-        push_step(&mut path, program, entered, aux.wrapping_sub(left), aux);
-        if let Some(operation) = program.code.get(pc as usize) {
-            path.push_str(program.path(pc));
-            entered = Some(*operation);
-        }
-        if let Some((index, _)) = self.column
-            && !matches!(entered, Some(Op::Check { .. }))
-        {
-            push_step(&mut path, program, entered, index, index);
-            path.push_str(&program.column_path);
-        }
-        match path.strip_prefix('.') {
-            Some(path) => path.into(),
-            None => path,
-        }
-    }
-}
-
-/// The step from an operation to one of the values that it leads to.
-fn push_step(path: &mut String, program: &Program, operation: Option<Op>, index: u64, place: u64) {
-    // Writing to a string does not fail.
-    let _ = match operation {
-        Some(Op::Slice { .. }) => write!(path, "[{index}]"),
-        Some(Op::Share { share, .. })
-            if matches!(program.shares[share as usize].kind, Pointee::Slice { .. }) =>
-        {
-            write!(path, "[{index}]")
-        }
-        Some(Op::Array { array, .. }) if program.arrays[array as usize].count > 1 => {
-            write!(path, "[{index}]")
-        }
-        Some(Op::Index { .. }) => write!(path, "{{{index}}}"),
-        Some(Op::Table { .. }) => write!(path, "{{{place}}}"),
-        _ => Ok(()),
-    };
 }
