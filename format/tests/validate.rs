@@ -63,6 +63,7 @@ fn a_root_lies_in_the_object_where_its_type_may() {
     accepted::<ArchivedU32>(&[0; 8], 4);
 }
 
+/// [S8.20]
 #[test]
 fn a_pointer_leads_to_unclaimed_bytes_before_it() {
     type Boxed = ArchivedBox<ArchivedU32>;
