@@ -56,8 +56,11 @@ impl Objects {
     }
 
     pub(crate) fn json(&self) -> Value {
-        let each = |(name, ty, length): &(String, Option<String>, u64)| json!({ "name": name, "type": ty, "length": number(*length) });
-        self.all.iter().map(each).collect()
+        let mut objects = Vec::new();
+        for (name, ty, length) in &self.all {
+            objects.push(json!({ "name": name, "type": ty, "length": number(*length) }));
+        }
+        objects.into()
     }
 }
 
@@ -109,7 +112,10 @@ impl Named {
             "uid": stat.uid,
             "gid": stat.gid,
             "mode": format!("{:04o}", stat.mode),
-            "lifetime": match stat.lifetime { Lifetime::Persistent => "persistent", Lifetime::Process => "process" },
+            "lifetime": match stat.lifetime {
+                Lifetime::Persistent => "persistent",
+                Lifetime::Process => "process",
+            },
             "delete_on_last_detach": stat.delete_on_last_detach,
             "problem": problem,
         })

@@ -372,10 +372,11 @@ fn follow(
         match segments.wait(Timeout::Forever) {
             Ok(_) => {}
             Err(error) if error.kind() == graven::ErrorKind::Retired => {
-                return Ok(match json {
+                match json {
                     true => json_line(out, &json!({ "name": name, "ended": true }))?,
                     false => writeln!(out, "{name}: ended")?,
-                });
+                }
+                return Ok(());
             }
             Err(error) => return Err(failure(store, name, error)),
         }
