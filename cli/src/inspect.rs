@@ -42,14 +42,14 @@ pub fn inspect(file: &str, bytes: &[u8], json: bool, out: &mut dyn Write) -> Res
 }
 
 /// What directory and schema say.
-struct Found<'a> {
+pub(crate) struct Found<'a> {
     /// Each object, and the name of its type.
-    objects: Vec<(Entry<'a>, Option<String>)>,
-    problems: Vec<String>,
+    pub(crate) objects: Vec<(Entry<'a>, Option<String>)>,
+    pub(crate) problems: Vec<String>,
 }
 
 impl<'a> Found<'a> {
-    fn of(view: &View<'a>) -> Found<'a> {
+    pub(crate) fn of(view: &View<'a>) -> Found<'a> {
         let mut found = Found { objects: Vec::new(), problems: Vec::new() };
         let directory = match view.directory() {
             Ok(directory) => directory,

@@ -12,6 +12,8 @@
 //! | [`distances`] | their matrices of distances |
 //! | [`draw`] | pictures of them |
 //! | [`demo`] | one topology in several processes at several addresses |
+//! | `store` | the commands on a store of names |
+//! | `listing` | what a store has |
 //! | `source` | reading files that others may be editing, or that are no files |
 //! | `objects` | objects as values |
 //! | `brief` | values on one line |
@@ -20,7 +22,8 @@
 //! | `failure` | why a command failed |
 //!
 //! Files are read, not mapped: one that is cut meanwhile gives an error rather than SIGBUS. Their bytes are not
-//! trusted: whatever they are, a command prints what there is and ends.
+//! trusted: whatever they are, a command prints what there is and ends. Stores are the exception: only graven writes
+//! below their directories, and what is published there is mapped.
 #![deny(unsafe_code)]
 
 mod brief;
@@ -31,10 +34,12 @@ pub mod draw;
 pub mod dump;
 mod failure;
 pub mod inspect;
+mod listing;
 pub mod map;
 mod objects;
 pub mod schema;
 mod source;
+mod store;
 mod target;
 mod text;
 pub mod topology;
@@ -52,6 +57,7 @@ use graven_topology::Type;
 use diff::Diff;
 use dump::Dump;
 pub use failure::Failure;
+use store::StoreCommand;
 use topology::Origin;
 use verify::Verify;
 
@@ -60,7 +66,7 @@ use verify::Verify;
 #[command(
     name = "graven",
     version,
-    about = "Look into graven segments; write, show, draw and share topologies",
+    about = "Look into graven segments; share them between processes; write, show and draw topologies",
     after_help = "\
 Examples:
   graven topology demo              one topology, several processes, several addresses
@@ -72,6 +78,8 @@ Examples:
   graven diff old.grv new.grv       what differs between two files
   graven draw here.grv -o here.svg  where everything is in it
   graven verify here.grv            is every byte as it was written?
+  graven publish here here.grv      share it under a name
+  graven ls                         what is shared
 
 Exit codes: 0 done; 1 the file is bad or the operation failed; 2 wrong usage.
 Of diff: 0 the same; 1 different; 2 failed."
@@ -217,6 +225,8 @@ Examples:
         #[arg(short, long, value_name = "OUT.svg")]
         output: PathBuf,
     },
+    #[command(flatten)]
+    Store(StoreCommand),
     /// Write, show, draw and share topologies of machines
     #[command(
         subcommand,
@@ -411,6 +421,7 @@ fn done(cli: &Cli, out: &mut dyn Write) -> Result<(), Failure> {
             map::picture_to(&file.to_string_lossy(), &bytes, output, out)
                 .map_err(|failure| failure.of_file(file))
         }
+        Command::Store(command) => store::run(command, out),
         Command::Topology(TopologyCommand::Demo) => demo::demo(out),
         Command::Topology(TopologyCommand::DemoReader { file, avoid }) => demo::reader(file, avoid, out),
         Command::Topology(TopologyCommand::Write { xml, synthetic, out: path }) => {
