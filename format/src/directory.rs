@@ -84,6 +84,10 @@ pub fn check_name(name: &str) -> Result<(), NameError> {
     if name.len() > MAX_NAME {
         return Err(NameError::TooLong { length: name.len() });
     }
+    // Most names are plain ASCII, and each lookup asks.
+    if name.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return Ok(());
+    }
     match name.char_indices().find(|(_, character)| character.is_control()) {
         Some((offset, character)) => Err(NameError::Control { offset, character }),
         None => Ok(()),
@@ -294,6 +298,7 @@ impl<'a> Directory<'a> {
         let Some(bytes) = self.entries.get(index) else {
             return Err(DirectoryError::NoEntry { index, entries: self.entries.len() });
         };
+        // By constant places, so that each is one load.
         let [
             _hash,
             name_position,
@@ -309,7 +314,14 @@ impl<'a> Directory<'a> {
             checksum,
             align,
             reserved_too,
-        ] = PLACES.map(|place| (place, place.get(bytes)));
+        ] = PLACES;
+        let read = |place: Place| (place, place.get(bytes));
+        let (name_position, name_length) = (read(name_position), read(name_length));
+        let (fingerprint_low, fingerprint_high) = (read(fingerprint_low), read(fingerprint_high));
+        let (table_position, table_length) = (read(table_position), read(table_length));
+        let (object_position, object_length) = (read(object_position), read(object_length));
+        let (root, checksum, align) = (read(root), read(checksum), read(align));
+        let (reserved, reserved_too) = (read(reserved), read(reserved_too));
         let offset =
             |(place, _): (Place, u64)| self.entry_position(index).saturating_add(place.offset as u64);
         for number in [reserved, reserved_too] {

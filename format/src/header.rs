@@ -89,7 +89,7 @@ impl Place {
     }
 
     /// Reads the number from `structure`. Bytes that are not there count as zero; callers pass whole structures.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn get(self, structure: &[u8]) -> u64 {
         let from = structure.get(self.offset..).unwrap_or_default();
         match self.size {

@@ -2,6 +2,7 @@
 
 use std::any::TypeId;
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{OnceLock, RwLock};
 
 use graven_format::layout::Layout;
@@ -17,11 +18,32 @@ pub(crate) struct Known {
     pub(crate) table: Vec<u8>,
 }
 
+type Types = HashMap<TypeId, &'static Known, BuildHasherDefault<TypeIdHasher>>;
+
+/// A `TypeId` is a hash already, and nobody outside chooses it: its last word will do.
+#[derive(Default)]
+struct TypeIdHasher(u64);
+
+impl Hasher for TypeIdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        // Only if `TypeId` ever stops to write one word.
+        self.0 = bytes.iter().fold(self.0, |hash, &byte| hash.rotate_left(8) ^ u64::from(byte));
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        self.0 = word;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 impl Known {
     /// The layout of `T`. Some microseconds per type of its schema for the first call, then a look into a table.
     pub(crate) fn of<T: Layout + ?Sized>() -> &'static Known {
         // One table for all types: a static inside a generic function would be shared by all its instances.
-        static TYPES: RwLock<Option<HashMap<TypeId, &'static Known>>> = RwLock::new(None);
+        static TYPES: RwLock<Option<Types>> = RwLock::new(None);
         let id = TypeId::of::<T>();
         // A poisoned lock means a panic between two inserts; the map itself is whole.
         let types = TYPES.read().unwrap_or_else(|poisoned| poisoned.into_inner());

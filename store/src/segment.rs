@@ -323,14 +323,13 @@ impl Segment {
         T: Archive<Archived: Layout>,
     {
         let get = || {
-            let entry = self.typed_entry::<T>(name)?;
+            let (entry, known) = self.typed_entry::<T>(name)?;
             let key = (entry.object.position, TypeId::of::<T::Archived>());
             let remember = entry.object.length >= REMEMBERED;
             // A panic while the lock is held cannot leave the set half changed.
             let valid = || self.inner.valid.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
             if !(remember && valid().contains(&key)) {
-                let validator = Known::of::<T::Archived>().validator();
-                self.check(validator, self.section(entry.object), entry.root)?;
+                self.check(known.validator(), self.section(entry.object), entry.root)?;
             }
             if remember {
                 valid().insert(key);
@@ -356,7 +355,7 @@ impl Segment {
     where
         T: Archive<Archived: Layout>,
     {
-        let entry =
+        let (entry, _) =
             self.typed_entry::<T>(name).map_err(|error| self.failed(error).of_object(name).of_type::<T>())?;
         // SAFETY: the root is in bounds and aligned (`typed_entry`); that it is valid is our caller's promise.
         Ok(unsafe { Part::new(self.clone(), root_offset(&entry)) })
@@ -460,8 +459,8 @@ impl Segment {
         Ok(())
     }
 
-    /// The entry of an object that has the layout of `T` and room for its root.
-    fn typed_entry<T: Archive<Archived: Layout>>(&self, name: &str) -> Result<Entry<'_>> {
+    /// The entry of an object that has the layout of `T` and room for its root, and what is known of `T`.
+    fn typed_entry<T: Archive<Archived: Layout>>(&self, name: &str) -> Result<(Entry<'_>, &'static Known)> {
         let entry = self.entry(name)?;
         self.check_schema()?;
         let table = self.section(entry.schema);
@@ -473,7 +472,7 @@ impl Segment {
             }
         }
         check_entry(&entry, &known.schema)?;
-        Ok(entry)
+        Ok((entry, known))
     }
 
     fn check(&self, validator: &Validator, object: &[u8], root: u64) -> Result<(), ObjectError> {
