@@ -89,12 +89,15 @@ impl Named {
         let mut problem = None;
         if stat.generation > 0 || stat.length > 0 || stat.published > UNIX_EPOCH {
             // A generation is replaced, never edited: what is open stays whole.
-            match source::described(&store.path().join(format!("{name}.grv"))) {
+            let path = store.path().join(format!("{name}.grv"));
+            match source::described(&path) {
                 Ok(bytes) => objects = Objects::of(&bytes),
                 Err(failure) => problem = Some(failure.to_string()),
             }
+            let damage =
+                objects.problem.clone().map(|damage| Failure::new(damage).of_file(&path).to_string());
+            problem = problem.or(damage);
         }
-        let problem = problem.or_else(|| objects.problem.clone());
         Named { name: name.to_owned(), stat, objects, problem }
     }
 
@@ -196,15 +199,13 @@ impl Listing {
         Ok(Listing { store: store.path().to_owned(), names, regions })
     }
 
-    /// The first problem, and what it is about.
-    pub(crate) fn problem(&self) -> Option<(PathBuf, String)> {
-        let names = self.names.iter().filter_map(|(name, found)| match found {
-            Ok(named) => Some((name, named.problem.clone()?)),
-            Err(problem) => Some((name, problem.clone())),
+    /// The first problem, which names its file.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let names = self.names.iter().filter_map(|(_, found)| match found {
+            Ok(named) => named.problem.clone(),
+            Err(problem) => Some(problem.clone()),
         });
-        let regions = self.regions.iter().filter_map(|(key, found)| Some((key, found.clone().err()?)));
-        let (name, problem) = names.chain(regions).next()?;
-        Some((self.store.join(name), problem))
+        names.chain(self.regions.iter().filter_map(|(_, found)| found.clone().err())).next()
     }
 
     pub(crate) fn json(&self) -> Value {

@@ -265,7 +265,7 @@ fn list(store: &Store, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
         false => listing.print(out)?,
     }
     match listing.problem() {
-        Some((path, problem)) => Err(Failure::new(problem).of_file(&path)),
+        Some(problem) => Err(Failure::new(problem)),
         None => Ok(()),
     }
 }
@@ -306,7 +306,7 @@ fn stat(store: &Store, name: &str, json: bool, out: &mut dyn Write) -> Result<()
         false => named.print(out)?,
     }
     match named.problem {
-        Some(problem) => Err(Failure::new(problem).of_file(&store.path().join(name))),
+        Some(problem) => Err(Failure::new(problem)),
         None => Ok(()),
     }
 }

@@ -371,7 +371,8 @@ fn damaged_generations_pages_and_regions_are_listed_as_such_beside_the_others() 
     assert_eq!(rows[3], "b ? ? ? ? ? ?");
     assert_eq!(rows[4], format!("c 1 {} now - 0 users, limits", size(&f, "c")));
     assert_eq!(rows[6], "r ? ?");
-    assert!(error.contains("a.grv") && error.contains("truncated"), "{error}");
+    assert!(error.starts_with(&format!("graven: {}/a.grv: ", f.dir())), "{error}");
+    assert!(error.contains("truncated") && error.matches(f.dir()).count() == 1, "{error}");
 
     let output = run(&["ls", "--json", f.dir()]);
     assert_eq!(output.status.code(), Some(1));
