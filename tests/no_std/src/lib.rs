@@ -30,7 +30,7 @@ pub unsafe extern "C" fn segment_is_sound(bytes: *const u8, len: usize) -> i32 {
     // SAFETY: our caller's promise.
     let bytes = unsafe { core::slice::from_raw_parts(bytes, len) };
     match graven_format::View::open(bytes).map(|view| view.verify()) {
-        Ok(Ok(())) => 0,
+        Ok(Ok(_)) => 0,
         _ => 1,
     }
 }
