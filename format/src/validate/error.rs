@@ -25,8 +25,8 @@ impl ObjectError {
         self.0.offset
     }
 
-    /// The way to the value from the root, as far as it is named: `users[3].name`. Entries of maps are numbered in the
-    /// order of their bytes: `routes{5}.value`. Empty for the root itself.
+    /// The way to the value from the root, as far as it is named: `users[3].name`. Entries of hash maps and index
+    /// maps have the number of their place: `routes{5}.value`; those of B-trees none: `names.key`. Empty for the root itself.
     pub fn path(&self) -> &str {
         &self.0.path
     }
