@@ -218,9 +218,7 @@ pub(super) struct Tree {
 /// A compiled layout. The block of the root is that of run 0.
 #[derive(Debug, Default)]
 pub(super) struct Program {
-    pub(super) code: Vec<Op>,
-    /// The same, once it is complete.
-    pub(super) steps: Vec<Step>,
+    pub(super) code: Vec<Step>,
     /// By type; behind them, those of index maps' entries.
     pub(super) runs: Vec<Run>,
     pub(super) arrays: Vec<Array>,
@@ -261,7 +259,7 @@ impl Program {
 
     /// Whether parts of an object can be checked apart from each other.
     pub(super) fn can_split(&self) -> bool {
-        !self.code.iter().any(|op| matches!(op, Op::Share { .. } | Op::Invariant { .. }))
+        !self.code.iter().any(|step| matches!(step.op, Op::Share { .. } | Op::Invariant { .. }))
     }
 }
 
@@ -290,7 +288,6 @@ pub(super) fn compile(graph: &Graph, wanted: Option<Wanted>) -> Program {
         compiler.block(block);
     }
     compiler.thread_jumps();
-    compiler.program.steps = compiler.program.code.iter().copied().map(Step::from).collect();
     compiler.program
 }
 
@@ -404,7 +401,7 @@ impl Compiler<'_> {
 
     fn push(&mut self, op: Op) {
         let here = self.here();
-        self.program.code.push(op);
+        self.program.code.push(op.into());
         if self.wanted.as_ref().is_some_and(|wanted| wanted.operations.contains(&here)) {
             self.program.paths.insert(here, self.path.clone());
         }
@@ -426,20 +423,20 @@ impl Compiler<'_> {
         let Program { code, cases, .. } = &mut self.program;
         // Jumps lead forwards, so from the last to the first each finds its target threaded.
         for i in (0..code.len()).rev() {
-            if let Op::Jump { to } = code[i]
+            if let Op::Jump { to } = code[i].op
                 && let next @ (Op::Jump { .. } | Op::End { .. } | Op::NextEntry { .. } | Op::NextPair { .. }) =
-                    code[to as usize]
+                    code[to as usize].op
             {
-                code[i] = next;
+                code[i] = next.into();
             }
-            if let Op::Option { at, none } = code[i]
-                && let Op::Jump { to } = code[none as usize]
+            if let Op::Option { at, none } = code[i].op
+                && let Op::Jump { to } = code[none as usize].op
             {
-                code[i] = Op::Option { at, none: to };
+                code[i] = Op::Option { at, none: to }.into();
             }
         }
         for target in cases.iter_mut().flatten().filter(|target| **target != NONE) {
-            if let Op::Jump { to } = code[*target as usize] {
+            if let Op::Jump { to } = code[*target as usize].op {
                 *target = to;
             }
         }
@@ -645,7 +642,7 @@ impl Compiler<'_> {
                 _ => self.below(format_args!(".{:.NAME$}", some.name), |this| this.fields(&some.fields, at)),
             }
             self.conditions -= 1;
-            self.program.code[place] = Op::Option { at, none: self.here() };
+            self.program.code[place] = Op::Option { at, none: self.here() }.into();
             return;
         }
         if variants.iter().all(|variant| self.are_nothing(&variant.fields)) {
@@ -679,7 +676,7 @@ impl Compiler<'_> {
         }
         self.conditions -= 1;
         let to = self.here();
-        jumps.into_iter().for_each(|jump| self.program.code[jump] = Op::Jump { to });
+        jumps.into_iter().for_each(|jump| self.program.code[jump] = Op::Jump { to }.into());
         self.program.cases[cases as usize] = targets;
     }
 

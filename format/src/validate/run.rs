@@ -253,7 +253,7 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
 
             // SAFETY: `get_unchecked` asks that the index be inside: the compiler makes no place outside the program,
             // and an operation that goes on with the next one is never the last.
-            let step = unsafe { program.steps.get_unchecked(pc as usize) };
+            let step = unsafe { program.code.get_unchecked(pc as usize) };
             if step.string {
                 let Op::String { at: offset } = step.op else { unreachable!() };
                 let place = at + offset;
@@ -611,9 +611,9 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
     #[inline(never)]
     fn is_last(&self, pc: u32) -> bool {
         let mut next = pc + 1;
-        while let Op::Jump { to } = self.program.code[next as usize] {
+        while let Op::Jump { to } = self.program.code[next as usize].op {
             next = to;
         }
-        matches!(self.program.code[next as usize], Op::End { .. })
+        matches!(self.program.code[next as usize].op, Op::End { .. })
     }
 }

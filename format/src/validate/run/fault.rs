@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::fmt::Write;
 
 use super::{Frame, NAMED, ObjectCause, State};
-use crate::validate::compile::{Op, Pointee, Program, Wanted};
+use crate::validate::compile::{Op, Pointee, Program, Step, Wanted};
 
 /// What is wrong, where in the bytes, and where in the program.
 pub(in crate::validate) struct Fault {
@@ -23,7 +23,7 @@ impl Fault {
         let frames = self.stack.iter().take(NAMED).flat_map(|frame| [frame.pc, frame.pc.wrapping_sub(1)]);
         let operations = frames.chain([self.now.pc]).collect();
         let column = self.column.map(|(_, number)| {
-            let is_before = |op: &&Op| matches!(op, Op::Check { column, .. } if *column < number);
+            let is_before = |step: &&Step| matches!(step.op, Op::Check { column, .. } if column < number);
             number - program.code.iter().filter(is_before).count() as u32
         });
         Wanted { operations, column }
@@ -37,13 +37,13 @@ impl Fault {
         let mut entered: Option<Op> = None;
         for (i, (pc, left, aux)) in kept.enumerate().take(NAMED) {
             // A frame goes on behind the operation that stepped in, but for a node's links.
-            let pc = match program.code[pc as usize] {
+            let pc = match program.code[pc as usize].op {
                 Op::Links { .. } => pc,
                 _ => pc - 1,
             };
             push_step(&mut path, program, entered, aux.wrapping_sub(left), aux);
             path.push_str(program.path(pc));
-            entered = Some(program.code[pc as usize]);
+            entered = Some(program.code[pc as usize].op);
             if i + 1 == NAMED && self.stack.len() > NAMED {
                 path.push('…');
                 entered = None;
@@ -51,9 +51,9 @@ impl Fault {
         }
         let State { pc, left, aux, .. } = self.now;
         push_step(&mut path, program, entered, aux.wrapping_sub(left), aux);
-        if let Some(operation) = program.code.get(pc as usize) {
+        if let Some(step) = program.code.get(pc as usize) {
             path.push_str(program.path(pc));
-            entered = Some(*operation);
+            entered = Some(step.op);
         }
         if let Some((index, _)) = self.column
             && !matches!(entered, Some(Op::Check { .. }))
