@@ -116,6 +116,48 @@ fn bytes_that_a_scalar_cannot_have_are_refused() {
 }
 
 #[test]
+fn bytes_that_a_scalar_in_a_variant_cannot_have_are_refused() {
+    // A variant's first checks are made together with its tag's: at each place in the value, up to its last byte.
+    type Bytes = ArchivedOption<ArchivedTuple3<bool, ArchivedOption<()>, [bool; 2]>>;
+    assert_eq!(size_of::<Bytes>(), 5);
+    for at in 1..5 {
+        for got in 0..=255 {
+            let mut bytes = [1, 0, 0, 0, 0];
+            bytes[at] = got;
+            let result = Validator::of::<Bytes>().check(&bytes, 0);
+            let Err(error) = result else {
+                assert!(got < 2);
+                continue;
+            };
+            assert!(got >= 2 && error.offset() == at as u64, "{error}");
+            assert_eq!(error.path(), ["0", "1", "2[0]", "2[1]"][at - 1]);
+            bytes[0] = 0;
+            accepted::<Bytes>(&bytes, 0);
+        }
+    }
+    type Letter = ArchivedResult<ArchivedChar, ArchivedDuration>;
+    let chars = [0, 0x7f, 0xd7ff, 0xe000, 0xffff, 0x1_0000, 0x10_ffff];
+    for (number, is_char) in chars.map(|char| (char, true)).into_iter().chain(
+        [0xd800, 0xdbff, 0xdfff, 0x11_0000, 1 << 31, u32::MAX - 0x7ff, u32::MAX].map(|char| (char, false)),
+    ) {
+        let mut bytes = [0; size_of::<Letter>()];
+        bytes[4..8].copy_from_slice(&u32::to_le_bytes(number));
+        let result = Validator::of::<Letter>().check(&bytes, 0);
+        assert_eq!(result.is_ok(), is_char, "{number:#x}: {result:?}");
+        // Nanoseconds lie elsewhere.
+        bytes[0] = 1;
+        accepted::<Letter>(&bytes, 0);
+    }
+    for (number, fits) in [(999_999_999, true), (1_000_000_000, false), (u32::MAX, false)] {
+        let mut bytes = [0; size_of::<Letter>()];
+        bytes[0] = 1;
+        bytes[16..20].copy_from_slice(&u32::to_le_bytes(number));
+        let result = Validator::of::<Letter>().check(&bytes, 0);
+        assert_eq!(result.is_ok(), fits, "{number}: {result:?}");
+    }
+}
+
+#[test]
 fn tags_are_those_of_variants() {
     let check = |tags: &[u8], got: u8| {
         let variants: Vec<(&str, u8, &[Field<'_>])> =

@@ -10,6 +10,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write;
+use core::ops::Range;
 
 use super::Graph;
 use crate::layout::{Field, Niche, NumberKind, Shape};
@@ -63,10 +64,8 @@ pub(super) enum Op {
     Check { at: u64, column: u32 },
     /// rkyv's string.
     String { at: u64 },
-    /// A tag that is 0 or 1; with 0, on to `none`.
-    Option { at: u64, none: u32 },
-    /// A tag that says where to go on.
-    Enum { at: u64, cases: u32 },
+    /// A tag that says where to go on; with `probes`, if those of its case pass.
+    Enum { at: u64, cases: u32, probes: bool },
     /// On elsewhere.
     Jump { to: u32 },
     /// Values that lie here, one after the other.
@@ -86,9 +85,9 @@ pub(super) enum Op {
     /// A hash map.
     Table { at: u64, table: u32 },
     /// On to the next entry of a hash map; the end of an entry's block.
-    NextEntry { table: u32 },
+    NextEntry,
     /// An index map.
-    Index { at: u64, index: u32 },
+    Index { at: u64, table: u32 },
     /// A B-tree map; the operation behind it is `TreeEnd`.
     Tree { at: u64, tree: u32 },
     /// All of a B-tree has passed.
@@ -101,8 +100,8 @@ pub(super) enum Op {
     NextPair { tree: u32 },
     /// The program's own check of a type.
     Invariant { at: u64, ty: u32 },
-    /// On to the next value of `size` bytes, whose block starts at `entry`.
-    End { entry: u32, size: u64 },
+    /// On to the next value of the run.
+    End,
 }
 
 /// An operation, and which of the frequent ones it is.
@@ -115,7 +114,6 @@ pub(super) struct Step {
     pub(super) string: bool,
     pub(super) slice: bool,
     pub(super) end: bool,
-    pub(super) option: bool,
     pub(super) variants: bool,
     pub(super) check: bool,
     pub(super) jump: bool,
@@ -131,16 +129,82 @@ impl From<Op> for Step {
             op,
             string: matches!(op, Op::String { .. }),
             slice: matches!(op, Op::Slice { .. }),
-            end: matches!(op, Op::End { .. }),
-            option: matches!(op, Op::Option { .. }),
+            end: matches!(op, Op::End),
             variants: matches!(op, Op::Enum { .. }),
             check: matches!(op, Op::Check { .. }),
             jump: matches!(op, Op::Jump { .. }),
             boxed: matches!(op, Op::Box { .. }),
-            next_entry: matches!(op, Op::NextEntry { .. }),
+            next_entry: matches!(op, Op::NextEntry),
             value: matches!(op, Op::Value { .. }),
             next_pair: matches!(op, Op::NextPair { .. }),
         }
+    }
+}
+
+/// Where to go on with a tag.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Case {
+    /// Where the tag's operations start; none if it is no tag.
+    pub(super) to: u32,
+    /// Behind the first of them, which find nothing if the probes pass.
+    pub(super) past: u32,
+    /// Nothing follows but the end of the block.
+    pub(super) ends: bool,
+    pub(super) probes: [Probe; 2],
+}
+
+impl Case {
+    const NONE: Case = Case { to: NONE, past: NONE, ends: false, probes: [Probe::passing(0); 2] };
+}
+
+/// A check that takes no branch, whatever it checks: of four bytes at an offset, those that the mask keeps.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Probe {
+    at: u32,
+    mask: u32,
+    flip: u32,
+    less: u32,
+    below: u32,
+}
+
+impl Probe {
+    const SIZE: u64 = 4;
+
+    /// Of bytes that have to be nothing in particular.
+    const fn passing(at: u32) -> Probe {
+        Probe { at, mask: 0, flip: 0, less: 0, below: 1 }
+    }
+
+    /// Whether probes can read bytes of a value there.
+    fn fits(value: &Range<u64>) -> bool {
+        value.end - value.start >= Probe::SIZE && value.end <= u32::MAX.into()
+    }
+
+    /// A column's check, of bytes of the value, which fits; none if it takes more than that.
+    fn new(Column { at, flat }: Column, value: &Range<u64>) -> Option<Probe> {
+        let start = at.min(value.end - Probe::SIZE);
+        let shift = 8 * (at - start) as u32;
+        let probe = Probe { mask: u32::MAX, ..Probe::passing(start as u32) };
+        match flat {
+            Flat::Bool => Some(Probe { mask: 0xff << shift, below: 2 << shift, ..probe }),
+            Flat::Below(limit) => {
+                Some(Probe { mask: 0xff << shift, below: u32::from(limit) << shift, ..probe })
+            }
+            // Surrogates become the smallest numbers.
+            Flat::Char { big: false } if shift == 0 => {
+                Some(Probe { flip: 0xd800, less: 0x800, below: 0x11_0000 - 0x800, ..probe })
+            }
+            Flat::Nanoseconds { big: false } if shift == 0 => Some(Probe { below: 1_000_000_000, ..probe }),
+            _ => None,
+        }
+    }
+
+    pub(super) fn at(self) -> u64 {
+        self.at.into()
+    }
+
+    pub(super) fn passes(self, bytes: u32) -> bool {
+        ((bytes & self.mask) ^ self.flip).wrapping_sub(self.less) < self.below
     }
 }
 
@@ -179,22 +243,11 @@ pub(super) enum Pointee {
     CStr,
 }
 
-/// The entries of an index map.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Index {
-    pub(super) ty: u32,
-    pub(super) run: u32,
-}
-
-/// The places of a hash map.
+/// The entries of a hash map or an index map.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Table {
     pub(super) ty: u32,
-    /// As of a [`Run`].
-    pub(super) entry: u32,
-    pub(super) columns: Columns,
-    pub(super) size: u64,
-    pub(super) align: u64,
+    pub(super) run: u32,
 }
 
 /// The nodes of a B-tree map.
@@ -219,16 +272,15 @@ pub(super) struct Tree {
 #[derive(Debug, Default)]
 pub(super) struct Program {
     pub(super) code: Vec<Step>,
-    /// By type; behind them, those of index maps' entries.
+    /// By type; behind them, those of maps' entries.
     pub(super) runs: Vec<Run>,
     pub(super) arrays: Vec<Array>,
     pub(super) columns: Vec<Column>,
     /// For each tag up to the largest, where to go on.
-    pub(super) cases: Vec<Vec<u32>>,
+    pub(super) cases: Vec<Vec<Case>>,
     /// Tags that are not numbered through, a bit for each.
     pub(super) tags: Vec<[u64; 4]>,
     pub(super) shares: Vec<Share>,
-    pub(super) indexes: Vec<Index>,
     pub(super) tables: Vec<Table>,
     pub(super) trees: Vec<Tree>,
     /// The way from the start of the value to each operation that was wanted.
@@ -254,7 +306,7 @@ impl Program {
 
     /// Whether objects can have maps.
     pub(super) fn has_maps(&self) -> bool {
-        !(self.tables.is_empty() && self.trees.is_empty() && self.indexes.is_empty())
+        !(self.tables.is_empty() && self.trees.is_empty())
     }
 
     /// Whether parts of an object can be checked apart from each other.
@@ -366,10 +418,8 @@ fn sizes(graph: &Graph) -> Vec<Size> {
 enum Block {
     /// Values of a type.
     Type(u32),
-    /// Entries of the index map that are run `run`.
-    Entry { run: u32, key: u32, value: u32, value_at: u64 },
-    /// Entries of a hash map.
-    Table { table: u32, key: u32, value: u32, value_at: u64 },
+    /// Entries of a map.
+    Entry { run: u32, key: u32, value: u32, value_at: u64, end: Op },
     /// Nodes of a B-tree map.
     Tree { tree: u32, key: u32, value: u32 },
 }
@@ -390,7 +440,7 @@ struct Compiler<'a> {
     blocks: Vec<Block>,
     /// Types whose block has been asked for.
     requested: Vec<bool>,
-    /// The table, tree or index of each map type.
+    /// The table or tree of each map type.
     table_of: Vec<u32>,
 }
 
@@ -424,21 +474,19 @@ impl Compiler<'_> {
         // Jumps lead forwards, so from the last to the first each finds its target threaded.
         for i in (0..code.len()).rev() {
             if let Op::Jump { to } = code[i].op
-                && let next @ (Op::Jump { .. } | Op::End { .. } | Op::NextEntry { .. } | Op::NextPair { .. }) =
+                && let next @ (Op::Jump { .. } | Op::End | Op::NextEntry | Op::NextPair { .. }) =
                     code[to as usize].op
             {
                 code[i] = next.into();
             }
-            if let Op::Option { at, none } = code[i].op
-                && let Op::Jump { to } = code[none as usize].op
-            {
-                code[i] = Op::Option { at, none: to }.into();
-            }
         }
-        for target in cases.iter_mut().flatten().filter(|target| **target != NONE) {
-            if let Op::Jump { to } = code[*target as usize].op {
-                *target = to;
+        for case in cases.iter_mut().flatten().filter(|case| case.to != NONE) {
+            for target in [&mut case.to, &mut case.past] {
+                if let Op::Jump { to } = code[*target as usize].op {
+                    *target = to;
+                }
             }
+            case.ends = matches!(code[case.past as usize].op, Op::End);
         }
     }
 
@@ -484,13 +532,15 @@ impl Compiler<'_> {
         (start, self.program.columns.len() as u32)
     }
 
-    /// Ends a block that starts at `entry`, unless there is nothing in it; where it starts, if so.
-    fn end(&mut self, entry: u32, op: Op) -> u32 {
-        if self.here() == entry {
-            return NONE;
+    /// Ends the block of a run, which starts at `entry`. There is none if there are only columns in it.
+    fn end(&mut self, run: u32, entry: u32, op: Op) {
+        let is_empty = self.here() == entry;
+        if !is_empty {
+            self.push(op);
         }
-        self.push(op);
-        entry
+        let columns = self.columns();
+        let run = &mut self.program.runs[run as usize];
+        (run.entry, run.columns) = (if is_empty { NONE } else { entry }, columns);
     }
 
     fn block(&mut self, block: Block) {
@@ -498,23 +548,12 @@ impl Compiler<'_> {
         match block {
             Block::Type(ty) => {
                 self.value(ty, 0);
-                let size = self.program.runs[ty as usize].size;
-                let (entry, columns) = (self.end(entry, Op::End { entry, size }), self.columns());
-                let run = &mut self.program.runs[ty as usize];
-                (run.entry, run.columns) = (entry, columns);
+                self.end(ty, entry, Op::End);
             }
-            Block::Entry { run, key, value, value_at } => {
-                self.pair(key, value, value_at);
-                let size = self.program.runs[run as usize].size;
-                let (entry, columns) = (self.end(entry, Op::End { entry, size }), self.columns());
-                let run = &mut self.program.runs[run as usize];
-                (run.entry, run.columns) = (entry, columns);
-            }
-            Block::Table { table, key, value, value_at } => {
-                self.pair(key, value, value_at);
-                let (entry, columns) = (self.end(entry, Op::NextEntry { table }), self.columns());
-                let table = &mut self.program.tables[table as usize];
-                (table.entry, table.columns) = (entry, columns);
+            Block::Entry { run, key, value, value_at, end } => {
+                self.below(format_args!(".key"), |this| this.part(key, 0));
+                self.below(format_args!(".value"), |this| this.part(value, value_at));
+                self.end(run, entry, end);
             }
             Block::Tree { tree, key, value } => {
                 self.push(Op::Links { tree });
@@ -530,11 +569,6 @@ impl Compiler<'_> {
                 (tree.node, tree.entries, tree.keys, tree.values) = (entry, entries, keys, values);
             }
         }
-    }
-
-    fn pair(&mut self, key: u32, value: u32, value_at: u64) {
-        self.below(format_args!(".key"), |this| this.part(key, 0));
-        self.below(format_args!(".value"), |this| this.part(value, value_at));
     }
 
     /// A value inside another: flat, or called.
@@ -605,12 +639,12 @@ impl Compiler<'_> {
             Shape::Shared { pointee } => self.share(ty, *pointee, at, false),
             Shape::Weak { pointee } => self.share(ty, *pointee, at, true),
             Shape::HashMap { key, value } => {
-                let table = self.table(ty, *key, *value);
+                let table = self.table(ty, *key, *value, Op::NextEntry);
                 self.push(Op::Table { at, table });
             }
             Shape::IndexMap { key, value } => {
-                let index = self.index(ty, *key, *value);
-                self.push(Op::Index { at, index });
+                let table = self.table(ty, *key, *value, Op::End);
+                self.push(Op::Index { at, table });
             }
             Shape::BTreeMap { key, value, capacity } => {
                 let tree = self.tree(ty, *key, *value, *capacity);
@@ -626,25 +660,6 @@ impl Compiler<'_> {
     fn variants(&mut self, ty: u32, at: u64) {
         let graph = self.graph;
         let Shape::Enum { variants } = &graph.types[ty as usize].shape else { return };
-        if let [none, some] = &**variants
-            && (none.tag, some.tag) == (0, 1)
-            && self.are_nothing(&none.fields)
-            && !self.are_nothing(&some.fields)
-        {
-            let place = self.program.code.len();
-            self.push(Op::Option { at, none: NONE });
-            self.conditions += 1;
-            match &*graph.types[ty as usize].name {
-                // No step: what may be there is there.
-                "Option" if some.fields.len() == 1 => {
-                    self.part(some.fields[0].ty, at + some.fields[0].offset)
-                }
-                _ => self.below(format_args!(".{:.NAME$}", some.name), |this| this.fields(&some.fields, at)),
-            }
-            self.conditions -= 1;
-            self.program.code[place] = Op::Option { at, none: self.here() }.into();
-            return;
-        }
         if variants.iter().all(|variant| self.are_nothing(&variant.fields)) {
             let mut tags = [0u64; 4];
             variants
@@ -662,15 +677,23 @@ impl Compiler<'_> {
             return;
         }
         let tags = variants.iter().map(|variant| usize::from(variant.tag) + 1).max().unwrap_or(0);
-        let mut targets = alloc::vec![NONE; tags];
+        let mut targets = alloc::vec![Case::NONE; tags];
         let cases = self.program.cases.len() as u32;
         self.program.cases.push(Vec::new());
-        self.push(Op::Enum { at, cases });
+        let value = at..at + graph.types[ty as usize].size;
+        self.push(Op::Enum { at, cases, probes: Probe::fits(&value) });
         self.conditions += 1;
         let mut jumps = Vec::new();
         for variant in variants.iter() {
-            targets[usize::from(variant.tag)] = self.here();
-            self.below(format_args!(".{:.NAME$}", variant.name), |this| this.fields(&variant.fields, at));
+            let to = self.here();
+            match &*variant.fields {
+                // No step: what may be there is there.
+                [some] if &*graph.types[ty as usize].name == "Option" => self.part(some.ty, at + some.offset),
+                fields => {
+                    self.below(format_args!(".{:.NAME$}", variant.name), |this| this.fields(fields, at))
+                }
+            }
+            targets[usize::from(variant.tag)] = self.case(to, &value);
             jumps.push(self.program.code.len());
             self.push(Op::Jump { to: NONE });
         }
@@ -678,6 +701,22 @@ impl Compiler<'_> {
         let to = self.here();
         jumps.into_iter().for_each(|jump| self.program.code[jump] = Op::Jump { to }.into());
         self.program.cases[cases as usize] = targets;
+    }
+
+    /// The case of an enum's tag whose operations are those from `to` on.
+    fn case(&self, to: u32, value: &Range<u64>) -> Case {
+        let mut case = Case { to, past: to, ..Case::NONE };
+        if !Probe::fits(value) {
+            return case;
+        }
+        case.probes = [Probe::passing(value.start as u32); 2];
+        for (probe, step) in case.probes.iter_mut().zip(&self.program.code[to as usize..]) {
+            let Op::Check { column, .. } = step.op else { break };
+            let Some(found) = Probe::new(self.program.columns[column as usize], value) else { break };
+            *probe = found;
+            case.past += 1;
+        }
+        case
     }
 
     fn pointer(&mut self, pointee: u32, at: u64, nullable: bool) {
@@ -714,29 +753,17 @@ impl Compiler<'_> {
         EntryLayout::new(&types[key as usize], &types[value as usize]).expect("sound: it fits")
     }
 
-    fn table(&mut self, ty: u32, key: u32, value: u32) -> u32 {
-        if self.table_of[ty as usize] == NONE {
-            let EntryLayout { value: value_at, size, align } = self.entry_layout(key, value);
-            let table = self.program.tables.len() as u32;
-            self.program.tables.push(Table { ty, entry: NONE, columns: (0, 0), size, align });
-            if !(self.is_nothing(key) && self.is_nothing(value)) {
-                self.blocks.push(Block::Table { table, key, value, value_at });
-            }
-            self.table_of[ty as usize] = table;
-        }
-        self.table_of[ty as usize]
-    }
-
-    fn index(&mut self, ty: u32, key: u32, value: u32) -> u32 {
+    /// The table of a map type, whose entries' blocks end with `end`.
+    fn table(&mut self, ty: u32, key: u32, value: u32, end: Op) -> u32 {
         if self.table_of[ty as usize] == NONE {
             let EntryLayout { value: value_at, size, align } = self.entry_layout(key, value);
             let run = self.program.runs.len() as u32;
             self.program.runs.push(Run { entry: NONE, columns: (0, 0), size, align });
             if !(self.is_nothing(key) && self.is_nothing(value)) {
-                self.blocks.push(Block::Entry { run, key, value, value_at });
+                self.blocks.push(Block::Entry { run, key, value, value_at, end });
             }
-            self.table_of[ty as usize] = self.program.indexes.len() as u32;
-            self.program.indexes.push(Index { ty, run });
+            self.table_of[ty as usize] = self.program.tables.len() as u32;
+            self.program.tables.push(Table { ty, run });
         }
         self.table_of[ty as usize]
     }

@@ -20,7 +20,7 @@ use core::marker::PhantomData;
 pub(super) use self::fault::Fault;
 use self::maps::Claimed;
 use self::text::Text;
-use super::compile::{NONE, Op, Pointee, Program, Table};
+use super::compile::{NONE, Op, Pointee, Program, Run, Table};
 use super::words::{Bytes, Words};
 use super::{Graph, ObjectCause};
 
@@ -29,11 +29,11 @@ const KEPT: usize = 64;
 /// Steps of a path that are named.
 const NAMED: usize = 24;
 
-/// Values to check: where their block starts, where the first one is and how many there are, and the window that their
-/// pointers may lead into.
+/// Values to check: of what kind, where the first one is and how many there are, and the window that their pointers may
+/// lead into.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Task {
-    pub(super) pc: u32,
+    pub(super) run: u32,
     pub(super) at: u64,
     pub(super) left: u64,
     pub(super) low: u64,
@@ -68,6 +68,9 @@ impl Ord for Task {
 #[derive(Clone, Copy, Debug)]
 struct State {
     pc: u32,
+    /// What kind of values the run has. It does not depend on what is read of a value, so that the next value can be
+    /// begun before this one is understood.
+    run: u32,
     at: u64,
     left: u64,
     /// Of a run: how many there are; of a hash map's entry: its place; of a B-tree's entry: its node.
@@ -86,6 +89,7 @@ struct Frame {
     /// Where the unclaimed bytes start then; 0 where nothing was claimed.
     low: u64,
     pc: u32,
+    run: u32,
 }
 
 /// What is wrong, and where in the bytes.
@@ -171,8 +175,9 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
     }
 
     pub(super) fn run(mut self, task: Task) -> Result<(), Box<Fault>> {
-        let Task { pc, at, left, low, high } = task;
-        let mut state = State { pc, at, left, aux: left, low, high };
+        let Task { run, at, left, low, high } = task;
+        let pc = self.program.runs[run as usize].entry;
+        let mut state = State { pc, run, at, left, aux: left, low, high };
         match self.go(&mut state) {
             Ok(()) => Ok(()),
             Err(Wrong { offset, cause, column }) => {
@@ -184,11 +189,11 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
     /// Checks what is at a root before it is stepped into.
     pub(super) fn root(self, root: u64) -> Result<Option<Task>, Box<Fault>> {
         let run = &self.program.runs[0];
-        let task = Task { pc: run.entry, at: root, left: 1, low: 0, high: root };
+        let task = Task { run: 0, at: root, left: 1, low: 0, high: root };
         match self.columns(run.columns, root, run.size, 1) {
             Ok(()) => Ok((run.entry != NONE).then_some(task)),
             Err(Wrong { offset, cause, column }) => {
-                let now = State { pc: NONE, at: root, left: 1, aux: 1, low: 0, high: root };
+                let now = State { pc: NONE, run: 0, at: root, left: 1, aux: 1, low: 0, high: root };
                 Err(Box::new(Fault { offset, cause, column, stack: self.stack, now }))
             }
         }
@@ -198,7 +203,7 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
     #[inline(always)]
     fn go(&mut self, now: &mut State) -> Result<(), Wrong> {
         // In registers: what every operation uses.
-        let State { mut pc, mut at, mut left, mut aux, mut low, mut high } = *now;
+        let State { mut pc, mut run, mut at, mut left, mut aux, mut low, mut high } = *now;
         let program = self.program;
 
         let wrong = 'wrong: loop {
@@ -213,27 +218,41 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
             macro_rules! pop {
                 () => {{
                     let Some(frame) = self.stack.pop() else { return Ok(()) };
-                    (at, left, aux, high, pc) = (frame.at, frame.left, frame.aux, frame.high, frame.pc);
+                    (at, left, aux) = (frame.at, frame.left, frame.aux);
+                    (high, pc, run) = (frame.high, frame.pc, frame.run);
                     low = low.max(frame.low);
+                    continue;
+                }};
+            }
+            // On to the next value of the run.
+            macro_rules! end {
+                () => {{
+                    left -= 1;
+                    if left == 0 {
+                        pop!();
+                    }
+                    // SAFETY: `get_unchecked` asks that the index be inside: the compiler makes no other.
+                    let kind = unsafe { program.runs.get_unchecked(run as usize) };
+                    (at, pc) = (at + kind.size, kind.entry);
                     continue;
                 }};
             }
             // Steps into `$left` values at `$target`, which end at `$end` and are claimed.
             macro_rules! enter {
-                ($run:expr, $target:expr, $left:expr, $end:expr) => {{
-                    let (run, target, values, end) = ($run, $target, $left, $end);
+                ($to:expr, $kind:expr, $target:expr, $left:expr, $end:expr) => {{
+                    let (to, kind, target, values, end) = ($to, $kind, $target, $left, $end);
                     // Values without bytes are all the same.
-                    let values = if run.size == 0 { values.min(1) } else { values };
-                    if run.columns.0 != run.columns.1 {
-                        check!(self.columns(run.columns, target, run.size, values));
+                    let values = if kind.size == 0 { values.min(1) } else { values };
+                    if kind.columns.0 != kind.columns.1 {
+                        check!(self.columns(kind.columns, target, kind.size, values));
                     }
-                    if values == 0 || run.entry == NONE {
+                    if values == 0 || kind.entry == NONE {
                         low = end;
                         pc += 1;
                         continue;
                     }
                     if SPLIT {
-                        self.parts.push(Task { pc: run.entry, at: target, left: values, low, high: target });
+                        self.parts.push(Task { run: to, at: target, left: values, low, high: target });
                         low = end;
                         pc += 1;
                         continue;
@@ -244,9 +263,10 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
                         && self.is_last(pc)
                         && self.stack.last().is_some_and(|frame| frame.low > 0))
                     {
-                        check!(self.push(Frame { at, left, aux, high, low: end, pc: pc + 1 }));
+                        check!(self.push(Frame { at, left, aux, high, low: end, pc: pc + 1, run }));
                     }
-                    (at, left, aux, high, pc) = (target, values, values, target, run.entry);
+                    (at, left, aux, high) = (target, values, values, target);
+                    (pc, run) = (kind.entry, to);
                     continue;
                 }};
             }
@@ -276,7 +296,7 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
                 continue;
             }
             if step.slice {
-                let Op::Slice { at: offset, run, nullable } = step.op else { unreachable!() };
+                let Op::Slice { at: offset, run: to, nullable } = step.op else { unreachable!() };
                 let place = at + offset;
                 // SAFETY: inside the value.
                 let distance = unsafe { self.bytes.distance::<W>(place) };
@@ -287,34 +307,41 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
                 // SAFETY: inside the value.
                 let len = unsafe { self.bytes.word::<W>(place + W::WIDTH) };
                 // SAFETY: `get_unchecked` asks that the index be inside: the compiler makes no other.
-                let run = unsafe { program.runs.get_unchecked(run as usize) };
-                let (target, size) = (place.wrapping_add(distance), len.saturating_mul(run.size));
-                check!(claim(place, target, size, run.align, low, high));
+                let kind = unsafe { program.runs.get_unchecked(to as usize) };
+                let (target, size) = (place.wrapping_add(distance), len.saturating_mul(kind.size));
+                check!(claim(place, target, size, kind.align, low, high));
                 if len == 0 {
                     low = target;
                     pc += 1;
                     continue;
                 }
-                enter!(run, target, len, target + size);
+                enter!(to, kind, target, len, target + size);
             }
             if step.end {
-                let Op::End { entry, size } = step.op else { unreachable!() };
-                left -= 1;
-                if left > 0 {
-                    at += size;
-                    pc = entry;
-                    continue;
-                }
-                pop!();
+                end!();
             }
             if step.variants {
-                let Op::Enum { at: offset, cases } = step.op else { unreachable!() };
+                let Op::Enum { at: offset, cases, probes } = step.op else { unreachable!() };
                 // SAFETY: inside the value.
                 let got = unsafe { self.bytes.byte(at + offset) };
-                match program.cases[cases as usize].get(usize::from(got)) {
-                    Some(&to) if to != NONE => pc = to,
+                let case = match program.cases[cases as usize].get(usize::from(got)) {
+                    Some(case) if case.to != NONE => case,
                     _ => check!(Wrong::at(at + offset, ObjectCause::Tag { got })),
+                };
+                if probes {
+                    let [first, second] = case.probes.map(|probe| {
+                        // SAFETY: the enum's probes are of four bytes inside it.
+                        probe.passes(unsafe { self.bytes.u32(at + probe.at(), false) })
+                    });
+                    if !(first & second) {
+                        pc = case.to;
+                        continue;
+                    }
                 }
+                if case.ends {
+                    end!();
+                }
+                pc = case.past;
                 continue;
             }
             if step.check {
@@ -325,12 +352,12 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
                 continue;
             }
             if step.next_entry {
-                let Op::NextEntry { table } = step.op else { unreachable!() };
                 left -= 1;
                 if left == 0 {
                     pop!();
                 }
-                let Table { entry, size, .. } = program.tables[table as usize];
+                // SAFETY: as above.
+                let &Run { entry, size, .. } = unsafe { program.runs.get_unchecked(run as usize) };
                 let control = at + (aux + 1) * size;
                 // As many places as the table's count are used, and this is not the last of them. There are 15 control
                 // bytes more than places, so that eight from any place on are there.
@@ -368,18 +395,8 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
                 pc = tree.node + 1;
                 continue;
             }
-            if step.option {
-                let Op::Option { at: offset, none } = step.op else { unreachable!() };
-                // SAFETY: inside the value.
-                let got = unsafe { self.bytes.byte(at + offset) };
-                if got > 1 {
-                    check!(Wrong::at(at + offset, ObjectCause::Tag { got }));
-                }
-                pc = select_unpredictable(got == 0, none, pc + 1);
-                continue;
-            }
             if step.boxed {
-                let Op::Box { at: offset, run, nullable } = step.op else { unreachable!() };
+                let Op::Box { at: offset, run: to, nullable } = step.op else { unreachable!() };
                 let place = at + offset;
                 // SAFETY: inside the value.
                 let distance = unsafe { self.bytes.distance::<W>(place) };
@@ -387,10 +404,10 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
                     pc += 1;
                     continue;
                 }
-                let run = &program.runs[run as usize];
+                let kind = &program.runs[to as usize];
                 let target = place.wrapping_add(distance);
-                check!(claim(place, target, run.size, run.align, low, high));
-                enter!(run, target, 1, target + run.size);
+                check!(claim(place, target, kind.size, kind.align, low, high));
+                enter!(to, kind, target, 1, target + kind.size);
             }
             if step.jump {
                 let Op::Jump { to } = step.op else { unreachable!() };
@@ -400,43 +417,44 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
             match step.op {
                 Op::Array { at: offset, array } => {
                     let array = program.arrays[array as usize];
-                    let run = &program.runs[array.run as usize];
-                    check!(self.columns(run.columns, at + offset, run.size, array.count));
-                    if run.entry == NONE {
+                    let kind = &program.runs[array.run as usize];
+                    check!(self.columns(kind.columns, at + offset, kind.size, array.count));
+                    if kind.entry == NONE {
                         pc += 1;
                         continue;
                     }
                     // Nothing was claimed, so a caller that has nothing left to do is not missed.
                     if !(left == 1 && self.stack.len() >= KEPT && self.is_last(pc)) {
-                        check!(self.push(Frame { at, left, aux, high, low: 0, pc: pc + 1 }));
+                        check!(self.push(Frame { at, left, aux, high, low: 0, pc: pc + 1, run }));
                     }
-                    (at, left, aux, pc) = (at + offset, array.count, array.count, run.entry);
+                    (at, left, aux) = (at + offset, array.count, array.count);
+                    (pc, run) = (kind.entry, array.run);
                 }
-                Op::Index { at: offset, index } => {
+                Op::Index { at: offset, table } => {
                     let place = at + offset;
                     low = check!(self.indices(place, low, high));
-                    let index = program.indexes[index as usize];
-                    self.note(index.ty, place);
-                    let run = &program.runs[index.run as usize];
+                    let Table { ty, run: to } = program.tables[table as usize];
+                    self.note(ty, place);
+                    let kind = &program.runs[to as usize];
                     // SAFETY: inside the value: an index map has four words.
                     let distance = unsafe { self.bytes.distance::<W>(place + 3 * W::WIDTH) };
                     // SAFETY: as above.
                     let len = unsafe { self.bytes.word::<W>(place + W::WIDTH) };
                     let target = (place + 3 * W::WIDTH).wrapping_add(distance);
-                    let size = len.saturating_mul(run.size);
-                    check!(claim(place, target, size, run.align, low, high));
-                    enter!(run, target, len, target + size);
+                    let size = len.saturating_mul(kind.size);
+                    check!(claim(place, target, size, kind.align, low, high));
+                    enter!(to, kind, target, len, target + size);
                 }
                 other => {
-                    let state = State { pc, at, left, aux, low, high };
-                    State { pc, at, left, aux, low, high } = check!(self.rare(other, state));
+                    let state = State { pc, run, at, left, aux, low, high };
+                    State { pc, run, at, left, aux, low, high } = check!(self.rare(other, state));
                     if pc == NONE {
                         pop!();
                     }
                 }
             }
         };
-        *now = State { pc, at, left, aux, low, high };
+        *now = State { pc, run, at, left, aux, low, high };
         Err(wrong)
     }
 
@@ -450,8 +468,8 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
 
     /// Steps into a value: afterwards, on with the operation `then`, `end` claimed.
     fn call(&mut self, from: State, then: u32, end: u64, to: State) -> Result<State, Wrong> {
-        let State { at, left, aux, high, .. } = from;
-        self.push(Frame { at, left, aux, high, low: end, pc: then })?;
+        let State { at, left, aux, high, run, .. } = from;
+        self.push(Frame { at, left, aux, high, low: end, pc: then, run })?;
         Ok(to)
     }
 
@@ -466,7 +484,8 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
             Op::Str { at: offset, nullable } => next(self.text(at + offset, nullable, false, low, high)?),
             Op::CStr { at: offset, nullable } => next(self.text(at + offset, nullable, true, low, high)?),
             Op::Table { at: offset, table } => {
-                let Table { ty, entry, columns, size, align } = program.tables[table as usize];
+                let Table { ty, run } = program.tables[table as usize];
+                let Run { entry, columns, size, align } = program.runs[run as usize];
                 self.note(ty, at + offset);
                 let claimed = self.table(at + offset, size, align, low, high)?;
                 let Some(Claimed { control, capacity, count, start, end }) = claimed else {
@@ -481,7 +500,7 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
                 let first = (0..capacity).find(|place| self.is_used(control, *place));
                 let Some(first) = first.filter(|_| entry != NONE) else { return next(end) };
                 let at = control - (first + 1) * size;
-                let to = State { pc: entry, at, left: count, aux: first, low, high: start };
+                let to = State { pc: entry, run, at, left: count, aux: first, low, high: start };
                 self.call(state, pc + 1, end, to)
             }
             Op::Tree { at: offset, tree } => {
@@ -562,20 +581,21 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
                     }
                 }
                 let run = match share.kind {
-                    Pointee::One { run } | Pointee::Slice { run } => &program.runs[run as usize],
+                    Pointee::One { run } | Pointee::Slice { run } => run,
                     Pointee::Str | Pointee::CStr => {
                         let c = matches!(share.kind, Pointee::CStr);
                         return next(self.text(place, false, c, low, high)?);
                     }
                 };
-                let size = len.saturating_mul(run.size);
-                claim(place, target, size, run.align, low, high)?;
-                let len = if run.size == 0 { len.min(1) } else { len };
-                self.columns(run.columns, target, run.size, len)?;
-                if len == 0 || run.entry == NONE {
+                let kind = program.runs[run as usize];
+                let size = len.saturating_mul(kind.size);
+                claim(place, target, size, kind.align, low, high)?;
+                let len = if kind.size == 0 { len.min(1) } else { len };
+                self.columns(kind.columns, target, kind.size, len)?;
+                if len == 0 || kind.entry == NONE {
                     return next(target + size);
                 }
-                let to = State { pc: run.entry, at: target, left: len, aux: len, low, high: target };
+                let to = State { pc: kind.entry, run, at: target, left: len, aux: len, low, high: target };
                 self.call(state, pc + 1, target + size, to)
             }
             Op::Shared { at: offset } => {
@@ -614,6 +634,6 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
         while let Op::Jump { to } = self.program.code[next as usize].op {
             next = to;
         }
-        matches!(self.program.code[next as usize].op, Op::End { .. })
+        matches!(self.program.code[next as usize].op, Op::End)
     }
 }

@@ -1,7 +1,7 @@
 //! Claims of hash tables and of B-tree nodes.
 
 use super::{Machine, ObjectCause, State, Wrong, claim};
-use crate::validate::compile::Tree;
+use crate::validate::compile::{NONE, Tree};
 use crate::validate::words::Words;
 
 /// Control bytes that are looked at together: rkyv's group.
@@ -151,7 +151,8 @@ pub(super) struct Node {
 impl Node {
     /// Where its block starts: at the first link, or the first entry. None if its columns were all there is.
     pub(super) fn start(&self, tree: &Tree, low: u64) -> Option<State> {
-        let state = State { pc: tree.node, at: self.at, left: 0, aux: self.at, low, high: self.at };
+        let state =
+            State { pc: tree.node, run: NONE, at: self.at, left: 0, aux: self.at, low, high: self.at };
         match (self.inner, tree.entries) {
             (true, _) => Some(state),
             (false, true) => Some(State {
