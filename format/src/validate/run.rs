@@ -11,7 +11,7 @@ mod maps;
 mod text;
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BinaryHeap, btree_map};
+use alloc::collections::BinaryHeap;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 use core::hint::select_unpredictable;
@@ -113,10 +113,11 @@ impl Wrong {
 }
 
 /// A shared pointer's target.
+#[derive(Clone, Copy)]
 struct Target {
-    identity: u32,
+    at: u64,
     len: u64,
-    passed: bool,
+    identity: u32,
 }
 
 pub(super) struct Machine<'a, W, const SPLIT: bool> {
@@ -125,8 +126,10 @@ pub(super) struct Machine<'a, W, const SPLIT: bool> {
     program: &'a Program,
     parts: &'a mut BinaryHeap<Task>,
     stack: Vec<Frame>,
-    /// Shared pointers' targets, by position.
-    targets: BTreeMap<u64, Target>,
+    /// Shared pointers' targets that have passed. Each was claimed behind those before it, so they are in order.
+    passed: Vec<Target>,
+    /// Those that are being checked, each behind those that it leads to.
+    open: Vec<Target>,
     /// Where maps are to be noted, with their types.
     maps: Option<&'a mut Vec<(u32, u64)>>,
     /// The B-trees that are being checked: entries that they say they have, and entries found.
@@ -158,8 +161,8 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
         program: &'a Program,
         parts: &'a mut BinaryHeap<Task>,
     ) -> Self {
-        let (stack, targets, trees, maps) = (Vec::new(), BTreeMap::new(), Vec::new(), None);
-        Machine { bytes, graph, program, parts, stack, targets, maps, trees, words: PhantomData }
+        let (stack, passed, open, trees) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Machine { bytes, graph, program, parts, stack, passed, open, maps: None, trees, words: PhantomData }
     }
 
     /// Notes all maps, of a valid object.
@@ -565,21 +568,26 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
                     // SAFETY: inside the value: a pointer with a length.
                     _ => unsafe { self.bytes.word::<W>(place + W::WIDTH) },
                 };
-                match self.targets.entry(target) {
-                    btree_map::Entry::Vacant(vacant) => {
-                        vacant.insert(Target { identity: share.identity, len, passed: false });
-                    }
-                    btree_map::Entry::Occupied(occupied) => {
-                        let known = occupied.get();
-                        if (known.identity, known.len) != (share.identity, len) {
-                            return Wrong::at(place, ObjectCause::Shared { target });
-                        }
-                        if !known.passed {
-                            return Wrong::at(place, ObjectCause::Cycle { target });
-                        }
-                        return skip;
-                    }
+                let found = Target { at: target, len, identity: share.identity };
+                let same = |known: Target| (known.identity, known.len) == (found.identity, found.len);
+                if let Ok(known) = self.passed.binary_search_by_key(&target, |known| known.at) {
+                    return if same(self.passed[known]) {
+                        skip
+                    } else {
+                        Wrong::at(place, ObjectCause::Shared { target })
+                    };
                 }
+                if let Ok(known) = self.open.binary_search_by(|known| target.cmp(&known.at)) {
+                    let cause = match same(self.open[known]) {
+                        true => ObjectCause::Cycle { target },
+                        false => ObjectCause::Shared { target },
+                    };
+                    return Wrong::at(place, cause);
+                }
+                if self.open.try_reserve(1).is_err() {
+                    return Wrong::at(place, ObjectCause::OutOfMemory);
+                }
+                self.open.push(found);
                 let run = match share.kind {
                     Pointee::One { run } | Pointee::Slice { run } => run,
                     Pointee::Str | Pointee::CStr => {
@@ -599,11 +607,12 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
                 self.call(state, pc + 1, target + size, to)
             }
             Op::Shared { at: offset } => {
-                // SAFETY: inside the value.
-                let distance = unsafe { self.bytes.distance::<W>(at + offset) };
-                if let Some(target) = self.targets.get_mut(&(at + offset).wrapping_add(distance)) {
-                    target.passed = true;
+                let Some(target) = self.open.pop() else { unreachable!("pushed by `Share`") };
+                debug_assert!(self.passed.last().is_none_or(|last| last.at < target.at));
+                if self.passed.try_reserve(1).is_err() {
+                    return Wrong::at(at + offset, ObjectCause::OutOfMemory);
                 }
+                self.passed.push(target);
                 next(low)
             }
             Op::Invariant { at: offset, ty } => {
