@@ -60,6 +60,7 @@ fn a_reader_has_the_newest_generation_and_keeps_older_ones_readable() {
     }
 }
 
+/// [S17.2a]
 #[test]
 fn four_readers_and_ten_thousand_publishes_never_make_a_mixed_value() {
     let test = "four_readers_and_ten_thousand_publishes_never_make_a_mixed_value";

@@ -44,6 +44,7 @@ fn be_owner() -> bool {
     done();
 }
 
+/// [S17.3]
 #[test]
 fn of_two_hundred_who_want_a_name_one_has_it() {
     let test = "of_two_hundred_who_want_a_name_one_has_it";
@@ -166,6 +167,7 @@ fn the_store_of_a_user_is_the_users_alone() {
     }
 }
 
+/// [S17.3a]
 #[test]
 fn the_next_owner_of_a_killed_one_goes_on_counting_and_its_readers_go_on_reading() {
     if be_owner() {
@@ -281,6 +283,7 @@ fn a_name_whose_owner_died_before_publishing_is_not_there() {
     assert_eq!(names_in(directory.path()), [""; 0]);
 }
 
+/// [S17.2]
 #[test]
 fn a_retired_name_can_be_used_anew_and_old_readers_are_told_rather_than_given_the_new() {
     let directory = directory();
@@ -303,6 +306,7 @@ fn a_retired_name_can_be_used_anew_and_old_readers_are_told_rather_than_given_th
     }
 }
 
+/// [S17.5]
 #[test]
 fn a_half_done_end_is_finished_by_the_next_owner_or_by_sweep() {
     let directory = directory();
@@ -352,6 +356,7 @@ fn remove_ends_a_name_that_nobody_owns() {
     assert_eq!(names_in(directory.path()), [""; 0]);
 }
 
+/// [S17.1]
 #[test]
 fn a_control_page_that_is_none_is_refused_and_can_be_removed() {
     let directory = directory();
@@ -509,6 +514,7 @@ fn two_names_are_created_at_once_without_waiting_for_each_other() {
     assert_eq!(store.list().unwrap().len(), 8);
 }
 
+/// [S17.1a]
 #[test]
 fn an_attacher_never_sees_a_half_made_name() {
     let test = "an_attacher_never_sees_a_half_made_name";

@@ -144,6 +144,7 @@ fn a_chmod_during_publishing_is_not_lost() {
     });
 }
 
+/// [S17.4]
 #[test]
 fn chown_belongs_to_the_name_and_what_cannot_be_given_is_not_published() {
     let test = "chown_belongs_to_the_name_and_what_cannot_be_given_is_not_published";
@@ -247,6 +248,7 @@ fn another_user_reads_what_it_may_and_owns_nothing() {
     assert!(process.go().success());
 }
 
+/// [S17.6]
 #[test]
 fn a_hostile_reader_that_locks_all_it_can_open_blocks_neither_publishing_nor_taking_over() {
     let test = "a_hostile_reader_that_locks_all_it_can_open_blocks_neither_publishing_nor_taking_over";

@@ -18,6 +18,7 @@
 //! | `objects` | objects as values |
 //! | `brief` | values on one line |
 //! | `target` | writing files that appear complete |
+//! | `progress` | how far long work is, on terminals |
 //! | `text` | sizes, tables, and texts from files made harmless for terminals |
 //! | `failure` | why a command failed |
 //!
@@ -37,6 +38,7 @@ pub mod inspect;
 mod listing;
 pub mod map;
 mod objects;
+mod progress;
 pub mod schema;
 mod source;
 mod store;
@@ -405,7 +407,7 @@ fn done(cli: &Cli, out: &mut dyn Write) -> Result<(), Failure> {
                 .map_err(|failure| failure.of_file(file))
         }
         Command::Verify { file, json, threads } => {
-            let bytes = source::whole(file)?;
+            let bytes = progress::while_copying(progress::length(file), "read", || source::whole(file))?;
             let what = Verify { json: *json, threads: threads.map(usize::from), progress: true };
             verify::verify(&file.to_string_lossy(), &bytes, &what, out)
                 .map_err(|failure| failure.of_file(file))

@@ -12,6 +12,9 @@ use nix::fcntl::OFlag;
 
 use crate::Failure;
 
+/// Bytes that are read at once.
+const PIECE: usize = 16 << 20;
+
 /// The whole segment.
 pub(crate) fn whole(path: &Path) -> Result<MmapMut, Failure> {
     let read = || {
@@ -107,7 +110,9 @@ fn memory(header: &Header, mut options: MmapOptions) -> Result<MmapMut, Failure>
 fn read(file: &File, memory: &mut [u8], section: Section) -> Result<(), Failure> {
     let range = section.position as usize..(section.position + section.length) as usize;
     let part = memory.get_mut(range).expect("the header's sections are within its length, and so is memory");
-    file.read_exact_at(part, section.position).map_err(cannot_read)
+    // Piece by piece, as the kernel counts what was read when a call ends, for `progress`.
+    let mut pieces = (section.position..).step_by(PIECE).zip(part.chunks_mut(PIECE));
+    pieces.try_for_each(|(at, piece)| file.read_exact_at(piece, at)).map_err(cannot_read)
 }
 
 fn cannot_read(error: io::Error) -> Failure {

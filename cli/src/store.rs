@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::Failure;
 use crate::listing::{Listing, Named, Objects};
+use crate::progress;
 use crate::text::{count, json_line, number, printable, size};
 
 /// How often `ls --watch` looks.
@@ -198,7 +199,9 @@ pub(crate) fn run(command: &StoreCommand, out: &mut dyn Write) -> Result<(), Fai
         }
         StoreCommand::Save { name, file, place } => {
             let store = open(place.dir.as_ref())?;
-            let saved = store.save(name, file).map_err(|error| failure(&store, name, error))?;
+            let length = progress::length(&store.path().join(format!("{name}.grv")));
+            let saved = progress::while_copying(length, "written", || store.save(name, file));
+            let saved = saved.map_err(|error| failure(&store, name, error))?;
             let objects = count(saved.objects, "object");
             let file = file.to_string_lossy();
             Ok(writeln!(out, "{}: {objects}, {}, of {name}", printable(&file), size(saved.length))?)
@@ -320,7 +323,7 @@ fn publish(
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
     let mut objects = 0;
-    let mut publish = || {
+    let publish = || {
         let segment = Segment::read(file)?;
         segment.verify()?;
         let options = store.owner_options(name).durable(durable).page_size(segment.header().page_size);
@@ -333,7 +336,8 @@ fn publish(
         })?;
         Ok((generation, segment.header().length))
     };
-    let (generation, length) = publish().map_err(|error| failure(store, name, error))?;
+    let published = progress::while_copying(2 * progress::length(file), "read and written", publish);
+    let (generation, length) = published.map_err(|error| failure(store, name, error))?;
     Ok(writeln!(out, "{name}: generation {generation}, {}, {}", count(objects, "object"), size(length))?)
 }
 

@@ -4,23 +4,20 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use graven_format::{Entry, Hasher, VerifyError, View};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
 use crate::Failure;
 use crate::objects::Objects;
+use crate::progress::Progress;
 use crate::schema::Names;
 use crate::text::{count, number, printable};
 
 /// Bytes that are hashed before the progress is looked at.
 const PIECE: usize = 16 << 20;
-/// Work that is not worth a word.
-const QUIET: Duration = Duration::from_secs(1);
 /// Types that are named.
 const NAMED: usize = 100;
 
@@ -135,7 +132,10 @@ fn invariants(objects: &mut Objects<'_>, entry: &Entry<'_>) -> Vec<String> {
 
 /// Computes the objects' checksums, several at a time.
 fn checksums(view: &View<'_>, entries: &[Entry<'_>], what: &Verify, found: &mut [Found]) {
-    let progress = Progress::new(entries.iter().map(|entry| entry.object.length).sum(), what.progress);
+    let progress = match what.progress {
+        true => Progress::on_stderr(entries.iter().map(|entry| entry.object.length).sum(), "checked"),
+        false => Progress::hidden(),
+    };
     let (next, results) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let work = || {
         loop {
@@ -159,40 +159,11 @@ fn checksums(view: &View<'_>, entries: &[Entry<'_>], what: &Verify, found: &mut 
         }
         work();
     });
-    progress.bar.finish_and_clear();
+    drop(progress);
     let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
     results.sort_by_key(|(index, _)| *index);
     for (found, (_, result)) in found.iter_mut().zip(results) {
         found.checksum = Some(result);
-    }
-}
-
-/// How far the work is: on a terminal, once it has taken a second.
-struct Progress {
-    bar: ProgressBar,
-    started: Instant,
-    wanted: bool,
-    shown: Once,
-}
-
-impl Progress {
-    fn new(total: u64, wanted: bool) -> Progress {
-        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::hidden());
-        let style = ProgressStyle::with_template("{bar:40} {bytes} of {total_bytes}, {eta} left");
-        Progress {
-            bar: bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())),
-            started: Instant::now(),
-            wanted,
-            shown: Once::new(),
-        }
-    }
-
-    fn add(&self, bytes: u64) {
-        if self.wanted && self.started.elapsed() > QUIET {
-            // Draws nothing where standard error is no terminal.
-            self.shown.call_once(|| self.bar.set_draw_target(ProgressDrawTarget::stderr()));
-        }
-        self.bar.inc(bytes);
     }
 }
 

@@ -16,6 +16,10 @@ use std::os::fd::AsFd;
 use crate::ofd::{self, Sharing};
 use crate::sys;
 
+/// How many attachments are counted. For each the kernel goes twice through the locks of the file, so the time grows with
+/// the square of their number: up to here. A process that takes more makes it grow with their number only.
+const MOST: u64 = 10_000;
+
 /// Attaches the description of `fd`: for its mappings and the descriptors it has. `false`: somebody has the whole range
 /// locked, to remove the file; look for the file again.
 pub(crate) fn attach(fd: impl AsFd, range: &Range<u64>) -> io::Result<bool> {
@@ -23,14 +27,20 @@ pub(crate) fn attach(fd: impl AsFd, range: &Range<u64>) -> io::Result<bool> {
     ofd::try_lock(fd, Sharing::Shared, &(at..at + 1))
 }
 
-/// How many attachments there are, but for those of the description of `fd`.
+/// How many attachments there are, but for those of the description of `fd`; no more than [`MOST`].
 ///
 /// The kernel reports one lock at a time, in no order: what lies before and behind it is asked again. Two calls to the
 /// kernel per attachment. Two at the same position, one in billions, count as one.
 pub(crate) fn count(fd: impl AsFd, range: &Range<u64>) -> io::Result<u64> {
+    count_to(MOST, fd, range)
+}
+
+fn count_to(most: u64, fd: impl AsFd, range: &Range<u64>) -> io::Result<u64> {
     let mut attachments = 0;
     let mut left = vec![range.clone()];
-    while let Some(range) = left.pop() {
+    while attachments < most
+        && let Some(range) = left.pop()
+    {
         let Some(found) = ofd::conflict(&fd, Sharing::Exclusive, &range)? else { continue };
         attachments += 1;
         let parts = [range.start..found.start, found.end..range.end];
@@ -62,6 +72,21 @@ mod tests {
         drop(attached);
         assert!(ofd::try_lock(&counter, Sharing::Exclusive, &RANGE).unwrap());
         assert!(!attach(open(), &RANGE).unwrap(), "to be removed");
+    }
+
+    #[test]
+    fn who_takes_many_locks_is_counted_no_further_than_there_is_a_limit() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let (counter, hostile) = (file.reopen().unwrap(), file.reopen().unwrap());
+        for at in 0..50 {
+            // Not side by side, or the kernel would make one of them.
+            let at = RANGE.start + 2 * at;
+            assert!(ofd::try_lock(&hostile, Sharing::Shared, &(at..at + 1)).unwrap());
+        }
+        for most in [1, 49, 50, 51] {
+            assert_eq!(count_to(most, &counter, &RANGE).unwrap(), most.min(50));
+        }
+        assert_eq!(count(&counter, &RANGE).unwrap(), 50);
     }
 
     #[test]

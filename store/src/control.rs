@@ -17,6 +17,8 @@
 //! generation in the upper half would tell who is behind, but leave 32 bits, where of 5,000 attachments two meet once in
 //! 350 times; and each new generation would need a new lock.) Whoever may read the name can lock as much as they like
 //! and so appear as attached; nothing but the end of a name with its last attachment depends on it.
+//!
+//! Source: SPEC 17.
 #![allow(unsafe_code)] // words at offsets of the mapping
 
 use std::fs::File;

@@ -15,6 +15,9 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 
 use crate::{Cause, Error, Result};
 
+/// Bytes that are read at once.
+const PIECE: usize = 16 << 20;
+
 /// The bytes of a segment. Their address is a multiple of the segment's page size and does not change.
 pub(crate) enum Memory {
     Mapped(Mmap),
@@ -56,7 +59,12 @@ impl Memory {
 
     /// A private copy of `length` bytes of the file.
     pub(crate) fn read(file: &File, length: usize) -> Result<Memory> {
-        Memory::private(length, |bytes| file.read_exact_at(bytes, 0).map_err(Error::system("read the file")))
+        Memory::private(length, |bytes| {
+            // Piece by piece, so that the kernel's account of the process says how far it is (proc_pid_io(5)).
+            let mut pieces = (0..).step_by(PIECE).zip(bytes.chunks_mut(PIECE));
+            let read = pieces.try_for_each(|(at, piece)| file.read_exact_at(piece, at));
+            read.map_err(Error::system("read the file"))
+        })
     }
 
     /// A private copy of bytes.

@@ -343,7 +343,8 @@ impl Owner {
     }
 
     /// How many readers are attached. Clones of a reader, and forked children, count as one. Cost: two system calls for
-    /// each, the cost of which grows with their number: 5,000 take some tenths of a second.
+    /// each, the cost of which grows with their number: 5,000 take some tenths of a second. Counting ends at 10,000, which
+    /// stands for as many or more: whoever may read the name could appear as any number.
     ///
     /// # Errors
     /// [`Cause::System`], as fcntl(2).

@@ -279,7 +279,8 @@ impl<T: ?Sized> Region<T> {
     /// How many are attached: handles of any process, but a process and its forked children count once per handle.
     /// Those that were killed are not.
     ///
-    /// Two system calls for each.
+    /// Two system calls for each, the cost of which grows with their number. Counting ends at 10,000, which stands for as
+    /// many or more.
     ///
     /// # Errors
     /// [`Cause::Forked`](crate::Cause::Forked) (EPERM); as fcntl(2).

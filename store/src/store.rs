@@ -75,7 +75,7 @@ pub struct Stat {
     pub owned: SystemTime,
     /// When the newest generation was announced.
     pub published: SystemTime,
-    /// How many are attached.
+    /// How many are attached; 10,000 stands for as many or more.
     pub attached: u64,
     /// How long it lives.
     pub lifetime: Lifetime,

@@ -43,7 +43,8 @@ pub struct Summary {
 /// Writes one value as the root of a segment at `path`, replacing atomically what is there: a symbolic link itself, not
 /// what it leads to.
 ///
-/// Cost: one serialization, streamed; see [`Writer`] for memory. The file's mode is 0644 less the umask.
+/// Cost: one serialization, streamed; see [`Writer`] for memory. The file's mode is 0644 less the umask. Values nested
+/// more than some 10,000 levels deep overflow the stack: see [`Writer::put`].
 ///
 /// # Errors
 /// As [`Writer::create`], [`Writer::put`] and [`Writer::finish`]. After an error `path` is as it was.
@@ -291,7 +292,9 @@ impl Writer {
     /// Adds an object. The empty name is the root's.
     ///
     /// Serializes `value` once, into the file. rkyv's serializer recurses: a value nested more than some 10,000 levels
-    /// deep (a few hundred bytes of stack each, more in debug builds) overflows the stack.
+    /// deep overflows the stack. A list of boxes, which needs least, does at 43,000 levels on a thread's 2 MiB and at
+    /// 170,000 on the main thread's usual 8 MiB; in a build that is not optimized at 3,700 and 14,900. Neither adopting
+    /// nor dropping what was adopted recurses.
     ///
     /// # Errors
     /// After an error the writer is as it was before the call.

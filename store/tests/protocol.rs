@@ -148,6 +148,7 @@ fn beside(last: u64, ends_with_owner: bool, owner: fn(&Name), check: fn(Vec<u64>
     });
 }
 
+/// [S17.4a]
 #[test]
 fn the_last_generation_always_arrives() {
     let owner = |name: &Name| {

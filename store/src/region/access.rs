@@ -41,6 +41,10 @@ numbers!(u8, i8, u16, i16, u32, i32, u64, i64, f32, f64);
 impl Region {
     /// Locks the whole region, waiting as long as it takes. A holder that is killed is noticed within 25 ms.
     ///
+    /// Locks are not granted in the order in which they are asked for. An exclusive lock waits until no other is held in
+    /// its range: if shared ones, or exclusive ones of parts, always overlap in time, for ever. Where that may be, have
+    /// readers pause now and then, or wait with [`lock_within`](Region::lock_within).
+    ///
     /// [`Guard::holder_died`] says whether one was since the last such guard, with the whole region or a part of it. A
     /// panic gives a lock back as any end of a scope does, and is not reported.
     ///
@@ -130,7 +134,8 @@ impl Region {
         self.exclusive(Some(self.range(range)?), Timeout::Within(time))
     }
 
-    /// Locks some bytes, or all with `..`, for reading: any number may hold them so, and read-only attachments too.
+    /// Locks some bytes, or all with `..`, for reading: any number may hold them so, and read-only attachments too. Who
+    /// waits for an exclusive lock does not keep others from it: see [`lock`](Region::lock).
     ///
     /// # Errors
     /// As [`lock_range`](Region::lock_range), but for `ReadOnly` and `Typed`; with [`Timeout::Now`] as
@@ -141,7 +146,8 @@ impl Region {
         self.locked((!whole).then_some(range), Sharing::Shared, timeout).map(SharedGuard::bytes)
     }
 
-    /// Copies a number out, of `size_of::<N>()` bytes in little-endian order. Locks them for reading.
+    /// Copies a number out, of `size_of::<N>()` bytes in little-endian order. Locks them for reading, waiting as long as it
+    /// takes: as [`read_at`](Region::read_at), which says how to wait less.
     ///
     /// # Errors
     /// [`RegionError::Bounds`] (EINVAL); [`Cause::Unaligned`] (EINVAL): the offset is no multiple of the size; as
@@ -156,7 +162,8 @@ impl Region {
         Ok(N::from_le(bytes))
     }
 
-    /// Copies a number in: what [`get`](Region::get) gives. Locks its bytes.
+    /// Copies a number in: what [`get`](Region::get) gives. Locks its bytes, waiting as long as it takes: as
+    /// [`write_at`](Region::write_at), which says how to wait less.
     ///
     /// # Errors
     /// As [`get`](Region::get) and [`lock`](Region::lock).
@@ -165,16 +172,39 @@ impl Region {
         self.write_at(offset, number.to_le().as_ref())
     }
 
-    /// Copies bytes out. Locks them for reading, waiting as long as it takes.
+    /// Copies bytes out. Locks them for reading, waiting as long as it takes. To wait for some time only, or not at all,
+    /// lock them with [`lock_shared`](Region::lock_shared), whose guard has them.
     ///
     /// # Errors
     /// [`RegionError::Bounds`] (EINVAL), also where offset and length overflow; as
     /// [`lock_shared`](Region::lock_shared) without a timeout.
+    ///
+    /// # Examples
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = dir.path();
+    /// use std::time::Duration;
+    /// # use graven_store::{Store, Timeout};
+    /// # // SAFETY: only this program writes below `dir`.
+    /// # let store = unsafe { Store::open(dir)? };
+    /// let region = store.region("board").size(100).create()?;
+    /// region.put(8, 7u64)?;
+    ///
+    /// // The same with a deadline, for reading and for writing:
+    /// let soon = Duration::from_millis(10);
+    /// let guard = region.lock_shared(8..16, Timeout::Within(soon))?;
+    /// assert_eq!(u64::from_le_bytes(guard[..].try_into()?), 7);
+    /// drop(guard);
+    /// region.lock_range_within(8..16, soon)?.copy_from_slice(&8u64.to_le_bytes());
+    /// assert_eq!(region.get::<u64>(8)?, 8);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn read_at(&self, offset: u64, bytes: &mut [u8]) -> Result<()> {
         self.read_vectored(&mut [(offset, bytes)])
     }
 
-    /// Copies bytes in. Locks them, waiting as long as it takes.
+    /// Copies bytes in. Locks them, waiting as long as it takes. To wait for some time only, lock them with
+    /// [`lock_range_within`](Region::lock_range_within); not at all, with [`try_lock_range`](Region::try_lock_range).
     ///
     /// # Errors
     /// [`RegionError::Bounds`] (EINVAL), also where offset and length overflow; as [`lock`](Region::lock).

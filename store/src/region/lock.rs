@@ -13,6 +13,11 @@
 //! ```
 //! The slices of 25 ms are for holders that are killed: they wake nobody.
 //!
+//! Nobody queues, as the kernel's locks have no queue. So an exclusive lock can wait for ever if shared ones are taken
+//! faster than they are given back. A turnstile, one more byte that everybody locks first, would end that. But it would
+//! be two more system calls for each lock, or a word that says when they are needed; who waits for one range would hold
+//! up those who want others; and this process's own table would have to do the same for its threads.
+//!
 //! | offsets that are locked | for |
 //! |---|---|
 //! | page size + n | byte n of the body |

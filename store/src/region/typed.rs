@@ -140,7 +140,8 @@ where
 
     /// Locks the value, waiting as long as it takes, to edit it by [`seal`](Guard::seal).
     ///
-    /// If a holder died before it gave back the lock, the value is validated first.
+    /// If a holder died before it gave back the lock, the value is validated first. Locks are not granted in the order in
+    /// which they are asked for: while others share the lock without a pause, this goes on waiting.
     ///
     /// # Errors
     /// - [`Cause::Contents`](crate::Cause::Contents) (EINVAL): a holder died and left no valid value. Nobody gets the lock
