@@ -29,11 +29,13 @@ impl Section {
     /// assert_eq!(Section { position: 4096, length: 16 }.end(), Some(4112));
     /// assert_eq!(Section { position: u64::MAX, length: 16 }.end(), None);
     /// ```
+    #[inline]
     pub const fn end(self) -> Option<u64> {
         self.position.checked_add(self.length)
     }
 
     /// These bytes of `segment`, or `None` where it does not have them all. O(1).
+    #[inline]
     pub fn of(self, segment: &[u8]) -> Option<&[u8]> {
         let from = usize::try_from(self.position).ok()?;
         let to = usize::try_from(self.end()?).ok()?;
@@ -41,6 +43,7 @@ impl Section {
     }
 
     /// Whether all bytes are between `from` and `to`. An empty section may stand at `to`.
+    #[inline]
     pub(crate) fn within(self, from: u64, to: u64) -> bool {
         self.position >= from && self.end().is_some_and(|end| end <= to)
     }

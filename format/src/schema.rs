@@ -61,6 +61,8 @@ impl fmt::Debug for Fingerprint {
 pub struct Schema {
     payload: Payload,
     types: Vec<Type<u32>>,
+    /// The largest of the types'.
+    max_align: u32,
 }
 
 impl Schema {
@@ -70,7 +72,12 @@ impl Schema {
     pub fn of<T: Layout + ?Sized>() -> Schema {
         let (_, types) = unfold::<T>();
         let types = minimise(&types, types.len()).expect("each round but the last splits a class");
-        Schema { payload: Payload::NATIVE, types }
+        Schema::new(Payload::NATIVE, types)
+    }
+
+    fn new(payload: Payload, types: Vec<Type<u32>>) -> Schema {
+        let max_align = types.iter().map(|ty| ty.align).max().unwrap_or(1);
+        Schema { payload, types, max_align }
     }
 
     /// The payload traits of the build that the layout was measured in.
@@ -84,13 +91,15 @@ impl Schema {
     }
 
     /// The type of the object itself.
+    #[inline]
     pub fn root(&self) -> &Type<u32> {
         &self.types[0]
     }
 
-    /// The largest alignment of any type: what an object's position has to be a multiple of.
+    /// The largest alignment of any type: what an object's position has to be a multiple of. O(1).
+    #[inline]
     pub fn max_align(&self) -> u32 {
-        self.types.iter().map(|ty| ty.align).max().unwrap_or(1)
+        self.max_align
     }
 
     /// The fingerprint: 32 rounds over the table. O(32 · links).
@@ -171,7 +180,7 @@ impl Schema {
             ty.name = Cow::Owned(input.text("type name")?);
         }
         input.end()?;
-        Ok(Schema { payload: Payload { big_endian, offset_width, unaligned }, types })
+        Ok(Schema::new(Payload { big_endian, offset_width, unaligned }, types))
     }
 
     /// Whether equal unfoldings are one type and the types are numbered as they have to be: of every schema made from
@@ -264,6 +273,7 @@ impl Schema {
 /// [`SchemaError::Truncated`] or [`SchemaError::BadLength`].
 ///
 /// Source: SPEC 6.1.
+#[inline]
 pub fn canonical_part(table: &[u8]) -> Result<&[u8], SchemaError> {
     let mut input = Decoder { bytes: table, at: 0 };
     let canonical = input.u32("canonical length")? as usize;
@@ -428,15 +438,19 @@ impl<'a> Decoder<'a> {
         Ok(taken)
     }
 
+    #[inline]
     fn array<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], SchemaError> {
-        let taken = self.take(what, N)?;
-        Ok(core::array::from_fn(|i| taken[i]))
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let taken = rest.first_chunk().ok_or(SchemaError::Truncated { what, offset: self.at })?;
+        self.at += N;
+        Ok(*taken)
     }
 
     fn u8(&mut self, what: &'static str) -> Result<u8, SchemaError> {
         Ok(self.array::<1>(what)?[0])
     }
 
+    #[inline]
     fn u32(&mut self, what: &'static str) -> Result<u32, SchemaError> {
         Ok(u32::from_le_bytes(self.array(what)?))
     }

@@ -380,10 +380,11 @@ impl Verified {
     }
 }
 
-/// Checks that an entry of a [`Directory`] has room for a root of the layout `schema`, aligned. O(types).
+/// Checks that an entry of a [`Directory`] has room for a root of the layout `schema`, aligned. O(1).
 ///
 /// # Errors
 /// [`VerifyError::Alignment`], [`VerifyError::RootSize`], [`VerifyError::RootAlign`].
+#[inline]
 pub fn check_entry(entry: &Entry<'_>, schema: &Schema) -> Result<(), VerifyError> {
     let name = || entry.name.to_string();
     let needed = schema.max_align().max(MIN_ALIGN);

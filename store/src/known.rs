@@ -1,6 +1,7 @@
 //! What is known of each type that this process writes or adopts: its layout, computed once.
 
 use std::any::TypeId;
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{OnceLock, RwLock};
@@ -16,9 +17,16 @@ pub(crate) struct Known {
     compile: fn() -> Validator,
     /// The encoded schema.
     pub(crate) table: Vec<u8>,
+    /// The part of it that layouts are compared by.
+    canonical: Vec<u8>,
 }
 
 type Types = HashMap<TypeId, &'static Known, BuildHasherDefault<TypeIdHasher>>;
+
+thread_local! {
+    /// What this thread asked for last: mostly it asks for the same again, and then takes no lock.
+    static LAST: Cell<Option<(TypeId, &'static Known)>> = const { Cell::new(None) };
+}
 
 /// A `TypeId` is a hash already, and nobody outside chooses it: its last word will do.
 #[derive(Default)]
@@ -41,10 +49,22 @@ impl Hasher for TypeIdHasher {
 
 impl Known {
     /// The layout of `T`. Some microseconds per type of its schema for the first call, then a look into a table.
+    #[inline]
     pub(crate) fn of<T: Layout + ?Sized>() -> &'static Known {
+        let id = TypeId::of::<T>();
+        match LAST.get() {
+            Some((last, known)) if last == id => known,
+            _ => {
+                let known = Known::look_up::<T>(id);
+                LAST.set(Some((id, known)));
+                known
+            }
+        }
+    }
+
+    fn look_up<T: Layout + ?Sized>(id: TypeId) -> &'static Known {
         // One table for all types: a static inside a generic function would be shared by all its instances.
         static TYPES: RwLock<Option<Types>> = RwLock::new(None);
-        let id = TypeId::of::<T>();
         // A poisoned lock means a panic between two inserts; the map itself is whole.
         let types = TYPES.read().unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some(known) = types.as_ref().and_then(|types| types.get(&id)) {
@@ -57,6 +77,7 @@ impl Known {
             validator: OnceLock::new(),
             compile: Validator::of::<T>,
             table: schema.encode(),
+            canonical: schema.canonical(),
             schema,
         };
         let mut types = TYPES.write().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -76,6 +97,6 @@ impl Known {
 
     /// Whether a table from a segment describes the same layout.
     pub(crate) fn same_layout(&self, table: &[u8]) -> bool {
-        matches!((canonical_part(&self.table), canonical_part(table)), (Ok(ours), Ok(theirs)) if ours == theirs)
+        canonical_part(table).is_ok_and(|theirs| theirs == self.canonical)
     }
 }

@@ -31,6 +31,7 @@ pub(crate) enum Memory {
 }
 
 impl Memory {
+    #[inline]
     pub(crate) fn bytes(&self) -> &[u8] {
         match self {
             Memory::Mapped(map) => map,

@@ -255,15 +255,18 @@ impl Segment {
     }
 
     /// The segment's bytes. O(1).
+    #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         self.inner.memory.bytes()
     }
 
+    #[inline]
     fn directory(&self) -> Result<Directory<'_>> {
         Ok(Directory::new(self.as_bytes(), self.header())?)
     }
 
     /// The bytes of a section that the directory names: bounds were checked with the entry.
+    #[inline]
     pub(crate) fn section(&self, section: Section) -> &[u8] {
         section.of(self.as_bytes()).unwrap_or_default()
     }
@@ -322,23 +325,31 @@ impl Segment {
     where
         T: Archive<Archived: Layout>,
     {
-        let get = || {
-            let (entry, known) = self.typed_entry::<T>(name)?;
-            let key = (entry.object.position, TypeId::of::<T::Archived>());
-            let remember = entry.object.length >= REMEMBERED;
+        // First: see `typed_entry`.
+        let (segment, known) = (self.clone(), Known::of::<T::Archived>());
+        let offset = self.valid_root(name, known, TypeId::of::<T::Archived>());
+        let offset = offset.map_err(|error| self.failed(error).of_object(name).of_type::<T>())?;
+        // SAFETY: the root is in bounds and aligned, and the validator of `T` has found it valid with all pointers in the
+        // object's bytes (`valid_root`).
+        Ok(unsafe { Part::new(segment, offset) })
+    }
+
+    /// Where the root of an object lies, which is valid as the type that is known.
+    fn valid_root(&self, name: &str, known: &Known, id: TypeId) -> Result<usize> {
+        let entry = self.typed_entry(name, known)?;
+        let check = || self.check(known.validator(), self.section(entry.object), entry.root);
+        if entry.object.length < REMEMBERED {
+            check()?;
+        } else {
+            let key = (entry.object.position, id);
             // A panic while the lock is held cannot leave the set half changed.
             let valid = || self.inner.valid.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            if !(remember && valid().contains(&key)) {
-                self.check(known.validator(), self.section(entry.object), entry.root)?;
-            }
-            if remember {
+            if !valid().contains(&key) {
+                check()?;
                 valid().insert(key);
             }
-            // SAFETY: the root is in bounds and aligned (`typed_entry`), and the validator of `T` has found it valid with
-            // all pointers in the object's bytes.
-            Ok(unsafe { Part::new(self.clone(), root_offset(&entry)) })
-        };
-        get().map_err(|error: Error| self.failed(error).of_object(name).of_type::<T>())
+        }
+        Ok(root_offset(&entry))
     }
 
     /// Adopts an object without validating it: its layout is still compared, and its bounds checked.
@@ -355,10 +366,12 @@ impl Segment {
     where
         T: Archive<Archived: Layout>,
     {
-        let (entry, _) =
-            self.typed_entry::<T>(name).map_err(|error| self.failed(error).of_object(name).of_type::<T>())?;
+        // First: see `typed_entry`.
+        let (segment, known) = (self.clone(), Known::of::<T::Archived>());
+        let entry = self.typed_entry(name, known);
+        let entry = entry.map_err(|error| self.failed(error).of_object(name).of_type::<T>())?;
         // SAFETY: the root is in bounds and aligned (`typed_entry`); that it is valid is our caller's promise.
-        Ok(unsafe { Part::new(self.clone(), root_offset(&entry)) })
+        Ok(unsafe { Part::new(segment, root_offset(&entry)) })
     }
 
     /// An object without its types, to be asked by its schema what it holds.
@@ -437,6 +450,7 @@ impl Segment {
         verify().map_err(|error: Error| self.failed(error))
     }
 
+    #[inline]
     pub(crate) fn entry(&self, name: &str) -> Result<Entry<'_>> {
         let directory = self.directory()?;
         match directory.find(name)? {
@@ -449,6 +463,7 @@ impl Segment {
         }
     }
 
+    #[inline]
     fn check_schema(&self) -> Result<()> {
         let check = || View::open(self.as_bytes())?.check_schema().map_err(Error::new);
         if self.inner.schema_checked.get().is_none() {
@@ -459,12 +474,15 @@ impl Segment {
         Ok(())
     }
 
-    /// The entry of an object that has the layout of `T` and room for its root, and what is known of `T`.
-    fn typed_entry<T: Archive<Archived: Layout>>(&self, name: &str) -> Result<(Entry<'_>, &'static Known)> {
+    /// The entry of an object that has the layout of the type that is known, and room for its root.
+    ///
+    /// Finding waits for memory. Who counts a handle does so before: a locked instruction behind it would keep the
+    /// processor from fetching the object meanwhile.
+    #[inline]
+    fn typed_entry(&self, name: &str, known: &Known) -> Result<Entry<'_>> {
         let entry = self.entry(name)?;
         self.check_schema()?;
         let table = self.section(entry.schema);
-        let known = Known::of::<T::Archived>();
         if !known.same_layout(table) {
             let writer = Schema::decode(table)?;
             if let Some(mismatch) = LayoutMismatch::between(&writer, &known.schema) {
@@ -472,7 +490,7 @@ impl Segment {
             }
         }
         check_entry(&entry, &known.schema)?;
-        Ok((entry, known))
+        Ok(entry)
     }
 
     fn check(&self, validator: &Validator, object: &[u8], root: u64) -> Result<(), ObjectError> {

@@ -121,7 +121,8 @@ impl Stream {
             return Ok(());
         }
         while !bytes.is_empty() {
-            if self.buffer.len() == BUFFER {
+            // What is large goes past the buffer, rather than through what is left of it.
+            if self.buffer.len() == BUFFER || bytes.len() >= BUFFER && !self.buffer.is_empty() {
                 self.flush()?;
             }
             if self.buffer.is_empty() && bytes.len() >= BUFFER && self.file.is_some() {

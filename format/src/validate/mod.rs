@@ -84,6 +84,10 @@ struct Graph {
 pub struct Validator {
     graph: Graph,
     program: Program,
+    /// The largest alignment of any type.
+    align: u64,
+    /// Whether types' own checks are called.
+    called: bool,
 }
 
 /// A part of an object that can be checked apart from the others, by the validator that found it.
@@ -172,7 +176,9 @@ impl Validator {
 
     fn new(graph: Graph) -> Validator {
         let program = compile(&graph, None);
-        Validator { graph, program }
+        let align = graph.types.iter().map(|ty| ty.align).max().unwrap_or(1).into();
+        let called = graph.invariants.iter().any(Option::is_some);
+        Validator { graph, program, align, called }
     }
 
     /// The names of the types whose values have to hold more than was checked: of a validator made of a schema, all that
@@ -188,6 +194,7 @@ impl Validator {
     ///
     /// # Errors
     /// [`ObjectError`], the first found.
+    #[inline]
     pub fn check(&self, object: &[u8], root: u64) -> Result<(), ObjectError> {
         match self.root(object, root)? {
             Some(task) => self.run::<false>(object, task, &mut BinaryHeap::new()),
@@ -257,15 +264,16 @@ impl Validator {
     fn root(&self, object: &[u8], root: u64) -> Result<Option<Task>, ObjectError> {
         let run = self.program.runs[0];
         let length = object.len() as u64;
-        let align = self.graph.types.iter().map(|ty| ty.align).max().unwrap_or(1).into();
-        let called = self.graph.invariants.iter().any(Option::is_some);
         let fits = root.checked_add(run.size).is_some_and(|end| end <= length);
         if !fits
             || !root.is_multiple_of(run.align)
-            || called && !(object.as_ptr().addr() as u64).is_multiple_of(align)
+            || self.called && !(object.as_ptr().addr() as u64).is_multiple_of(self.align)
         {
-            let cause = ObjectCause::Root { root, size: run.size, align, length };
+            let cause = ObjectCause::Root { root, size: run.size, align: self.align, length };
             return Err(ObjectError(Box::new(Inner { offset: root, path: String::new(), cause })));
+        }
+        if run.is_empty() {
+            return Ok(None);
         }
         let bytes = Bytes::new(object);
         let task = words!(self, Words => {
