@@ -196,7 +196,8 @@ impl Edit {
                 bytes.copy_within(from, to);
             }
             8 => {
-                let step = i64::from(self.value as i8) as u64;
+                // Bounds are off by little.
+                let step = (i64::from(self.value % 17) - 8) as u64;
                 put(bytes, word, width, get(bytes, word, width).wrapping_add(step));
             }
             9 => {
@@ -326,7 +327,10 @@ mod tests {
             match Segment::from_bytes(specimen.damaged(&data)).unwrap().verify() {
                 Ok(_) => {}
                 Err(error) => assert!(
-                    matches!(error.cause(), Cause::Verify(VerifyError::Object { .. } | VerifyError::Disorder { .. })),
+                    matches!(
+                        error.cause(),
+                        Cause::Verify(VerifyError::Object { .. } | VerifyError::Disorder { .. })
+                    ),
                     "{error}"
                 ),
             }
