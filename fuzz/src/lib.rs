@@ -6,11 +6,13 @@
 //! | [`types`] | their declarations |
 //! | [`walk`] | reading all of an archived value through its Rust type |
 //! | [`values`] | reading all of a value by schema |
-//! | [`exact`] | an object in memory of exactly its size |
+//! | [`dice`] | which inputs get the dear checks |
+//! | [`exact`] | an object beside a page that must not be touched |
 //! | [`ours`] | graven's validator, as the targets call it |
 //! | [`segments`] | segments as fuzz data, without their zeros |
 
 pub mod cases;
+pub mod dice;
 pub mod exact;
 pub mod ours;
 pub mod segments;

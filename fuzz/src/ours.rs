@@ -1,9 +1,8 @@
 //! graven's validator, as the targets call it: the one place to change when it changes.
 
-use graven::fuzz::Specimen;
 use graven::rkyv::bytecheck::CheckBytes;
 use graven::rkyv::{Archived, api::high::HighDeserializer, api::high::HighValidator, rancor::BoxedError};
-use graven::{Adopted, Archive, Deserialize, Layout, Schema, Serialize, Serializer, Validator};
+use graven::{Adopted, Archive, Deserialize, Layout, Schema, Segment, Serialize, Serializer, Validator};
 
 use crate::walk::Walk;
 
@@ -12,7 +11,6 @@ pub trait Fuzzed:
     Archive<
         Archived: Layout
                       + Walk
-                      + std::fmt::Debug
                       + for<'a> CheckBytes<HighValidator<'a, BoxedError>>
                       + Deserialize<Self, HighDeserializer<BoxedError>>,
     > + for<'a> Serialize<Serializer<'a>>
@@ -25,7 +23,6 @@ impl<T> Fuzzed for T where
     T: Archive<
             Archived: Layout
                           + Walk
-                          + std::fmt::Debug
                           + for<'a> CheckBytes<HighValidator<'a, BoxedError>>
                           + Deserialize<Self, HighDeserializer<BoxedError>>,
         > + for<'a> Serialize<Serializer<'a>>
@@ -63,9 +60,9 @@ impl Ours {
     }
 }
 
-/// Adopts the specimen damaged as `edits` says: what is asked whether it accepts too much.
-pub fn adopt<T: Fuzzed>(specimen: &Specimen<T>, edits: &[u8]) -> graven::Result<Adopted<T>> {
-    specimen.adopt(edits)
+/// Adopts the segment's root.
+pub fn adopt<T: Fuzzed>(segment: &[u8]) -> graven::Result<Adopted<T>> {
+    Segment::from_bytes(segment)?.root::<T>()
 }
 
 /// Whether rkyv's own checked access accepts the object, however deep it is nested.

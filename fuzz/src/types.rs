@@ -41,7 +41,6 @@ macro_rules! walk {
 macro_rules! objects {
     ($($(#[$meta:meta])* pub $kind:ident $name:ident $body:tt)*) => {$(
         #[graven::object]
-        #[rkyv(derive(Debug))]
         #[derive(Arbitrary, Clone, Debug, PartialEq, serde::Serialize)]
         $(#[$meta])*
         pub $kind $name $body
@@ -285,7 +284,6 @@ impl Walk for ArchivedColor {
 
 /// A tree: nested as deep as the data says, but for what reading back by serde allows.
 #[graven::object]
-#[rkyv(derive(Debug))]
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Node {
     id: u64,
@@ -321,7 +319,6 @@ impl<'a> Arbitrary<'a> for Node {
 
 /// Pointers that share: strong, weak, dangling, to sized and unsized.
 #[graven::object]
-#[rkyv(derive(Debug))]
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct Shared {
     strong: Vec<Rc<Inner>>,
@@ -439,7 +436,7 @@ impl std::error::Error for Wrong {}
 
 /// A type with an invariant over its fields, checked by `bytecheck(verify)`.
 #[graven::object]
-#[rkyv(derive(Debug), bytecheck(verify))]
+#[rkyv(bytecheck(verify))]
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Verified {
     low: u16,

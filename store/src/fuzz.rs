@@ -196,7 +196,8 @@ impl Edit {
                 bytes.copy_within(from, to);
             }
             8 => {
-                let step = i64::from(self.value as i8) as u64;
+                // Bounds are off by little.
+                let step = (i64::from(self.value % 17) - 8) as u64;
                 put(bytes, word, width, get(bytes, word, width).wrapping_add(step));
             }
             9 => {

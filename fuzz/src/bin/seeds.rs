@@ -12,6 +12,8 @@ use graven_fuzz::cases::{self, Case, ForCase, sample};
 use graven_fuzz::ours::Fuzzed;
 use graven_fuzz::segments;
 use graven_topology::{Detector, synthetic, xml};
+// The counters of what ran, which each target has from there.
+use libfuzzer_sys as _;
 
 /// The longest XML file that becomes a seed: longer ones take too long to be of use.
 const LONGEST_XML: usize = 40_000;
@@ -110,7 +112,9 @@ fn xmls(to: &Path, folder: Option<&Path>) -> io::Result<usize> {
     }
     let words: Vec<_> =
         words.into_iter().filter(|word| !word.starts_with(|c: char| c.is_ascii_digit())).collect();
-    let lines: String = words.iter().map(|word| format!("\"{word}\"\n")).collect();
+    let escapes = ["&amp;", "&lt;", "&gt;", "&quot;", "&#9;", "&#10;", "&#13;"];
+    let words = words.iter().map(String::as_str).chain(escapes);
+    let lines: String = words.map(|word| format!("\"{word}\"\n")).collect();
     fs::write(to.join("xml.dict"), lines)?;
     Ok(count)
 }

@@ -10,7 +10,7 @@ use graven::{Segment, Value};
 use serde_json::Value as Json;
 
 use crate::cases::{self, Case, ForCase};
-use crate::ours::{self, Fuzzed};
+use crate::ours::Fuzzed;
 use crate::values;
 use crate::walk::{Budget, Walk};
 
@@ -34,8 +34,7 @@ impl ForCase for Roundtrip<'_> {
             Specimen::new(&value).unwrap_or_else(|error| panic!("{}: {error}: {value:?}", case.name));
         let segment = Segment::from_bytes(specimen.segment()).expect("a segment");
         segment.verify().unwrap_or_else(|error| panic!("{}: {error}: {value:?}", case.name));
-        let adopted =
-            ours::adopt(&specimen, &[]).unwrap_or_else(|error| panic!("{}: {error}: {value:?}", case.name));
+        let adopted = segment.root::<T>().unwrap_or_else(|error| panic!("{}: {error}: {value:?}", case.name));
         let again: T = adopted.deserialize().expect("it was made from one");
         assert_eq!(again, value, "{}", case.name);
         adopted.walk(&mut Budget(100_000));

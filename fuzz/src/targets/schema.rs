@@ -2,12 +2,13 @@
 //!
 //! Two bytes are the length of the table, then the table, then the object. What has to hold: nothing panics; a decoded
 //! table encodes to the same bytes; a canonical one has the fingerprint of the canonical form it would get; it differs
-//! from itself in nothing and from another one in something exactly if their canonical bytes do; what a sound one reads
-//! lies in the object.
+//! from itself in nothing and from another one in something exactly if their canonical bytes do; what a sound one reads,
+//! and what a validator made of it checks, lies in the object.
 
 use std::sync::OnceLock;
 
-use graven::{LayoutMismatch, Schema, Value};
+use graven::fuzz::{damage, rounds};
+use graven::{LayoutMismatch, Schema, Validator, Value};
 
 use crate::exact::Exact;
 use crate::types::Mixed;
@@ -50,9 +51,32 @@ pub fn run(data: &[u8]) {
     if let Err(error) = &sound {
         assert!(!error.to_string().is_empty());
     }
+    let validator = Validator::of_schema(&schema);
+    assert_eq!(validator.as_ref().err(), sound.as_ref().err());
+    if let Ok(validator) = validator
+        && let Err(error) = validator.check(&object, root)
+    {
+        assert!(!error.to_string().is_empty());
+    }
     if let Ok(value) = value {
         let _ = values::walk(value, &mut 2_000);
         values::serialize(value);
+    }
+}
+
+/// Half of the mutations are the fuzzer's own; the other half change numbers of the table as
+/// [`damage`](graven::fuzz::damage) does. The new length.
+pub fn mutate(data: &mut [u8], size: usize, max_size: usize, seed: u32) -> usize {
+    let table = data[..size].split_first_chunk_mut().and_then(|(length, data)| {
+        let length = usize::from(u16::from_le_bytes(*length));
+        data.get_mut(..length)
+    });
+    match table {
+        Some(table) if seed % 2 == 0 => {
+            rounds(seed.into(), 1).for_each(|edits| damage(table, &edits));
+            size.min(max_size)
+        }
+        _ => libfuzzer_sys::fuzzer_mutate(data, size, max_size),
     }
 }
 
