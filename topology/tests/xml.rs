@@ -253,6 +253,21 @@ fn characters_that_xml_must_escape_come_back_and_others_are_left_out() {
 }
 
 #[test]
+fn features_are_written_in_the_order_in_which_they_come_back() {
+    let mut builder = Builder::new();
+    builder.add(Builder::ROOT, Node::new(Type::Pu).os_index(0));
+    builder.add(Builder::ROOT, Node::new(Type::NumaNode).os_index(0));
+    for name in ["discovery.a", "disc\u{1}overy.b", "discovery.b", "disc\u{fffe}overy.0"] {
+        builder.support(name);
+    }
+    let first = xml::to_string(&builder.build().unwrap()).unwrap();
+    let again = read(&first);
+    let names: Vec<&str> = again.support().collect();
+    assert_eq!(names, ["discovery.0", "discovery.a", "discovery.b"]);
+    assert_eq!(xml::to_string(&again).unwrap(), first);
+}
+
+#[test]
 fn a_topology_that_was_built_comes_back_equal() {
     let mut builder = Builder::new();
     let mut nodes = Vec::new();

@@ -1,5 +1,6 @@
 //! From a topology to format 2.0.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use crate::handle::ObjectRef;
@@ -21,8 +22,10 @@ pub(super) fn export<T: Topo>(topology: &T, out: &mut impl Write) -> io::Result<
     out.write_all(b"<!DOCTYPE topology SYSTEM \"hwloc2.dtd\">\n<topology version=\"2.0\">\n")?;
     objects(topology, out)?;
     distances(topology, out)?;
-    for name in topology.support() {
-        Element::open(out, 1, "support")?.text("name", name)?.close()?;
+    // In order as they are written, so that who imports them writes them so again.
+    let support: BTreeSet<String> = topology.support().map(|name| name.replace(is_left_out, "")).collect();
+    for name in support {
+        Element::open(out, 1, "support")?.text("name", &name)?.close()?;
     }
     memory_attributes(topology, out)?;
     for kind in topology.cpu_kinds() {
@@ -99,7 +102,7 @@ impl<'o, W: Write> Element<'o, W> {
                 Some('\n') => self.out.write_all(b"&#10;")?,
                 Some('\r') => self.out.write_all(b"&#13;")?,
                 Some('\t') => self.out.write_all(b"&#9;")?,
-                // XML has no way to write the others.
+                // `is_left_out`.
                 _ => {}
             }
             rest = more.as_str();
@@ -128,7 +131,12 @@ impl<'o, W: Write> Element<'o, W> {
 }
 
 fn needs_escape(c: char) -> bool {
-    matches!(c, '&' | '<' | '>' | '"' | '\u{fffe}' | '\u{ffff}') || c < ' '
+    matches!(c, '&' | '<' | '>' | '"' | '\n' | '\r' | '\t') || is_left_out(c)
+}
+
+/// XML has no way to write it.
+fn is_left_out(c: char) -> bool {
+    matches!(c, '\u{fffe}' | '\u{ffff}') || c < ' ' && !matches!(c, '\n' | '\r' | '\t')
 }
 
 fn end(out: &mut impl Write, depth: usize, name: &str) -> io::Result<()> {
