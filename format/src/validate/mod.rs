@@ -20,6 +20,7 @@
 
 mod compile;
 mod error;
+mod probe;
 mod run;
 mod words;
 
