@@ -78,6 +78,7 @@ impl Text {
 #[inline(always)]
 unsafe fn inline_len<W: Words>(bytes: Bytes<'_>, place: u64) -> u64 {
     /// The position of the first byte of ones in the lowest `size` bytes, or `size`.
+    #[inline(always)]
     fn first_ones(number: u64, size: u64) -> u64 {
         const LOW: u64 = 0x0101_0101_0101_0101;
         // A byte of `zeros` is zero where a byte of `number` is ones; above the first such byte more may be marked.
