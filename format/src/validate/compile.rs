@@ -168,14 +168,6 @@ pub(super) struct Run {
     pub(super) align: u64,
 }
 
-impl Run {
-    /// Whether nothing in the values can be wrong.
-    #[inline]
-    pub(super) fn is_empty(&self) -> bool {
-        self.entry == NONE && self.columns.0 == self.columns.1
-    }
-}
-
 /// As many values as an array has.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Array {

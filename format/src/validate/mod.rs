@@ -32,7 +32,7 @@ use core::{fmt, ptr};
 
 pub use error::{ObjectCause, ObjectError};
 
-use self::compile::{Program, compile};
+use self::compile::{NONE, Program, compile};
 use self::error::Inner;
 use self::run::{Fault, Machine, Task};
 use self::words::{Big2, Big4, Big8, Bytes, Little2, Little4, Little8};
@@ -262,25 +262,37 @@ impl Validator {
     }
 
     /// The root's task; none if nothing in it can be wrong.
+    #[inline]
     fn root(&self, object: &[u8], root: u64) -> Result<Option<Task>, ObjectError> {
-        let run = self.program.runs[0];
-        let length = object.len() as u64;
-        let fits = root.checked_add(run.size).is_some_and(|end| end <= length);
+        let run = &self.program.runs[0];
+        let fits = root.checked_add(run.size).is_some_and(|end| end <= object.len() as u64);
         if !fits
-            || !root.is_multiple_of(run.align)
-            || self.called && !(object.as_ptr().addr() as u64).is_multiple_of(self.align)
+            || root & (run.align - 1) != 0
+            || self.called && object.as_ptr().addr() as u64 & (self.align - 1) != 0
         {
-            let cause = ObjectCause::Root { root, size: run.size, align: self.align, length };
-            return Err(ObjectError(Box::new(Inner { offset: root, path: String::new(), cause })));
+            return Err(self.misplaced(object, root));
         }
-        if run.is_empty() {
-            return Ok(None);
+        if run.columns.0 != run.columns.1 {
+            self.root_columns(object, root)?;
         }
+        Ok((run.entry != NONE).then_some(Task { run: 0, at: root, left: 1, low: 0, high: root }))
+    }
+
+    #[cold]
+    fn misplaced(&self, object: &[u8], root: u64) -> ObjectError {
+        let length = object.len() as u64;
+        let cause = ObjectCause::Root { root, size: self.program.runs[0].size, align: self.align, length };
+        ObjectError(Box::new(Inner { offset: root, path: String::new(), cause }))
+    }
+
+    /// Checks the columns of the root, which fits.
+    #[inline(never)]
+    fn root_columns(&self, object: &[u8], root: u64) -> Result<(), ObjectError> {
         let bytes = Bytes::new(object);
-        let task = words!(self, Words => {
+        let result = words!(self, Words => {
             Machine::<Words, false>::new(bytes, &self.graph, &self.program, &mut BinaryHeap::new()).root(root)
         });
-        task.map_err(|fault| self.explain(*fault))
+        result.map_err(|fault| self.explain(*fault))
     }
 
     /// Runs a task of this object; with `SPLIT`, what pointers of its values lead to becomes tasks instead.

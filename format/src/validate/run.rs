@@ -189,17 +189,13 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
         }
     }
 
-    /// Checks what is at a root before it is stepped into.
-    pub(super) fn root(self, root: u64) -> Result<Option<Task>, Box<Fault>> {
+    /// Checks the columns of a root.
+    pub(super) fn root(self, root: u64) -> Result<(), Box<Fault>> {
         let run = &self.program.runs[0];
-        let task = Task { run: 0, at: root, left: 1, low: 0, high: root };
-        match self.columns(run.columns, root, run.size, 1) {
-            Ok(()) => Ok((run.entry != NONE).then_some(task)),
-            Err(Wrong { offset, cause, column }) => {
-                let now = State { pc: NONE, run: 0, at: root, left: 1, aux: 1, low: 0, high: root };
-                Err(Box::new(Fault { offset, cause, column, stack: self.stack, now }))
-            }
-        }
+        self.columns(run.columns, root, run.size, 1).map_err(|Wrong { offset, cause, column }| {
+            let now = State { pc: NONE, run: 0, at: root, left: 1, aux: 1, low: 0, high: root };
+            Box::new(Fault { offset, cause, column, stack: self.stack, now })
+        })
     }
 
     /// Runs until the stack is empty. `now` is where it stopped, if something is wrong.
