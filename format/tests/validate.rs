@@ -369,6 +369,36 @@ fn the_nodes_of_a_b_tree_are_claimed_once() {
     refused::<Set>(&tree(-20, 1), 28, 28, "", ObjectCause::Count { count: 3, found: 2 });
 }
 
+/// Keys and values in a leaf and in the inner node behind it, each of which may be what makes the entries' operations.
+#[test]
+fn keys_and_values_of_a_b_tree_are_checked_in_all_its_nodes() {
+    const TEXT: [u8; 8] = *b"key\xff\xff\xff\xff\xff";
+    /// A tree of two entries, of so many bytes before the count or the links, and where it is.
+    fn tree(entry: &[u8]) -> (Vec<u8>, u64) {
+        let len = entry.len() as i32;
+        let leaf = [entry, &words(&[1])].concat();
+        let inner = [&[1], &entry[1..], &words(&[-2 * len - 4, 1])].concat();
+        ([leaf, inner, words(&[-len - 8, 2])].concat(), 2 * entry.len() as u64 + 12)
+    }
+    fn check<M: Layout>(entry: &[u8], texts: &[(usize, &'static str)]) {
+        let (bytes, root) = tree(entry);
+        accepted::<M>(&bytes, root);
+        for node in [0, entry.len() + 4] {
+            for &(at, path) in texts {
+                let mut bytes = bytes.clone();
+                bytes[node + at + 1] = 0xc0;
+                let place = (node + at) as u64;
+                refused::<M>(&bytes, root, place, path, ObjectCause::NotUtf8);
+            }
+        }
+    }
+    let kind = [0; 4];
+    check::<ArchivedBTreeMap<ArchivedString, u8, 1>>(&[&kind, &TEXT[..], &kind].concat(), &[(4, "key")]);
+    check::<ArchivedBTreeMap<u8, ArchivedString, 1>>(&[&kind, &TEXT[..]].concat(), &[(4, "value")]);
+    let both = [(4, "key"), (12, "value")];
+    check::<ArchivedBTreeMap<ArchivedString, ArchivedString, 1>>(&[&kind, &TEXT[..], &TEXT].concat(), &both);
+}
+
 // ---- paths -----------------------------------------------------------------------------------------------------
 
 #[test]

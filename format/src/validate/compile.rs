@@ -200,14 +200,29 @@ pub(super) struct Table {
     pub(super) run: u32,
 }
 
+/// What entries of a B-tree's node have to check but columns.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Entries {
+    None,
+    /// Only keys or only values, which are a run at an offset from the node's start.
+    Run {
+        pc: u32,
+        run: u32,
+        at: u64,
+    },
+    /// Keys and values by turns.
+    Pairs {
+        pc: u32,
+    },
+}
+
 /// The nodes of a B-tree map.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tree {
     pub(super) ty: u32,
-    /// The node's block; the one of an entry follows its first operation.
+    /// The node's block.
     pub(super) node: u32,
-    /// Whether entries have anything to check but columns.
-    pub(super) entries: bool,
+    pub(super) entries: Entries,
     pub(super) keys: Columns,
     pub(super) values: Columns,
     pub(super) layout: NodeLayout,
@@ -509,16 +524,40 @@ impl Compiler<'_> {
                 self.push(Op::Links { tree });
                 self.below(format_args!(".key"), |this| this.part(key, 0));
                 let keys = self.columns();
+                let to_value = self.here();
                 self.push(Op::Value { tree });
                 self.below(format_args!(".value"), |this| this.part(value, 0));
-                self.push(Op::NextPair { tree });
                 let values = self.columns();
-                // More than the first operation and these two.
-                let entries = self.here() - entry > 3;
+                let first = entry + 1;
+                let NodeLayout { keys: keys_at, values: values_at, .. } =
+                    self.program.trees[tree as usize].layout;
+                let entries = match (to_value > first, self.here() > to_value + 1) {
+                    (false, false) => Entries::None,
+                    (true, true) => {
+                        self.push(Op::NextPair { tree });
+                        Entries::Pairs { pc: first }
+                    }
+                    (false, true) => {
+                        self.push(Op::End);
+                        self.entries(value, to_value + 1, values_at)
+                    }
+                    (true, false) => {
+                        self.program.code[to_value as usize] = Op::End.into();
+                        self.entries(key, first, keys_at)
+                    }
+                };
                 let tree = &mut self.program.trees[tree as usize];
                 (tree.node, tree.entries, tree.keys, tree.values) = (entry, entries, keys, values);
             }
         }
+    }
+
+    /// Keys or values of a B-tree's node, with their block.
+    fn entries(&mut self, ty: u32, pc: u32, at: u64) -> Entries {
+        let size = self.graph.types[ty as usize].size;
+        let run = self.program.runs.len() as u32;
+        self.program.runs.push(Run { entry: pc, columns: (0, 0), size, align: 1 });
+        Entries::Run { pc, run, at }
     }
 
     /// A value inside another: flat, or called.
@@ -731,7 +770,7 @@ impl Compiler<'_> {
             self.program.trees.push(Tree {
                 ty,
                 node: NONE,
-                entries: false,
+                entries: Entries::None,
                 keys: (0, 0),
                 values: (0, 0),
                 layout,

@@ -539,8 +539,9 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
                         None => low = below.end,
                     }
                 }
-                let pc = if tree.entries { pc + 1 } else { NONE };
-                Ok(State { pc, at: node + tree.layout.keys, left: tree.capacity << 32, low, ..state })
+                let nothing = State { pc: NONE, ..state };
+                let entries = tree.first_entry(node, tree.capacity).unwrap_or(nothing);
+                Ok(State { low, high, ..entries })
             }
             Op::TreeEnd { at: offset } => {
                 let Some((count, found)) = self.trees.pop() else { unreachable!("pushed by `Tree`") };
