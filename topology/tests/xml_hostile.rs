@@ -33,6 +33,14 @@ refuses! {
     two_machines_are_refused: beside("<object type=\"Machine\"/>") => XmlError::UnexpectedElement { .. },
     tags_that_cross_are_refused: "<topology><object type=\"Machine\"></topology></object>"
         => XmlError::Syntax { at, .. } if at.line == 1,
+    a_character_that_no_xml_has_is_refused: beside("<info name=\"a\u{0}\" value=\"b\"/>")
+        => XmlError::Syntax { message, .. } if message == "U+0000 is no character of XML",
+    the_number_of_such_a_character_is_refused: beside("<info name=\"a&#xfffe;\" value=\"b\"/>")
+        => XmlError::Syntax { message, .. } if message == "U+FFFE is no character of XML",
+    such_a_character_in_a_text_is_refused: beside("<userdata length=\"1\">\u{1}</userdata>")
+        => XmlError::Syntax { message, .. } if message == "U+0001 is no character of XML",
+    such_a_character_in_a_cdata_section_is_refused: beside("<userdata length=\"1\"><![CDATA[\u{8}]]></userdata>")
+        => XmlError::Syntax { message, .. } if message == "U+0008 is no character of XML",
     a_second_document_is_refused: beside("") + "<topology/>" => XmlError::Syntax { .. },
     text_behind_the_document_is_refused: beside("") + "x" => XmlError::Syntax { .. },
     an_attribute_without_quotes_is_refused: inside("<object type=Core/>") => XmlError::Syntax { at, .. } if at.line > 4,

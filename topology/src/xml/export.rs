@@ -10,6 +10,7 @@ use crate::read::Topo;
 use crate::set::{Bits, END, MASK_WORDS};
 use crate::set_ref::SetRef;
 
+use super::scan::is_no_xml;
 use super::v2::{Device, kinds_of_type, os_device_type};
 
 /// How many numbers a line of distances has, as hwloc writes them.
@@ -23,7 +24,7 @@ pub(super) fn export<T: Topo>(topology: &T, out: &mut impl Write) -> io::Result<
     objects(topology, out)?;
     distances(topology, out)?;
     // In order as they are written, so that who imports them writes them so again.
-    let support: BTreeSet<String> = topology.support().map(|name| name.replace(is_left_out, "")).collect();
+    let support: BTreeSet<String> = topology.support().map(|name| name.replace(is_no_xml, "")).collect();
     for name in support {
         Element::open(out, 1, "support")?.text("name", &name)?.close()?;
     }
@@ -102,7 +103,7 @@ impl<'o, W: Write> Element<'o, W> {
                 Some('\n') => self.out.write_all(b"&#10;")?,
                 Some('\r') => self.out.write_all(b"&#13;")?,
                 Some('\t') => self.out.write_all(b"&#9;")?,
-                // `is_left_out`.
+                // `is_no_xml`.
                 _ => {}
             }
             rest = more.as_str();
@@ -131,12 +132,7 @@ impl<'o, W: Write> Element<'o, W> {
 }
 
 fn needs_escape(c: char) -> bool {
-    matches!(c, '&' | '<' | '>' | '"' | '\n' | '\r' | '\t') || is_left_out(c)
-}
-
-/// XML has no way to write it.
-fn is_left_out(c: char) -> bool {
-    matches!(c, '\u{fffe}' | '\u{ffff}') || c < ' ' && !matches!(c, '\n' | '\r' | '\t')
+    matches!(c, '&' | '<' | '>' | '"' | '\n' | '\r' | '\t') || is_no_xml(c)
 }
 
 fn end(out: &mut impl Write, depth: usize, name: &str) -> io::Result<()> {

@@ -126,9 +126,14 @@ impl<'x> Scanner<'x> {
                     if self.open.is_empty() {
                         return Err(self.syntax(offset, "text outside of all elements"));
                     }
+                    self.check(&text, offset)?;
                     return Ok(Item::Text(text.into_owned()));
                 }
-                Event::CData(text) => return Ok(Item::Text(text.into_inner().into_owned())),
+                Event::CData(text) => {
+                    let text = text.into_inner();
+                    self.check(&text, offset)?;
+                    return Ok(Item::Text(text.into_owned()));
+                }
                 Event::DocType(text) => {
                     if text.into_inner().contains('[') {
                         return Err(XmlError::Dtd { at: self.place(offset) });
@@ -149,6 +154,16 @@ impl<'x> Scanner<'x> {
                         _ => Err(XmlError::Truncated { at: self.place(self.text.len()) }),
                     };
                 }
+            }
+        }
+    }
+
+    /// Refuses what the parser does not ask about: characters that no XML has.
+    fn check(&self, text: &str, offset: usize) -> Result<(), XmlError> {
+        match text.chars().find(|&c| is_no_xml(c)) {
+            None => Ok(()),
+            Some(c) => {
+                Err(self.syntax(offset, format_args!("U+{:04X} is no character of XML", u32::from(c))))
             }
         }
     }
@@ -178,6 +193,7 @@ impl<'x> Scanner<'x> {
                 at: self.place(offset),
                 name: quote(&error.to_string()),
             })?;
+            self.check(&value, offset)?;
             tag.attributes.push((name, value.into_owned()));
         }
         Ok(tag)
@@ -227,6 +243,13 @@ impl<'x> Scanner<'x> {
             expected,
         }
     }
+}
+
+/// Whether XML has no way to write a character, not even by its number.
+///
+/// Source: XML 1.0, production 2 (`Char`).
+pub(super) fn is_no_xml(c: char) -> bool {
+    matches!(c, '\u{fffe}' | '\u{ffff}') || c < ' ' && !matches!(c, '\n' | '\r' | '\t')
 }
 
 /// The start of a text.
