@@ -8,6 +8,7 @@
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
+use crate::bytes::{as_equal, fetch};
 use crate::header::{Header, Place, Section};
 use crate::{Fingerprint, checksum};
 
@@ -208,6 +209,7 @@ fn names_start(entries: usize, slots: usize) -> Option<usize> {
 /// Source: SPEC 4.4.
 #[derive(Clone, Copy, Debug)]
 pub struct Directory<'a> {
+    segment: &'a [u8],
     /// The whole section.
     bytes: &'a [u8],
     /// INVARIANT: as many as the count says, a power of two, at least 1, at least twice the entries.
@@ -236,7 +238,7 @@ impl<'a> Directory<'a> {
     /// [`TooMany`](DirectoryError::TooMany) or [`SlotCount`](DirectoryError::SlotCount).
     ///
     /// Source: SPEC 4.4, SPEC 8.
-    #[inline]
+    #[inline(always)]
     pub fn new(segment: &'a [u8], header: &Header) -> Result<Directory<'a>, DirectoryError> {
         let section = header.directory;
         let position = section.position;
@@ -265,6 +267,7 @@ impl<'a> Directory<'a> {
             return Err(DirectoryError::Truncated { section, entries: count, slots });
         };
         Ok(Directory {
+            segment,
             bytes,
             slots,
             entries,
@@ -298,6 +301,12 @@ impl<'a> Directory<'a> {
     /// Source: SPEC 4.4.
     #[inline]
     pub fn entry(&self, index: usize) -> Result<Entry<'a>, DirectoryError> {
+        self.entry_or_named(index, None).map(|(entry, _)| entry)
+    }
+
+    /// The entry with the number `index`, and whether it has the name that is asked for.
+    #[inline(always)]
+    fn entry_or_named(&self, index: usize, asked: Option<&str>) -> Result<(Entry<'a>, bool), DirectoryError> {
         let Some(bytes) = self.entries.get(index) else {
             return Err(DirectoryError::NoEntry { index, entries: self.entries.len() });
         };
@@ -340,10 +349,14 @@ impl<'a> Directory<'a> {
             from: self.position.saturating_add(self.names as u64),
             to: self.position.saturating_add(self.bytes.len() as u64),
         })?;
-        let name = core::str::from_utf8(name).map_err(|error| DirectoryError::NameNotUtf8 {
-            entry: index,
-            offset: at.position.saturating_add(error.valid_up_to() as u64),
-        })?;
+        let asked = asked.and_then(|asked| as_equal(name, asked));
+        let name = match asked {
+            Some(name) => name,
+            None => core::str::from_utf8(name).map_err(|error| DirectoryError::NameNotUtf8 {
+                entry: index,
+                offset: at.position.saturating_add(error.valid_up_to() as u64),
+            })?,
+        };
         check_name(name).map_err(|error| DirectoryError::Name {
             entry: index,
             offset: at.position,
@@ -370,7 +383,7 @@ impl<'a> Directory<'a> {
         if !object.within(from, to) {
             return Err(DirectoryError::ObjectBounds { name: name.to_string(), object, from, to });
         }
-        if !object.position.is_multiple_of(align.into()) {
+        if object.position & (u64::from(align) - 1) != 0 {
             let (name, position) = (name.to_string(), object.position);
             return Err(DirectoryError::ObjectPosition { name, position, align });
         }
@@ -378,7 +391,7 @@ impl<'a> Directory<'a> {
             let (name, offset) = (name.to_string(), offset(root));
             return Err(DirectoryError::RootBounds { name, offset, root: root.1, length: object.length });
         }
-        Ok(Entry {
+        let entry = Entry {
             name,
             fingerprint: Fingerprint(u128::from(fingerprint_high.1) << 64 | u128::from(fingerprint_low.1)),
             schema,
@@ -386,7 +399,8 @@ impl<'a> Directory<'a> {
             root: root.1,
             checksum: checksum.1,
             align,
-        })
+        };
+        Ok((entry, asked.is_some()))
     }
 
     /// The entry with this name, and its number.
@@ -399,7 +413,7 @@ impl<'a> Directory<'a> {
     /// leads nowhere; [`DirectoryError::NoEmptySlot`] where the search would never end.
     ///
     /// Source: SPEC 4.4.
-    #[inline]
+    #[inline(always)] // like what it calls: the answer is of a dozen words, and copied by each function that returns it
     pub fn find(&self, name: &str) -> Result<Option<(usize, Entry<'a>)>, DirectoryError> {
         let hash = checksum(name.as_bytes());
         let home = home(hash, self.slots.len());
@@ -407,8 +421,9 @@ impl<'a> Directory<'a> {
             let Some(index) = self.slot(slot)? else { return Ok(None) };
             self.read_ahead(slot);
             if self.hash(index) == hash {
-                let entry = self.entry(index)?;
-                if entry.name == name {
+                self.read_ahead_object(index);
+                let (entry, is_asked) = self.entry_or_named(index, Some(name))?;
+                if is_asked {
                     return Ok(Some((index, entry)));
                 }
             }
@@ -550,7 +565,17 @@ impl<'a> Directory<'a> {
     fn read_ahead(&self, slot: usize) {
         let next = self.slots.get(slot + 1).map_or(0, |&bytes| u32::from_le_bytes(bytes));
         if let Some(index) = next.checked_sub(1) {
-            core::hint::black_box(self.hash(index as usize));
+            fetch(self.entries.as_flattened(), u64::from(index) * ENTRY as u64);
+        }
+    }
+
+    /// Has the processor fetch the root of an entry's object, while it waits for the entry's name.
+    #[inline]
+    fn read_ahead_object(&self, index: usize) {
+        if let Some(entry) = self.entries.get(index) {
+            let [.., object_position, _, root, _, _, _] = PLACES;
+            let at = object_position.get(entry).saturating_add(root.get(entry));
+            fetch(self.segment, at);
         }
     }
 

@@ -21,6 +21,7 @@
 #![deny(unsafe_code)]
 extern crate alloc;
 
+mod bytes;
 mod diff;
 pub mod directory;
 mod hash;

@@ -384,7 +384,7 @@ impl Verified {
 ///
 /// # Errors
 /// [`VerifyError::Alignment`], [`VerifyError::RootSize`], [`VerifyError::RootAlign`].
-#[inline]
+#[inline(always)]
 pub fn check_entry(entry: &Entry<'_>, schema: &Schema) -> Result<(), VerifyError> {
     let name = || entry.name.to_string();
     let needed = schema.max_align().max(MIN_ALIGN);
@@ -397,7 +397,7 @@ pub fn check_entry(entry: &Entry<'_>, schema: &Schema) -> Result<(), VerifyError
         return Err(VerifyError::RootSize { name: name(), root: entry.root, size: root.size, length });
     }
     // The object's position is a multiple of `entry.align`, and so of the root's alignment.
-    if !entry.root.is_multiple_of(root.align.into()) {
+    if entry.root & (u64::from(root.align) - 1) != 0 {
         return Err(VerifyError::RootAlign { name: name(), root: entry.root, align: root.align });
     }
     Ok(())

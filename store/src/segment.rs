@@ -260,7 +260,7 @@ impl Segment {
         self.inner.memory.bytes()
     }
 
-    #[inline]
+    #[inline(always)]
     fn directory(&self) -> Result<Directory<'_>> {
         Ok(Directory::new(self.as_bytes(), self.header())?)
     }
@@ -325,7 +325,7 @@ impl Segment {
     where
         T: Archive<Archived: Layout>,
     {
-        // First: see `typed_entry`.
+        // First: see `typed_object`.
         let (segment, known) = (self.clone(), Known::of::<T::Archived>());
         let offset = self.valid_root(name, known, TypeId::of::<T::Archived>());
         let offset = offset.map_err(|error| self.failed(error).of_object(name).of_type::<T>())?;
@@ -336,12 +336,12 @@ impl Segment {
 
     /// Where the root of an object lies, which is valid as the type that is known.
     fn valid_root(&self, name: &str, known: &Known, id: TypeId) -> Result<usize> {
-        let entry = self.typed_entry(name, known)?;
-        let check = || self.check(known.validator(), self.section(entry.object), entry.root);
-        if entry.object.length < REMEMBERED {
+        let (object, root) = self.typed_object(name, known)?;
+        let check = || self.check(known.validator(), self.section(object), root);
+        if object.length < REMEMBERED {
             check()?;
         } else {
-            let key = (entry.object.position, id);
+            let key = (object.position, id);
             // A panic while the lock is held cannot leave the set half changed.
             let valid = || self.inner.valid.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
             if !valid().contains(&key) {
@@ -349,7 +349,7 @@ impl Segment {
                 valid().insert(key);
             }
         }
-        Ok(root_offset(&entry))
+        Ok(root_offset(object, root))
     }
 
     /// Adopts an object without validating it: its layout is still compared, and its bounds checked.
@@ -366,12 +366,12 @@ impl Segment {
     where
         T: Archive<Archived: Layout>,
     {
-        // First: see `typed_entry`.
+        // First: see `typed_object`.
         let (segment, known) = (self.clone(), Known::of::<T::Archived>());
-        let entry = self.typed_entry(name, known);
-        let entry = entry.map_err(|error| self.failed(error).of_object(name).of_type::<T>())?;
-        // SAFETY: the root is in bounds and aligned (`typed_entry`); that it is valid is our caller's promise.
-        Ok(unsafe { Part::new(segment, root_offset(&entry)) })
+        let object = self.typed_object(name, known);
+        let (object, root) = object.map_err(|error| self.failed(error).of_object(name).of_type::<T>())?;
+        // SAFETY: the root is in bounds and aligned (`typed_object`); that it is valid is our caller's promise.
+        Ok(unsafe { Part::new(segment, root_offset(object, root)) })
     }
 
     /// An object without its types, to be asked by its schema what it holds.
@@ -450,7 +450,7 @@ impl Segment {
         verify().map_err(|error: Error| self.failed(error))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn entry(&self, name: &str) -> Result<Entry<'_>> {
         let directory = self.directory()?;
         match directory.find(name)? {
@@ -474,12 +474,11 @@ impl Segment {
         Ok(())
     }
 
-    /// The entry of an object that has the layout of the type that is known, and room for its root.
+    /// Where an object is that has the layout of the type that is known, and room for its root, and where in it that is.
     ///
     /// Finding waits for memory. Who counts a handle does so before: a locked instruction behind it would keep the
     /// processor from fetching the object meanwhile.
-    #[inline]
-    fn typed_entry(&self, name: &str, known: &Known) -> Result<Entry<'_>> {
+    fn typed_object(&self, name: &str, known: &Known) -> Result<(Section, u64)> {
         let entry = self.entry(name)?;
         self.check_schema()?;
         let table = self.section(entry.schema);
@@ -490,11 +489,15 @@ impl Segment {
             }
         }
         check_entry(&entry, &known.schema)?;
-        Ok(entry)
+        Ok((entry.object, entry.root))
     }
 
+    #[inline]
     fn check(&self, validator: &Validator, object: &[u8], root: u64) -> Result<(), ObjectError> {
-        validate(validator, object, root, self.threads)
+        match self.threads {
+            NonZeroUsize::MIN => validator.check(object, root),
+            threads => validate(validator, object, root, threads),
+        }
     }
 }
 
@@ -540,8 +543,8 @@ pub(crate) fn read_header(file: &File, file_offset: u64, available: u64) -> Resu
     Ok(Header::decode(bytes)?)
 }
 
-fn root_offset(entry: &Entry<'_>) -> usize {
-    (entry.object.position + entry.root) as usize
+fn root_offset(object: Section, root: u64) -> usize {
+    (object.position + root) as usize
 }
 
 fn to_usize(number: u64) -> Result<usize> {
