@@ -16,7 +16,7 @@ use graven::{Cause, Segment};
 use graven_cli::dump::{Dump, dump};
 use graven_cli::verify::{Verify, verify};
 
-const LEVELS: usize = if cfg!(debug_assertions) { 200_000 } else { 10_000_000 };
+const LEVELS: usize = 10_000_000;
 /// Code that is not optimized has large frames, if few.
 const STACK: usize = if cfg!(debug_assertions) { 128 << 10 } else { 64 << 10 };
 
