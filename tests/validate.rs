@@ -19,6 +19,8 @@ enum Extra {
     Index,
     /// A B-tree leaf without entries: no writer writes one.
     EmptyLeaf,
+    /// A null pointer before the first key of a B-tree's inner node. In use: iterating follows it.
+    NoFirstNode,
 }
 
 impl Extra {
@@ -27,6 +29,7 @@ impl Extra {
             ObjectCause::Control { .. } => Some(Extra::Control),
             ObjectCause::Index { .. } => Some(Extra::Index),
             ObjectCause::LeafCount { count: 0, .. } => Some(Extra::EmptyLeaf),
+            ObjectCause::NoFirstNode => Some(Extra::NoFirstNode),
             _ => None,
         }
     }
@@ -110,7 +113,7 @@ fn no_changed_byte_is_accepted_that_rkyv_refuses_and_what_is_refused_beyond_is_w
         assert!(counts.1 > 0, "{}: nothing was refused", sample.name);
     }
     let kinds: Vec<Extra> = all.into_keys().collect();
-    // A leaf without entries is counted, too: that takes two changes.
+    // A leaf without entries and a node that is missing are counted, too: that takes two changes.
     assert_eq!(kinds, [Extra::Control, Extra::Index]);
 }
 
@@ -132,6 +135,28 @@ fn a_leaf_without_entries_is_refused_though_rkyv_accepts_it() {
         }
     }
     assert!(met > 4, "{met} leaves");
+}
+
+#[test]
+fn a_null_pointer_before_the_first_key_of_a_b_tree_is_refused_though_rkyv_accepts_it() {
+    let samples = samples();
+    let mut met = 0;
+    for sample in samples.iter().filter(|sample| sample.name.contains("B-tree")) {
+        let (mut bytes, count) = (sample.bytes.clone(), sample.root + 4);
+        for at in (0..sample.root).step_by(4) {
+            let word = |bytes: &[u8], at: usize| -> [u8; 4] { bytes[at..at + 4].try_into().unwrap() };
+            let (link, all) = (word(&bytes, at), word(&bytes, count));
+            // As many entries as are missing then, if it is the link of a node, small enough to be looked for.
+            for missing in 1..40.min(u32::from_le_bytes(all)) {
+                bytes[at..at + 4].copy_from_slice(&1u32.to_le_bytes());
+                bytes[count..count + 4].copy_from_slice(&(u32::from_le_bytes(all) - missing).to_le_bytes());
+                met += u32::from(ask(sample, &bytes) == Answer::RefusedByUsOnly(Extra::NoFirstNode));
+            }
+            bytes[at..at + 4].copy_from_slice(&link);
+            bytes[count..count + 4].copy_from_slice(&all);
+        }
+    }
+    assert!(met > 0, "no such node");
 }
 
 /// Every split of an object together finds what one check finds.

@@ -367,6 +367,7 @@ fn the_nodes_of_a_b_tree_are_claimed_once() {
     refused::<Set>(&tree(-20, -24), 28, 24, "", outside(0, 8, 8, 16));
     refused::<Set>(&tree(-20, -8), 28, 24, "", outside(16, 8, 8, 16));
     refused::<Set>(&tree(-20, 1), 28, 28, "", ObjectCause::Count { count: 3, found: 2 });
+    refused::<Set>(&tree(1, -16), 28, 20, "", ObjectCause::NoFirstNode);
 }
 
 /// Keys and values in a leaf and in the inner node behind it, each of which may be what makes the entries' operations.

@@ -156,6 +156,8 @@ pub enum ObjectCause {
         /// The room.
         capacity: u64,
     },
+    /// A B-tree's inner node has nothing before its first key, which is where reading in order starts.
+    NoFirstNode,
     /// A shared pointer leads back into itself.
     Cycle {
         /// The target.
@@ -212,6 +214,7 @@ impl fmt::Display for ObjectCause {
             Self::LeafCount { count, capacity } => {
                 write!(f, "B-tree leaf with {count} entries, not 1 to {capacity}")
             }
+            Self::NoFirstNode => f.write_str("B-tree inner node has no node before its first key"),
             Self::Cycle { target } => write!(f, "shared pointer to {target} leads back into itself"),
             Self::Shared { target } => {
                 write!(f, "shared pointers to {target} disagree on its type or its length")

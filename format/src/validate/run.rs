@@ -528,6 +528,9 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
                     let link = node + tree.layout.links + number * W::WIDTH;
                     // SAFETY: inside the node, which was claimed as an inner one.
                     if unsafe { self.bytes.distance::<W>(link) } == 1 {
+                        if number == 0 {
+                            return Wrong::at(link, ObjectCause::NoFirstNode);
+                        }
                         continue;
                     }
                     let below = self.node(link, tree, low, high)?;
