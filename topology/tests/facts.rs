@@ -60,6 +60,8 @@ fn memory_values_change_where_an_earlier_location_covers_the_new_one() {
     tell("0-7,100", 3);
     tell("100", 4);
     tell("200-", 5);
+    // Covered by the first when it is cut to the machine: nobody who asks would come to it.
+    tell("1,300", 7);
     builder.memory_value(MemoryAttribute::BANDWIDTH, nodes[1], Some(Location::Cpuset(set("99"))), 6);
     let topology = builder.build().unwrap();
     let bandwidth = topology.memory_attribute(MemoryAttribute::BANDWIDTH).unwrap();

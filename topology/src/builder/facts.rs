@@ -382,16 +382,21 @@ fn memory_attributes(
         let first = tables.targets.len() as u32;
         for (target, values) in &attribute.targets {
             let first = tables.values.len() as u32;
+            let mut known: Vec<CpuSet> = Vec::new();
             for (from, value) in values {
                 let from = match from {
                     None => InitiatorEntry::Any,
                     Some(Location::Object(id)) => InitiatorEntry::Object { object: place[id.0 as usize] },
-                    Some(Location::Cpuset(cpuset)) => {
-                        let cpuset = cpuset.and(cpus);
-                        if cpuset.is_empty() {
+                    Some(Location::Cpuset(said)) => {
+                        let cpuset = said.and(cpus);
+                        // A question takes the first set that includes what it asks for.
+                        let is_covered = || known.iter().any(|known| cpuset.is_included_in(known));
+                        if cpuset.is_empty() || cpuset != *said && is_covered() {
                             continue;
                         }
-                        InitiatorEntry::Cpuset { set: pool.intern(&cpuset) }
+                        let set = pool.intern(&cpuset);
+                        known.push(cpuset);
+                        InitiatorEntry::Cpuset { set }
                     }
                 };
                 tables.values.push(MemoryValue { value: *value, from });
