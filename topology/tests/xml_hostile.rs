@@ -39,8 +39,12 @@ refuses! {
         => XmlError::Syntax { message, .. } if message == "U+FFFE is no character of XML",
     such_a_character_in_a_text_is_refused: beside("<userdata length=\"1\">\u{1}</userdata>")
         => XmlError::Syntax { message, .. } if message == "U+0001 is no character of XML",
-    such_a_character_in_a_cdata_section_is_refused: beside("<userdata length=\"1\"><![CDATA[\u{8}]]></userdata>")
-        => XmlError::Syntax { message, .. } if message == "U+0008 is no character of XML",
+    such_a_character_is_refused_where_nothing_is_read: beside("<!-- \u{b} -->")
+        => XmlError::Syntax { at, message } if message == "U+000B is no character of XML" && at.column > 5,
+    the_number_of_such_a_character_in_a_text_is_refused: beside("<userdata length=\"1\">&#xffff;</userdata>")
+        => XmlError::Syntax { message, .. } if message == "U+FFFF is no character of XML",
+    a_number_of_no_character_in_a_text_is_refused: beside("<userdata length=\"1\">&#xd800;</userdata>")
+        => XmlError::Entity { name, .. } if name == "#xd800",
     a_second_document_is_refused: beside("") + "<topology/>" => XmlError::Syntax { .. },
     text_behind_the_document_is_refused: beside("") + "x" => XmlError::Syntax { .. },
     an_attribute_without_quotes_is_refused: inside("<object type=Core/>") => XmlError::Syntax { at, .. } if at.line > 4,

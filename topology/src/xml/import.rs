@@ -86,6 +86,7 @@ struct Import<'x> {
 
 pub(super) fn import(text: &str) -> Result<Topology, XmlError> {
     let scanner = Scanner::new(text);
+    scanner.check()?;
     let mut import = Import {
         scanner,
         major: 1,

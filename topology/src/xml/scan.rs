@@ -126,24 +126,23 @@ impl<'x> Scanner<'x> {
                     if self.open.is_empty() {
                         return Err(self.syntax(offset, "text outside of all elements"));
                     }
-                    self.check(&text, offset)?;
                     return Ok(Item::Text(text.into_owned()));
                 }
-                Event::CData(text) => {
-                    let text = text.into_inner();
-                    self.check(&text, offset)?;
-                    return Ok(Item::Text(text.into_owned()));
-                }
+                Event::CData(text) => return Ok(Item::Text(text.into_inner().into_owned())),
                 Event::DocType(text) => {
                     if text.into_inner().contains('[') {
                         return Err(XmlError::Dtd { at: self.place(offset) });
                     }
                 }
                 Event::GeneralRef(reference) => {
-                    let name = reference.into_inner();
-                    let known = matches!(name.as_ref(), "amp" | "lt" | "gt" | "quot" | "apos");
-                    if !known && !name.starts_with('#') || self.open.is_empty() {
-                        return Err(XmlError::Entity { at: self.place(offset), name: quote(&name) });
+                    let known = match reference.resolve_char_ref() {
+                        Ok(Some(c)) if is_no_xml(c) => return Err(self.no_xml(offset, c)),
+                        Ok(Some(_)) => true,
+                        Ok(None) => matches!(&*reference, "amp" | "lt" | "gt" | "quot" | "apos"),
+                        Err(_) => false,
+                    };
+                    if !known || self.open.is_empty() {
+                        return Err(XmlError::Entity { at: self.place(offset), name: quote(&reference) });
                     }
                 }
                 Event::Decl(_) | Event::PI(_) | Event::Comment(_) => {}
@@ -158,14 +157,16 @@ impl<'x> Scanner<'x> {
         }
     }
 
-    /// Refuses what the parser does not ask about: characters that no XML has.
-    fn check(&self, text: &str, offset: usize) -> Result<(), XmlError> {
-        match text.chars().find(|&c| is_no_xml(c)) {
+    /// Refuses what the parser does not ask about: characters that no XML has, wherever they are.
+    pub(super) fn check(&self) -> Result<(), XmlError> {
+        match self.text.char_indices().find(|&(_, c)| is_no_xml(c)) {
             None => Ok(()),
-            Some(c) => {
-                Err(self.syntax(offset, format_args!("U+{:04X} is no character of XML", u32::from(c))))
-            }
+            Some((at, c)) => Err(self.no_xml(at, c)),
         }
+    }
+
+    fn no_xml(&self, offset: usize, c: char) -> XmlError {
+        self.syntax(offset, format_args!("U+{:04X} is no character of XML", u32::from(c)))
     }
 
     /// Whether the parser stopped because the text did.
@@ -193,7 +194,10 @@ impl<'x> Scanner<'x> {
                 at: self.place(offset),
                 name: quote(&error.to_string()),
             })?;
-            self.check(&value, offset)?;
+            // By their number.
+            if let Some(c) = value.chars().find(|&c| is_no_xml(c)) {
+                return Err(self.no_xml(offset, c));
+            }
             tag.attributes.push((name, value.into_owned()));
         }
         Ok(tag)
