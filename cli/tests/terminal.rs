@@ -11,7 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 /// Bytes that take some hundredths of a second to check.
-const LENGTH: usize = if cfg!(debug_assertions) { 64 << 20 } else { 256 << 20 };
+const LENGTH: usize = if cfg!(debug_assertions) { 64 << 20 } else { 512 << 20 };
 
 /// Lets a process work for a hundredth of the time, until it is done.
 fn slowed(mut child: Child) {
