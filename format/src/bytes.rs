@@ -4,15 +4,16 @@
 /// Has the processor fetch the byte at `at`, if it can, while other work goes on.
 #[inline(always)]
 pub(crate) fn fetch(bytes: &[u8], at: u64) {
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(all(target_arch = "x86_64", target_feature = "sse"))]
     if at < bytes.len() as u64 {
         use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: `add` asks that the offset stay within the slice: just compared.
+        // SAFETY: `add` asks that the offset stay within the slice, as just compared, and fit an `isize`, as the length of a
+        // slice does.
         let place = unsafe { bytes.as_ptr().add(at as usize) };
-        // SAFETY: `_mm_prefetch` asks for SSE, which every x86-64 has; it reads nothing.
+        // SAFETY: `_mm_prefetch` asks for SSE, for which this is compiled; it reads nothing.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(place.cast()) };
     }
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(not(all(target_arch = "x86_64", target_feature = "sse")))]
     let _ = (bytes, at);
 }
 

@@ -7,6 +7,7 @@
 
 use alloc::string::ToString;
 use alloc::vec::Vec;
+use core::fmt;
 
 use crate::bytes::{as_equal, fetch};
 use crate::header::{Header, Place, Section};
@@ -207,8 +208,9 @@ fn names_start(entries: usize, slots: usize) -> Option<usize> {
 /// # Ok::<(), graven_format::DirectoryError>(())
 /// ```
 /// Source: SPEC 4.4.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Directory<'a> {
+    /// The whole segment: objects in it are fetched ahead.
     segment: &'a [u8],
     /// The whole section.
     bytes: &'a [u8],
@@ -225,6 +227,16 @@ pub struct Directory<'a> {
     /// Where the schema tables may be.
     schema: Section,
     page_size: u32,
+}
+
+impl fmt::Debug for Directory<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Directory")
+            .field("position", &self.position)
+            .field("entries", &self.entries.len())
+            .field("slots", &self.slots.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> Directory<'a> {

@@ -370,6 +370,24 @@ fn the_nodes_of_a_b_tree_are_claimed_once() {
     refused::<Set>(&tree(1, -16), 28, 20, "", ObjectCause::NoFirstNode);
 }
 
+#[test]
+fn a_b_tree_has_no_more_levels_than_can_be_counted() {
+    type Set = ArchivedBTreeMap<u8, (), 1>;
+    // A leaf at 0, and inner nodes behind it, each with the one before.
+    let tree = |levels: i32| {
+        let inner =
+            (1..levels).map(|level| [vec![1, 0, 0, 0], words(&[if level == 1 { -12 } else { -16 }, 1])]);
+        let nodes = [vec![0, 0, 0, 0], words(&[1])].into_iter().chain(inner.flatten());
+        let nodes = nodes.collect::<Vec<_>>().concat();
+        let root = nodes.len() as u64;
+        ([nodes, words(&[-12, levels])].concat(), root)
+    };
+    let (bytes, root) = tree(64);
+    accepted::<Set>(&bytes, root);
+    let (bytes, root) = tree(65);
+    refused::<Set>(&bytes, root, 12, "…", ObjectCause::Levels { most: 64 });
+}
+
 /// Keys and values in a leaf and in the inner node behind it, each of which may be what makes the entries' operations.
 #[test]
 fn keys_and_values_of_a_b_tree_are_checked_in_all_its_nodes() {

@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::hint::black_box;
+use std::ops::ControlFlow;
 
 use graven::rkyv::boxed::ArchivedBox;
 use graven::rkyv::collections::btree_map::ArchivedBTreeMap;
@@ -280,6 +281,13 @@ impl<K: Walk + Ord, V: Walk, const E: usize> Walk for ArchivedBTreeMap<K, V, E> 
             // The wrong entry, or none, where keys are out of order.
             black_box(self.get(key).is_some());
         }
+        // Recurses, where iterating does not.
+        let mut count = 0;
+        let all = self.visit(|_, _| {
+            count += 1;
+            ControlFlow::<()>::Continue(())
+        });
+        assert!(all.is_none() && count == self.len(), "visited {count} of {}", self.len());
     }
 }
 

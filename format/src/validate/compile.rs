@@ -95,9 +95,9 @@ pub(super) enum Op {
     TreeEnd { at: u64 },
     /// The pointers of an inner node, then its entries; starts a node's block.
     Links { tree: u32 },
-    /// From an entry's key to its value.
+    /// From an entry's key to its value, where both have operations.
     Value { tree: u32 },
-    /// On to a node's next entry; the end of an entry's block.
+    /// On to a node's next entry; the end of an entry's block where keys and values have operations.
     NextPair { tree: u32 },
     /// The program's own check of a type.
     Invariant { at: u64, ty: u32 },
@@ -209,6 +209,7 @@ pub(super) enum Entries {
         pc: u32,
         run: u32,
         at: u64,
+        size: u64,
     },
     /// Keys and values by turns.
     Pairs {
@@ -237,7 +238,7 @@ pub(super) struct Tree {
 #[derive(Debug, Default)]
 pub(super) struct Program {
     pub(super) code: Vec<Step>,
-    /// By type; behind them, those of maps' entries.
+    /// By type; behind them, those of maps' entries, and of keys or values in B-trees' nodes, which are claimed as a whole.
     pub(super) runs: Vec<Run>,
     pub(super) arrays: Vec<Array>,
     pub(super) columns: Vec<Column>,
@@ -557,7 +558,7 @@ impl Compiler<'_> {
         let size = self.graph.types[ty as usize].size;
         let run = self.program.runs.len() as u32;
         self.program.runs.push(Run { entry: pc, columns: (0, 0), size, align: 1 });
-        Entries::Run { pc, run, at }
+        Entries::Run { pc, run, at, size }
     }
 
     /// A value inside another: flat, or called.

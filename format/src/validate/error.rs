@@ -158,6 +158,11 @@ pub enum ObjectCause {
     },
     /// A B-tree's inner node has nothing before its first key, which is where reading in order starts.
     NoFirstNode,
+    /// A B-tree has more levels than any number of entries needs. Programs that read it recurse as deep.
+    Levels {
+        /// The most there are.
+        most: u64,
+    },
     /// A shared pointer leads back into itself.
     Cycle {
         /// The target.
@@ -215,6 +220,7 @@ impl fmt::Display for ObjectCause {
                 write!(f, "B-tree leaf with {count} entries, not 1 to {capacity}")
             }
             Self::NoFirstNode => f.write_str("B-tree inner node has no node before its first key"),
+            Self::Levels { most } => write!(f, "B-tree has more than {most} levels"),
             Self::Cycle { target } => write!(f, "shared pointer to {target} leads back into itself"),
             Self::Shared { target } => {
                 write!(f, "shared pointers to {target} disagree on its type or its length")

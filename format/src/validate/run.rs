@@ -24,6 +24,9 @@ use super::compile::{NONE, Op, Pointee, Program, Run, Table};
 use super::words::{Bytes, Words};
 use super::{Graph, ObjectCause};
 
+/// Levels of a B-tree: each node but the leaves has two links at least, so that more would be of more entries than can be
+/// counted.
+const LEVELS: u64 = 64;
 /// Frames from which on one that has nothing left to do is not kept: more than are named.
 const KEPT: usize = 64;
 /// Steps of a path that are named.
@@ -73,7 +76,7 @@ struct State {
     run: u32,
     at: u64,
     left: u64,
-    /// Of a run: how many there are; of a hash map's entry: its place; of a B-tree's entry: its node.
+    /// Of a run: how many there are; of a hash map's entry: its place; of what a B-tree's node has: the node.
     aux: u64,
     low: u64,
     high: u64,
@@ -120,6 +123,15 @@ struct Target {
     identity: u32,
 }
 
+/// A B-tree that is being checked.
+struct Entered {
+    /// Entries that it says it has.
+    count: u64,
+    found: u64,
+    /// Frames below it. Each level has one more.
+    frames: usize,
+}
+
 pub(super) struct Machine<'a, W, const SPLIT: bool> {
     bytes: Bytes<'a>,
     graph: &'a Graph,
@@ -132,8 +144,8 @@ pub(super) struct Machine<'a, W, const SPLIT: bool> {
     open: Vec<Target>,
     /// Where maps are to be noted, with their types.
     maps: Option<&'a mut Vec<(u32, u64)>>,
-    /// The B-trees that are being checked: entries that they say they have, and entries found.
-    trees: Vec<(u64, u64)>,
+    /// The B-trees that are being checked, each inside the one before.
+    trees: Vec<Entered>,
     words: PhantomData<W>,
 }
 
@@ -511,7 +523,7 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
                 if self.trees.try_reserve(1).is_err() {
                     return Wrong::at(at + offset, ObjectCause::OutOfMemory);
                 }
-                self.trees.push((count, 0));
+                self.trees.push(Entered { count, found: 0, frames: self.stack.len() });
                 let tree = &program.trees[tree as usize];
                 self.note(tree.ty, at + offset);
                 let node = self.node(at + offset, tree, low, high)?;
@@ -524,6 +536,8 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
                 // The node is `aux`, and `left` the number of its next link.
                 let (tree, node) = (&program.trees[tree as usize], state.aux);
                 let mut low = low;
+                let below = self.trees.last().map_or(0, |entered| entered.frames);
+                let level = (self.stack.len() - below) as u64;
                 for number in left..=tree.capacity {
                     let link = node + tree.layout.links + number * W::WIDTH;
                     // SAFETY: inside the node, which was claimed as an inner one.
@@ -532,6 +546,9 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
                             return Wrong::at(link, ObjectCause::NoFirstNode);
                         }
                         continue;
+                    }
+                    if level == LEVELS {
+                        return Wrong::at(link, ObjectCause::Levels { most: LEVELS });
                     }
                     let below = self.node(link, tree, low, high)?;
                     match below.start(tree, low) {
@@ -547,7 +564,9 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
                 Ok(State { low, high, ..entries })
             }
             Op::TreeEnd { at: offset } => {
-                let Some((count, found)) = self.trees.pop() else { unreachable!("pushed by `Tree`") };
+                let Some(Entered { count, found, .. }) = self.trees.pop() else {
+                    unreachable!("pushed by `Tree`")
+                };
                 if count != found {
                     return Wrong::at(at + offset, ObjectCause::Count { count, found });
                 }

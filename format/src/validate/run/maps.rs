@@ -1,6 +1,6 @@
 //! Claims of hash tables and of B-tree nodes.
 
-use super::{Machine, ObjectCause, State, Wrong, claim};
+use super::{Entered, Machine, ObjectCause, State, Wrong, claim};
 use crate::validate::compile::{Entries, NONE, Tree};
 use crate::validate::words::Words;
 
@@ -123,7 +123,7 @@ impl<W: Words, const SPLIT: bool> Machine<'_, W, SPLIT> {
                 return Wrong::at(at, cause);
             }
         }
-        if let Some((count, found)) = self.trees.last_mut() {
+        if let Some(Entered { count, found, .. }) = self.trees.last_mut() {
             *found += entries;
             if *found > *count {
                 return Wrong::at(at, ObjectCause::Count { count: *count, found: *found });
@@ -165,7 +165,11 @@ impl Tree {
         let state = State { pc: NONE, run: NONE, at: node, left: count, aux: node, low: 0, high: 0 };
         match self.entries {
             Entries::None => None,
-            Entries::Run { pc, run, at } => Some(State { pc, run, at: node + at, ..state }),
+            Entries::Run { pc, run, at, size } => {
+                // Values without bytes are all the same.
+                let left = if size == 0 { count.min(1) } else { count };
+                Some(State { pc, run, at: node + at, left, ..state })
+            }
             Entries::Pairs { pc } => {
                 Some(State { pc, at: node + self.layout.keys, left: count << 32, ..state })
             }
