@@ -536,8 +536,8 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
                 // The node is `aux`, and `left` the number of its next link.
                 let (tree, node) = (&program.trees[tree as usize], state.aux);
                 let mut low = low;
-                let below = self.trees.last().map_or(0, |entered| entered.frames);
-                let level = (self.stack.len() - below) as u64;
+                let frames = self.trees.last().map_or(0, |entered| entered.frames);
+                let level = (self.stack.len() - frames) as u64;
                 for number in left..=tree.capacity {
                     let link = node + tree.layout.links + number * W::WIDTH;
                     // SAFETY: inside the node, which was claimed as an inner one.
