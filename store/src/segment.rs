@@ -494,10 +494,7 @@ impl Segment {
 
     #[inline]
     fn check(&self, validator: &Validator, object: &[u8], root: u64) -> Result<(), ObjectError> {
-        match self.threads {
-            NonZeroUsize::MIN => validator.check(object, root),
-            threads => validate(validator, object, root, threads),
-        }
+        validate(validator, object, root, self.threads)
     }
 }
 

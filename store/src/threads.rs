@@ -27,6 +27,7 @@ const WORTH_THREADS: usize = 1 << 20;
 /// graven_store::validate(&validator, &bytes, root as u64, 2.try_into()?)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[inline]
 pub fn validate(
     validator: &Validator,
     object: &[u8],
@@ -36,6 +37,15 @@ pub fn validate(
     if threads == NonZeroUsize::MIN || object.len() < WORTH_THREADS {
         return validator.check(object, root);
     }
+    in_parts(validator, object, root, threads)
+}
+
+fn in_parts(
+    validator: &Validator,
+    object: &[u8],
+    root: u64,
+    threads: NonZeroUsize,
+) -> Result<(), ObjectError> {
     let parts = validator.split(object, root, threads.get().saturating_mul(PARTS))?;
     let helpers = threads.get().min(parts.len()).saturating_sub(1);
     let parts = Mutex::new(parts);
