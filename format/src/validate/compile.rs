@@ -206,10 +206,8 @@ pub(super) enum Entries {
     None,
     /// Only keys or only values, which are a run at an offset from the node's start.
     Run {
-        pc: u32,
         run: u32,
         at: u64,
-        size: u64,
     },
     /// Keys and values by turns.
     Pairs {
@@ -558,7 +556,7 @@ impl Compiler<'_> {
         let size = self.graph.types[ty as usize].size;
         let run = self.program.runs.len() as u32;
         self.program.runs.push(Run { entry: pc, columns: (0, 0), size, align: 1 });
-        Entries::Run { pc, run, at, size }
+        Entries::Run { run, at }
     }
 
     /// A value inside another: flat, or called.

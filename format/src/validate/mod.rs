@@ -60,7 +60,7 @@ struct Graph {
 ///
 /// Compiled once, for as many objects as there are. Checking costs O(bytes that can be wrong): pointers, bools, chars,
 /// tags, texts, tables; arrays of plain numbers cost O(1), and so do elements without bytes. Shared pointers cost
-/// O(log n) each, in a map of those met so far.
+/// O(log n) each, in a list of those met so far.
 ///
 /// Memory while checking: at most 64 bytes for each byte of the object, 128 where offsets have two; 0 to 5 KiB for most.
 /// It does not recurse.

@@ -527,7 +527,7 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
                 let tree = &program.trees[tree as usize];
                 self.note(tree.ty, at + offset);
                 let node = self.node(at + offset, tree, low, high)?;
-                match node.start(tree, low) {
+                match node.start(program, tree, low) {
                     Some(to) => self.call(state, pc + 1, node.end, to),
                     None => next(node.end),
                 }
@@ -551,7 +551,7 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
                         return Wrong::at(link, ObjectCause::Levels { most: LEVELS });
                     }
                     let below = self.node(link, tree, low, high)?;
-                    match below.start(tree, low) {
+                    match below.start(program, tree, low) {
                         Some(to) => {
                             let state = State { left: number + 1, low, ..state };
                             return self.call(state, pc, below.end, to);
@@ -560,7 +560,7 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
                     }
                 }
                 let nothing = State { pc: NONE, ..state };
-                let entries = tree.first_entry(node, tree.capacity).unwrap_or(nothing);
+                let entries = tree.first_entry(program, node, tree.capacity).unwrap_or(nothing);
                 Ok(State { low, high, ..entries })
             }
             Op::TreeEnd { at: offset } => {

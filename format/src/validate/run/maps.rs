@@ -1,7 +1,7 @@
 //! Claims of hash tables and of B-tree nodes.
 
 use super::{Entered, Machine, ObjectCause, State, Wrong, claim};
-use crate::validate::compile::{Entries, NONE, Tree};
+use crate::validate::compile::{Entries, NONE, Program, Run, Tree};
 use crate::validate::words::Words;
 
 /// Control bytes that are looked at together: rkyv's group.
@@ -150,25 +150,26 @@ pub(super) struct Node {
 
 impl Node {
     /// Where its block starts: at the first link, or the first entry. None if its columns were all there is.
-    pub(super) fn start(&self, tree: &Tree, low: u64) -> Option<State> {
+    pub(super) fn start(&self, program: &Program, tree: &Tree, low: u64) -> Option<State> {
         let &Node { at, inner, entries, .. } = self;
         if inner {
             return Some(State { pc: tree.node, run: NONE, at, left: 0, aux: at, low, high: at });
         }
-        tree.first_entry(at, entries).map(|state| State { low, high: at, ..state })
+        tree.first_entry(program, at, entries).map(|state| State { low, high: at, ..state })
     }
 }
 
 impl Tree {
     /// Where the block of a node's entries starts; the window is to be filled in.
-    pub(super) fn first_entry(&self, node: u64, count: u64) -> Option<State> {
+    pub(super) fn first_entry(&self, program: &Program, node: u64, count: u64) -> Option<State> {
         let state = State { pc: NONE, run: NONE, at: node, left: count, aux: node, low: 0, high: 0 };
         match self.entries {
             Entries::None => None,
-            Entries::Run { pc, run, at, size } => {
+            Entries::Run { run, at } => {
+                let Run { entry, size, .. } = program.runs[run as usize];
                 // Values without bytes are all the same.
                 let left = if size == 0 { count.min(1) } else { count };
-                Some(State { pc, run, at: node + at, left, ..state })
+                Some(State { pc: entry, run, at: node + at, left, ..state })
             }
             Entries::Pairs { pc } => {
                 Some(State { pc, at: node + self.layout.keys, left: count << 32, ..state })
