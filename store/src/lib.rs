@@ -8,6 +8,7 @@
 //! | `part` | handles on archived values that keep the mapping alive |
 //! | `schemas` | the schemas of a segment's objects, decoded for values without types |
 //! | `known` | the layout of each adopted or written type, computed once per process |
+//! | `valid` | which of a segment's objects were found valid |
 //! | `threads` | validating one object with several threads |
 //! | `memory` | mappings and seals: where this crate calls the kernel by address |
 //! | `store` | a directory of named segments |
@@ -58,6 +59,7 @@ mod sync;
 mod sys;
 mod threads;
 mod timeout;
+mod valid;
 mod watch;
 pub mod with;
 mod writer;

@@ -2,14 +2,13 @@
 #![allow(unsafe_code)] // three entries whose contract only the caller can keep, and what they lead to
 
 use std::any::TypeId;
-use std::collections::HashSet;
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::num::NonZeroUsize;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 
 use graven_format::layout::Layout;
 use graven_format::{
@@ -25,11 +24,10 @@ use crate::memory::{self, Memory};
 use crate::part::{Adopted, Part};
 use crate::schemas::Schemas;
 use crate::threads::validate;
+use crate::valid::{Found, Valid};
 use crate::writer::check_run;
 use crate::{Cause, Error, Result};
 
-/// Bytes from which on an object is remembered as valid: smaller ones are validated as fast as looked up.
-const REMEMBERED: u64 = 4096;
 /// Names that an error lists.
 const NAMES_SHOWN: usize = 8;
 
@@ -73,8 +71,7 @@ struct Inner {
     /// For errors.
     path: Option<PathBuf>,
     schema_checked: OnceLock<()>,
-    /// Positions of larger objects, and the types they were found valid as.
-    valid: Mutex<HashSet<(u64, TypeId)>>,
+    valid: Valid,
     /// What values without types borrow.
     schemas: Schemas,
 }
@@ -214,7 +211,7 @@ impl Segment {
     fn new(memory: Memory, path: Option<&Path>) -> Result<Segment> {
         let header = *View::open(memory.bytes())?.header();
         let path = path.map(Path::to_owned);
-        let (schema_checked, valid) = (OnceLock::new(), Mutex::new(HashSet::new()));
+        let (schema_checked, valid) = (OnceLock::new(), Valid::of(header.length));
         let schemas = Schemas::default();
         let inner = Inner { memory, header, path, schema_checked, valid, schemas };
         Ok(Segment { inner: Arc::new(inner), threads: NonZeroUsize::MIN })
@@ -338,17 +335,7 @@ impl Segment {
     fn valid_root(&self, name: &str, known: &Known, id: TypeId) -> Result<usize> {
         let (object, root) = self.typed_object(name, known)?;
         let check = || self.check(known.validator(), self.section(object), root);
-        if object.length < REMEMBERED {
-            check()?;
-        } else {
-            let key = (object.position, id);
-            // A panic while the lock is held cannot leave the set half changed.
-            let valid = || self.inner.valid.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            if !valid().contains(&key) {
-                check()?;
-                valid().insert(key);
-            }
-        }
+        self.inner.valid.check(Found { object, root, id }, check)?;
         Ok(root_offset(object, root))
     }
 
