@@ -79,13 +79,15 @@ impl<U> Part<U> {
     }
 }
 
-impl<U: ?Sized> Part<U> {
+impl<U: ?Sized + 'static> Part<U> {
     /// A handle on a part of this value. O(1).
     ///
     /// # Examples
     /// See [`Part`].
-    pub fn project<V: ?Sized>(&self, part: impl for<'a> FnOnce(&'a U) -> &'a V) -> Part<V> {
-        // INVARIANT: the closure works for every lifetime, so what it returns lies in the value or is static.
+    pub fn project<V: ?Sized + 'static>(&self, part: impl for<'a> FnOnce(&'a U) -> &'a V) -> Part<V> {
+        // INVARIANT: the closure works for every lifetime, so what it returns lies in the value or is static. Both types are
+        // without borrows: for others the signature would imply that they outlive the lifetime, so that it were not every
+        // one, and the closure could return what it has borrowed elsewhere.
         Part { value: NonNull::from(part(self)), segment: self.segment.clone() }
     }
 
@@ -103,7 +105,7 @@ impl<U: ?Sized> Part<U> {
     /// assert!(list.try_project(|list| list.get(1).ok_or("too short")).is_err());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn try_project<V: ?Sized, E>(
+    pub fn try_project<V: ?Sized + 'static, E>(
         &self,
         part: impl for<'a> FnOnce(&'a U) -> Result<&'a V, E>,
     ) -> Result<Part<V>, E> {
