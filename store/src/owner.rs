@@ -12,6 +12,7 @@
 use std::cell::OnceCell;
 use std::fs::File;
 use std::io;
+use std::marker::PhantomData;
 use std::os::fd::AsFd;
 
 use graven_format::layout::Layout;
@@ -289,12 +290,12 @@ impl Owner {
     /// })?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn publish_with(&mut self, make: impl FnOnce(&mut Draft) -> Result<()>) -> Result<u64> {
+    pub fn publish_with(&mut self, make: impl FnOnce(&mut Draft<'_>) -> Result<()>) -> Result<u64> {
         let path = self.dir.path(self.name.file(Role::Segment));
         self.replace(make).map_err(|error| error.of_file(&path))
     }
 
-    fn replace(&mut self, make: impl FnOnce(&mut Draft) -> Result<()>) -> Result<u64> {
+    fn replace(&mut self, make: impl FnOnce(&mut Draft<'_>) -> Result<()>) -> Result<u64> {
         self.lock.fd()?;
         let generation = self.generation + 1;
         let access = || Access::of(&self.control.file).map_err(Error::system("stat the control page"));
@@ -302,8 +303,8 @@ impl Owner {
         let writer = self.options(generation).mode(access()?.mode);
         let writer =
             writer.open_in(&self.dir, second.clone(), &self.dir.path(self.name.file(Role::Segment)))?;
-        let mut draft =
-            Draft { writer, dir: self.dir.clone(), name: self.name.clone(), before: OnceCell::new() };
+        let (dir, name, before) = (self.dir.clone(), self.name.clone(), OnceCell::new());
+        let mut draft = Draft { writer, dir, name, before, _publish: PhantomData };
         make(&mut draft)?;
         let given = access()?;
         given
@@ -398,14 +399,16 @@ impl std::fmt::Debug for Owner {
 }
 
 /// A generation in the making: see [`Owner::publish_with`].
-pub struct Draft {
+pub struct Draft<'a> {
     writer: Writer,
     dir: Dir,
     name: Name,
     before: OnceCell<Segment>,
+    /// Neither longer nor shorter: no draft can take the place of another, whose name and number are not its own.
+    _publish: PhantomData<fn(&'a ()) -> &'a ()>,
 }
 
-impl Draft {
+impl Draft<'_> {
     /// Adds an object. The empty name is the root's. See [`Writer::put`].
     ///
     /// # Errors
@@ -457,7 +460,7 @@ impl Draft {
     }
 }
 
-impl std::fmt::Debug for Draft {
+impl std::fmt::Debug for Draft<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Draft").field("writer", &self.writer).finish_non_exhaustive()
     }
