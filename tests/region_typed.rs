@@ -236,7 +236,7 @@ fn whatever_the_bytes_of_a_region_are_attaching_and_locking_end_in_a_value_or_an
         // The header, the shared words, and the body in turn.
         let at = match round % 3 {
             0 => random.below(256),
-            1 => [256, 320, 384, 448, 512, 576][random.below(6)] + random.below(8),
+            1 => [256, 320, 384, 448, 512, 576, 704][random.below(7)] + random.below(8),
             _ => 4096 + random.below(whole.len() - 4096),
         };
         file.write_all_at(&[random.next() as u8], at as u64).unwrap();

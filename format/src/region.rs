@@ -77,6 +77,8 @@ impl RegionHeader {
     pub const OWNED: usize = 576;
     /// A byte that is written to tell those who watch the file.
     pub const BELL: u64 = 640;
+    /// Counts exclusive locks of the whole region: who sees the same number again knows that nobody has edited since.
+    pub const EDITS: usize = 704;
 
     /// Bytes of the file: header page and body, whole pages.
     ///

@@ -37,6 +37,7 @@ use crate::dir::Dir;
 use crate::held::{FileId, Held, Process};
 use crate::name::Name;
 use crate::ofd::{self, Sharing};
+use crate::sync::Counter;
 use crate::{Error, Result, Store, Timeout};
 
 mod access;
@@ -91,6 +92,8 @@ use typed::Root;
 pub struct Region<T: ?Sized = [u8]> {
     inner: Inner,
     root: Root,
+    /// How many edits there had been when this handle last found the value valid, or edited it.
+    checked: Counter,
     _holds: PhantomData<fn(&T)>,
 }
 

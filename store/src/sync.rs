@@ -133,6 +133,10 @@ impl Counter {
         self.0.load(Ordering::Relaxed)
     }
 
+    pub(crate) fn set(&self, count: u64) {
+        self.0.store(count, Ordering::Relaxed);
+    }
+
     /// Counts one more: what the count was.
     pub(crate) fn count(&self) -> u64 {
         self.0.fetch_add(1, Ordering::Relaxed)

@@ -182,6 +182,11 @@ impl Validator {
         Validator { graph, program, align, called }
     }
 
+    /// Whether types' own checks are called: then an equal layout does not make a valid value.
+    pub fn asks_types(&self) -> bool {
+        self.called
+    }
+
     /// The names of the types whose values have to hold more than was checked: of a validator made of a schema, all that
     /// have checks of their own; of one made of Rust types, none.
     pub fn unchecked_types(&self) -> impl Iterator<Item = &str> {

@@ -50,6 +50,13 @@ pub enum RegionError {
     Typed,
     /// The region holds bytes, no archived value: EINVAL.
     Untyped,
+    /// The region keeps invariants of types that the type it is attached with lacks, or the other way round: EINVAL.
+    OtherInvariants {
+        /// The type in the region that has some, if it is one.
+        kept: Option<String>,
+        /// The type at the same place that has some and was asked for, if it is one.
+        asked: Option<String>,
+    },
     /// Not all of the range is in the region, or it is empty where it may not be: EINVAL.
     Bounds {
         /// The first byte.
@@ -95,6 +102,7 @@ impl RegionError {
             | Self::Smaller { .. }
             | Self::Pages { .. }
             | Self::Untyped
+            | Self::OtherInvariants { .. }
             | Self::Bounds { .. }
             | Self::SavedSize { .. }
             | Self::SavedElsewhere => ErrorKind::InvalidArgument,
@@ -134,6 +142,18 @@ impl fmt::Display for RegionError {
             Self::ReadOnly => write!(f, "the handle is attached read-only; attach for writing"),
             Self::Typed => write!(f, "the region holds an archived value; attach with its type to edit it"),
             Self::Untyped => write!(f, "the region holds bytes, no archived value; attach without a type"),
+            Self::OtherInvariants { kept, asked } => {
+                let of = |name: &Option<String>| match name {
+                    Some(name) => format!("those of {name}"),
+                    None => "none".into(),
+                };
+                write!(
+                    f,
+                    "the region keeps invariants of its own, {}, where the type asked for has {}; attach with the type it was created with",
+                    of(kept),
+                    of(asked)
+                )
+            }
             Self::Bounds { offset, length: 0, size } => {
                 write!(f, "an empty range at offset {offset} of {size} bytes cannot be locked")
             }

@@ -26,6 +26,8 @@ pub(crate) struct Locked<'a> {
     died: bool,
     /// Whether the next holder has to be told of a death all the same.
     tell: bool,
+    /// How many had locked the whole region exclusively before, if this is a lock of the whole region.
+    edits: u64,
 }
 
 impl<'a> Locked<'a> {
@@ -49,17 +51,21 @@ impl<'a> Locked<'a> {
             return Err(Error::new(RegionError::ReadOnly));
         }
         let hold = inner.lock.acquire(map, range, sharing, timeout)?;
-        let mut locked = Locked { inner, hold, bytes, died: false, tell: false };
+        let mut locked = Locked { inner, hold, bytes, died: false, tell: false, edits: 0 };
         match (locked.hold.is_exclusive(), locked.hold.is_whole()) {
             // Nobody else holds anything: what is counted died.
             (true, true) => {
                 let holders = map.word_mut(RegionHeader::HOLDERS)?;
                 locked.died = holders.load() != 0;
                 holders.store(1);
+                locked.edits = map.word_mut(RegionHeader::EDITS)?.fetch_add(1);
             }
             (true, false) => drop(map.word_mut(RegionHeader::HOLDERS)?.fetch_add(1)),
             // No exclusive holder is there. The count stays for one that can reset it.
-            (false, true) => locked.died = map.word(RegionHeader::HOLDERS).load() != 0,
+            (false, true) => {
+                locked.died = map.word(RegionHeader::HOLDERS).load() != 0;
+                locked.edits = map.word(RegionHeader::EDITS).load();
+            }
             (false, false) => {}
         }
         Ok(locked)
@@ -67,6 +73,16 @@ impl<'a> Locked<'a> {
 
     pub(crate) fn died(&self) -> bool {
         self.died
+    }
+
+    /// How often the whole region had been locked exclusively before this lock of it.
+    pub(crate) fn edits_before(&self) -> u64 {
+        self.edits
+    }
+
+    /// The same, this lock included.
+    pub(crate) fn edits(&self) -> u64 {
+        self.edits.wrapping_add(self.hold.is_exclusive().into())
     }
 
     /// The locked bytes.

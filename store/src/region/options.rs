@@ -21,6 +21,7 @@ use crate::dir::{Dir, Temp, second_name};
 use crate::held::{self, Held, Process};
 use crate::name::Name;
 use crate::ofd::{self, Sharing};
+use crate::sync::Counter;
 use crate::{Cause, Error, Result, Store, Timeout, attach, sys};
 
 /// The most pages of a file that are allocated in one go: so much is lost when a signal comes in between.
@@ -442,7 +443,7 @@ fn allocate(file: &File, length: u64) -> Result<()> {
 impl Region {
     /// A handle on bytes, of a region that may hold something else: then they cannot be written.
     pub(super) fn raw(inner: Inner) -> Region {
-        Region { inner, root: Root::NONE, _holds: std::marker::PhantomData }
+        Region { inner, root: Root::NONE, checked: Counter::new(), _holds: std::marker::PhantomData }
     }
 
     /// As [`raw`](Region::raw), where a region of bytes was asked for.

@@ -3,6 +3,12 @@
 //! The body is a segment with the value as its root. Its header, schema and directory never change, so whoever attaches
 //! compares layouts as for any segment; only the object's checksum is as it was in the beginning. The value is validated
 //! when attaching, and again after a holder died in the middle of an edit; in between, edits through `Seal` keep it valid.
+//!
+//! What the layout says, that is. An equal layout does not make a valid value of a type that has invariants of its own: it
+//! could be edited through another type, whose author knows nothing of them. So such a region is attached only with types
+//! whose invariants have the same names at the same places, which tells honest mistakes; and, since names prove nothing, a
+//! handle whose type has invariants asks them again whenever it gets the lock and anybody else had it exclusively since:
+//! the header page counts. What was edited through the handle itself was edited through its type.
 #![allow(unsafe_code)]
 
 use std::marker::PhantomData;
@@ -12,6 +18,7 @@ use std::path::Path;
 use std::ptr::NonNull;
 use std::time::Duration;
 
+use graven_format::Schema;
 use graven_format::layout::Layout;
 use rkyv::seal::Seal;
 use rkyv::{Archive, Portable, Serialize};
@@ -20,7 +27,8 @@ use super::guard::Locked;
 use super::{Guard, Inner, Region, RegionError, RegionOptions, SharedGuard};
 use crate::known::Known;
 use crate::ofd::Sharing;
-use crate::{Result, Segment, Serializer, Timeout, encoded_len, write_at};
+use crate::sync::Counter;
+use crate::{Error, Result, Segment, Serializer, Timeout, encoded_len, write_at};
 
 /// Where the value is in the body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,12 +114,30 @@ impl RegionOptions {
     /// - [`RegionError::Untyped`] (EINVAL): it holds bytes.
     /// - [`Cause::Layout`](crate::Cause::Layout) (EINVAL), with what differs; [`Cause::Contents`](crate::Cause::Contents)
     ///   (EINVAL): not valid, as its last editor died. [`load`](Region::load) through a handle that is attached repairs it.
+    /// - [`RegionError::OtherInvariants`] (EINVAL): of equal layout, but with invariants (`#[rkyv(bytecheck(verify))]`, a
+    ///   `CheckBytes` of its own, opaque) where this type has none, or has those of a type of another name.
     pub fn attach_as<T>(self, timeout: Timeout) -> Result<Region<T>>
     where
         T: Archive<Archived: Layout>,
     {
         self.attach_waiting(timeout).and_then(Region::typed)
     }
+}
+
+/// Checks that the value of a region has invariants of its own where the type that it is attached with has them, of types
+/// of the same names. Their layouts are equal.
+fn same_invariants(segment: &Segment, known: &Schema) -> Result<()> {
+    let names = |schema: &Schema| -> Vec<Option<String>> {
+        schema.types().iter().map(|ty| ty.invariants.then(|| ty.name.to_string())).collect()
+    };
+    for entry in segment.schema() {
+        let (kept, asked) = (names(&entry?.1), names(known));
+        let mut pairs = kept.into_iter().zip(asked);
+        if let Some((kept, asked)) = pairs.find(|(kept, asked)| kept != asked) {
+            return Err(Error::new(RegionError::OtherInvariants { kept, asked }));
+        }
+    }
+    Ok(())
 }
 
 /// Writes the value behind the header page.
@@ -130,22 +156,31 @@ where
         if !inner.header.typed {
             return Err(inner.failed(RegionError::Untyped));
         }
-        let mut region = Region { inner, root: Root::NONE, _holds: PhantomData };
-        let guard = region.locked(None, Sharing::Shared, Timeout::Forever).map(SharedGuard::bytes)?;
-        let root = Segment::from_bytes(&*guard).and_then(|segment| Root::of::<T>(&segment));
+        let mut region = Region { inner, root: Root::NONE, checked: Counter::new(), _holds: PhantomData };
+        let locked = region.locked(None, Sharing::Shared, Timeout::Forever)?;
+        let edits = locked.edits();
+        let guard = SharedGuard::bytes(locked);
+        let root = Segment::from_bytes(&*guard).and_then(|segment| {
+            let root = Root::of::<T>(&segment)?;
+            same_invariants(&segment, &Known::of::<T::Archived>().schema)?;
+            Ok(root)
+        });
         drop(guard);
+        region.checked.set(edits);
         region.root = root.map_err(|error| region.inner.failed(error))?;
         Ok(region)
     }
 
     /// Locks the value, waiting as long as it takes, to edit it by [`seal`](Guard::seal).
     ///
-    /// If a holder died before it gave back the lock, the value is validated first. Locks are not granted in the order in
+    /// If a holder died before it gave back the lock, the value is validated first. So is a value of a type that has
+    /// invariants of its own whenever another handle, of this process or another, has had the exclusive lock since this one
+    /// had any: O(bytes that can be wrong). Locks are not granted in the order in
     /// which they are asked for: while others share the lock without a pause, this goes on waiting.
     ///
     /// # Errors
-    /// - [`Cause::Contents`](crate::Cause::Contents) (EINVAL): a holder died and left no valid value. Nobody gets the lock
-    ///   until [`load`](Region::load) has replaced it.
+    /// - [`Cause::Contents`](crate::Cause::Contents) (EINVAL): a holder died and left no valid value, or somebody has broken
+    ///   an invariant of the type. Nobody gets the lock until [`load`](Region::load) has replaced it.
     /// - [`RegionError::Deadlock`] (EDEADLK); [`RegionError::ReadOnly`], [`Cause::Forked`](crate::Cause::Forked) (EPERM).
     ///
     /// # Examples
@@ -219,19 +254,26 @@ where
         Ok(unsafe { Guard::new(locked, value) })
     }
 
-    /// Checks the value if a holder died; if it is not valid, the next one is told as well.
+    /// Checks the value if a holder died, or if its type has invariants that others may have broken; if it is not valid,
+    /// the next one is told as well.
     fn validated<'a>(&self, locked: Locked<'a>) -> Result<Locked<'a>> {
-        if !locked.died() {
+        let validator = Known::of::<T::Archived>().validator();
+        let ask = validator.asks_types() && locked.edits_before() != self.checked.get();
+        if !locked.died() && !ask {
+            // By this handle, if exclusively. Nobody else has the lock exclusively now, so all threads set the same.
+            self.checked.set(locked.edits());
             return Ok(locked);
         }
         let guard = SharedGuard::bytes(locked);
-        let validator = Known::of::<T::Archived>().validator();
         let valid = validator.check(&guard[self.root.object.clone()], self.root.offset as u64);
         let mut locked = guard.into_locked();
         valid.map_err(|error| {
-            locked.tell_the_next();
+            if locked.died() {
+                locked.tell_the_next();
+            }
             self.inner.failed(error).of_object("").of_type::<T>()
         })?;
+        self.checked.set(locked.edits());
         Ok(locked)
     }
 
