@@ -42,7 +42,7 @@ pub use hash::{Digest, Hasher, checksum};
 pub use header::{Header, HeaderError, Mode, Place, Section};
 pub use payload::Payload;
 pub use region::{RegionHeader, RegionHeaderError};
-pub use schema::{Fingerprint, Schema, SchemaError, canonical_part};
+pub use schema::{Fingerprint, Schema, SchemaError, canonical_part, first_table};
 pub use sound::UnsoundSchema;
 pub use validate::{ObjectCause, ObjectError, Part as ObjectPart, Validator};
 pub use value::{Entries, Iter, Key, Kind, Value, ValueCause, ValueError};

@@ -284,6 +284,28 @@ pub fn canonical_part(table: &[u8]) -> Result<&[u8], SchemaError> {
     Ok(&table[8..canonical])
 }
 
+/// The table that a run of tables starts with: the length is in it. O(1).
+///
+/// # Errors
+/// [`SchemaError::Truncated`] or [`SchemaError::BadLength`], as [`canonical_part`].
+///
+/// # Examples
+/// ```
+/// use graven_format::{Schema, first_table};
+/// let table = Schema::of::<bool>().encode();
+/// let two = [&*table, &*table].concat();
+/// assert_eq!(first_table(&two), Ok(&*table));
+/// assert!(first_table(&two[1..]).is_err());
+/// ```
+/// Source: SPEC 6.1.
+pub fn first_table(bytes: &[u8]) -> Result<&[u8], SchemaError> {
+    let mut input = Decoder { bytes, at: 4 };
+    let total = input.u32("total length")? as usize;
+    let table = bytes.get(..total).unwrap_or(bytes);
+    canonical_part(table)?;
+    Ok(table)
+}
+
 /// All Rust types below an archived type, itself first: who they are, and what they look like, linked by index.
 pub(crate) fn unfold<T: Layout + ?Sized>() -> (Vec<TypeRef>, Vec<Type<u32>>) {
     let root = TypeRef::of::<T>();

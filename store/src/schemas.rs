@@ -1,66 +1,75 @@
 //! The schemas that values without types borrow: each table of a segment decoded once, kept as long as the segment.
+//!
+//! Tables lie back to back, and each begins with its length (SPEC 6.1). So where tables are is known of the section alone,
+//! and an entry that names other bytes is refused, whatever others were asked for before. As tables do not overlap, all of
+//! them decoded take a constant times the section's bytes, whatever a directory says.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, OnceLock};
+use std::sync::OnceLock;
 
-use graven_format::{Entry, Schema, Section, VerifyError};
+use graven_format::{Entry, Schema, Section, VerifyError, canonical_part, first_table};
 
 use crate::{Error, Result};
 
 /// Tables start at multiples of this.
 const TABLE_ALIGN: u64 = 8;
-/// Slots that are allocated together.
-const CHUNK: usize = 256;
 
-type Chunk = OnceLock<Box<[OnceLock<Schema>]>>;
-
-/// Decoded tables, by their position. Memory: a constant times the tables that were asked for, and a word for each 128
-/// bytes of the schema section.
+/// Decoded tables. Memory: a constant times the tables, and what was decoded of them.
 #[derive(Default)]
 pub(crate) struct Schemas {
-    /// A slot for each multiple of 8 in the schema section, so that what is in it never moves.
-    slots: OnceLock<Box<[Chunk]>>,
-    /// Where the tables in the slots start and end. They do not overlap, so that there cannot be more of them than
-    /// the section has bytes for.
-    kept: Mutex<BTreeMap<u64, u64>>,
+    /// In the order of the section, for as far as tables can be told apart.
+    tables: OnceLock<Box<[Table]>>,
+}
+
+struct Table {
+    at: Section,
+    schema: OnceLock<Schema>,
 }
 
 impl Schemas {
-    /// The schema of an entry whose table is `table`, in the schema section `section`.
-    pub(crate) fn of(&self, section: Section, entry: &Entry<'_>, table: &[u8]) -> Result<&Schema> {
-        let index = ((entry.schema.position - section.position) / TABLE_ALIGN) as usize;
-        let chunks = self.slots.get_or_init(|| {
-            let slots = section.length.div_ceil(TABLE_ALIGN) as usize + 1;
-            (0..slots.div_ceil(CHUNK)).map(|_| Chunk::new()).collect()
-        });
-        let chunk = chunks[index / CHUNK].get_or_init(|| (0..CHUNK).map(|_| OnceLock::new()).collect());
-        let slot = &chunk[index % CHUNK];
-        // Two lengths of a table: only one of them can be what the table itself says.
-        graven_format::canonical_part(table)?;
-        if let Some(schema) = slot.get() {
+    /// The schema of an entry whose table is `table`; `bytes` are those of the schema section. The first call looks at the
+    /// start of each table.
+    pub(crate) fn of(
+        &self,
+        section: Section,
+        bytes: &[u8],
+        entry: &Entry<'_>,
+        table: &[u8],
+    ) -> Result<&Schema> {
+        // Its length is what it says itself, so that its position says which it is.
+        canonical_part(table)?;
+        let tables = self.tables.get_or_init(|| tables(section, bytes));
+        let before = tables.partition_point(|known| known.at.position < entry.schema.position);
+        let Some(known) = tables.get(before).filter(|known| known.at == entry.schema) else {
+            return Err(Error::new(VerifyError::TablePosition {
+                name: entry.name.to_owned(),
+                table: entry.schema,
+                expected: tables.get(before).map_or_else(|| end(section, tables), |next| next.at.position),
+            }));
+        };
+        if let Some(schema) = known.schema.get() {
             return Ok(schema);
         }
         let schema = Schema::decode(table)?;
         schema.check_sound()?;
-        self.keep(entry)?;
-        Ok(slot.get_or_init(|| schema))
+        Ok(known.schema.get_or_init(|| schema))
     }
+}
 
-    /// Notes a table that is to be kept, unless it overlaps another.
-    fn keep(&self, entry: &Entry<'_>) -> Result<()> {
-        let (start, end) = (entry.schema.position, entry.schema.position + entry.schema.length);
-        // A panic while the lock is held cannot leave the map half changed.
-        let mut kept = self.kept.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let overlapping =
-            kept.range(..end).next_back().filter(|(at, until)| **until > start && **at != start);
-        if let Some((_, until)) = overlapping {
-            return Err(Error::new(VerifyError::TablePosition {
-                name: entry.name.to_owned(),
-                table: entry.schema,
-                expected: until.next_multiple_of(TABLE_ALIGN),
-            }));
-        }
-        kept.insert(start, end);
-        Ok(())
+/// Where the tables of the section are.
+fn tables(section: Section, bytes: &[u8]) -> Box<[Table]> {
+    let mut tables = Vec::new();
+    loop {
+        let position = end(section, &tables);
+        let before = usize::try_from(position.saturating_sub(section.position)).unwrap_or(usize::MAX);
+        let Ok(table) = first_table(bytes.get(before..).unwrap_or_default()) else { return tables.into() };
+        let at = Section { position, length: table.len() as u64 };
+        tables.push(Table { at, schema: OnceLock::new() });
     }
+}
+
+/// Where the next table starts, behind these.
+fn end(section: Section, tables: &[Table]) -> u64 {
+    tables.last().map_or(section.position, |table| {
+        table.at.end().and_then(|end| end.checked_next_multiple_of(TABLE_ALIGN)).unwrap_or(u64::MAX)
+    })
 }

@@ -394,7 +394,8 @@ impl Segment {
             let entry = self.entry(name)?;
             self.check_schema()?;
             let section = self.header().schema;
-            let schema = self.inner.schemas.of(section, &entry, self.section(entry.schema))?;
+            let (bytes, table) = (self.section(section), self.section(entry.schema));
+            let schema = self.inner.schemas.of(section, bytes, &entry, table)?;
             if schema.payload() != self.header().payload {
                 return Err(Error::new(VerifyError::TablePayload {
                     name: name.to_owned(),
