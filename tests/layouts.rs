@@ -758,6 +758,60 @@ fn types_archived_as_themselves_or_as_others_are_where_and_what_their_layout_say
     assert_eq!(Parts::TYPE.name, "Whole");
 }
 
+/// Archived forms that rkyv would not have made: the tag has the place of a number, and the tags have another order.
+#[derive(rkyv::Portable)]
+#[repr(C, u8)]
+#[expect(dead_code, reason = "measured, never made")]
+enum ArchivedApart {
+    Second(u8, rkyv::primitive::ArchivedU32) = 4,
+    Third,
+    First { a: u8 } = 3,
+}
+
+#[derive(graven::Layout)]
+#[expect(dead_code, reason = "measured, never made")]
+#[repr(u8)]
+enum Apart {
+    First { a: u8 } = 3,
+    Second(u8, u32),
+    Third,
+}
+
+/// Behind generics, where nothing is measured before it is used. Names of ours that are types of the program's.
+#[graven::object]
+enum Names<__N, __F0> {
+    __V0(__N, __F0, u32),
+    Named { found: __Tag0, field0: u8, tag: u16, this: __N },
+    Opaque(#[layout(opaque = "tag/1")] u8, __Tag0),
+}
+
+#[graven::object]
+struct __Tag0(#[layout(opaque = "tag/0")] u8);
+
+#[test]
+fn what_is_measured_is_the_archived_type_itself_whoever_wrote_it() {
+    let Shape::Enum { variants } = &ArchivedApart::TYPE.shape else { unreachable!() };
+    let places = |number: usize| {
+        let fields = variants[number].fields.iter().map(|field| field.offset as usize);
+        (variants[number].tag, fields.collect::<Vec<_>>())
+    };
+    // Behind the tag comes the union of the variants, aligned for all of them.
+    let start = align_of::<rkyv::primitive::ArchivedU32>();
+    assert_eq!(places(0), (3, vec![start]));
+    assert_eq!(places(1), (4, vec![start, 2 * start]));
+    assert_eq!(places(2), (5, vec![]));
+    assert_eq!(Schema::of::<ArchivedApart>().check_sound(), Ok(()));
+
+    let names: Vec<Names<u8, u16>> = vec![
+        Names::__V0(1, 2, 3),
+        Names::Named { found: __Tag0(4), field0: 5, tag: 6, this: 7 },
+        Names::Opaque(8, __Tag0(9)),
+    ];
+    let expected = "[__V0(0: 1, 1: 2, 2: 3), Named(found: (0: tag/0 [04]), field0: 5, tag: 6, this: 7), \
+                    Opaque(0: tag/1 [08], 1: (0: tag/0 [09]))]";
+    reads(names, expected);
+}
+
 mod elsewhere {
     //! graven and rkyv under other names.
     pub(crate) use ::graven as stone;

@@ -1,16 +1,16 @@
 //! `#[derive(Layout)]`: from the declaration of a type to the description of its archived form.
 //!
-//! The description is built of measurements that the compiler makes later. Of a struct they are `offset_of!` on the
-//! archived struct itself. For enums that is unstable, so each variant is declared again as what it is in memory, a
-//! `#[repr(C)]` struct that starts with the tag (Rust reference, "primitive representation of enums with fields"),
-//! and the tags are declared again as a `#[repr(u8)]` enum. A closure that is never called takes the archived type
-//! apart, field by field, with the types that the description says: if they differ, it does not compile.
+//! The description is built of measurements that the compiler makes later, of the archived type itself: `offset_of!`
+//! for structs; for enums, where that is unstable, what matching says of memory with a certain tag. A closure that is
+//! never called takes the archived type apart and compares each field with the type that the description says, exactly
+//! (`graven::layout::__private`): if they differ, or one is missing, it does not compile. So it does not matter who
+//! wrote the archived type.
 
-use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Group, Ident, Literal, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{
-    Data, DeriveInput, Error, Field, Fields, Generics, Member, Path, PathArguments, Result, Type, Variant,
-    WherePredicate, ext::IdentExt, parse_quote, spanned::Spanned,
+    Data, DeriveInput, Error, Field, Fields, Generics, Member, Path, Result, Type, Variant, WherePredicate,
+    ext::IdentExt, parse_quote, spanned::Spanned,
 };
 
 use crate::{
@@ -215,7 +215,7 @@ fn describe_fields<'a>(input: &'a DeriveInput, graven: &Path, target: &Target) -
                 parse_quote!(#ty: #rkyv::Archive),
             ),
         };
-        let tag = of_layout.opaque.map(|text| (format_ident!("__Tag{i}"), text));
+        let tag = of_layout.opaque.map(|text| (fresh(input, &format!("__Tag{i}")), text));
         let layout = match &tag {
             Some((tag, _)) => quote_spanned!(at(ty)=> #graven::layout::Opaque<#archived, #tag>),
             None => archived.clone(),
@@ -279,13 +279,14 @@ impl Expansion<'_> {
             None => self.fields.iter().map(|field| &field.layout).collect(),
         };
         let mut refined = generics.clone();
-        refined.params.push(parse_quote!(__N));
+        let round = fresh(self.input, "__N");
+        refined.params.push(parse_quote!(#round));
         let bounds = refined.make_where_clause();
         let mut seen = Vec::new();
         for child in &children {
             let spelled = child.to_string();
             if !seen.contains(&spelled) {
-                bounds.predicates.push(parse_quote!(#child: #graven::layout::Refine<__N>));
+                bounds.predicates.push(parse_quote!(#child: #graven::layout::Refine<#round>));
                 seen.push(spelled);
             }
         }
@@ -302,8 +303,8 @@ impl Expansion<'_> {
                 unsafe impl #impl_generics #graven::layout::Layout for #target #where_clause {
                     const TYPE: &'static #graven::layout::Type<#graven::layout::TypeRef> = &#graven::layout::Type {
                         name: #private::Cow::Borrowed(#name),
-                        size: ::core::mem::size_of::<#target>() as u64,
-                        align: ::core::mem::align_of::<#target>() as u32,
+                        size: ::core::mem::size_of::<Self>() as ::core::primitive::u64,
+                        align: ::core::mem::align_of::<Self>() as ::core::primitive::u32,
                         invariants: <Self as #graven::layout::Layout>::INVARIANT.is_some(),
                         shape: #shape,
                     };
@@ -311,9 +312,9 @@ impl Expansion<'_> {
                 }
 
                 #[automatically_derived]
-                impl #refine_generics #graven::layout::Refine<#graven::layout::Next<__N>> for #target #refine_where {
+                impl #refine_generics #graven::layout::Refine<#graven::layout::Next<#round>> for #target #refine_where {
                     const DIGEST: #private::Digest = <Self as #graven::layout::Layout>::LEVEL
-                        #(.digest(<#children as #graven::layout::Refine<__N>>::DIGEST))*;
+                        #(.digest(<#children as #graven::layout::Refine<#round>>::DIGEST))*;
                 }
             };
             #checks
@@ -354,20 +355,6 @@ impl Expansion<'_> {
                 quote!(#name #arguments)
             }
             Target::Other(other) | Target::Described(other) => other.to_token_stream(),
-        }
-    }
-
-    /// The same as a path in a pattern: without arguments, which are inferred.
-    fn target_pattern(&self) -> Option<TokenStream> {
-        match &self.target {
-            Target::Archived(archived) => Some(archived.to_token_stream()),
-            Target::Itself => Some(self.input.ident.to_token_stream()),
-            Target::Other(Type::Path(other)) if other.qself.is_none() => {
-                let mut path = other.path.clone();
-                path.segments.iter_mut().for_each(|segment| segment.arguments = PathArguments::None);
-                Some(path.to_token_stream())
-            }
-            Target::Other(_) | Target::Described(_) => None,
         }
     }
 
@@ -435,22 +422,16 @@ impl Expansion<'_> {
     }
 
     /// `Field { … }` for a description.
-    fn field(
-        &self,
-        described: &Described<'_>,
-        name: &str,
-        holder: &TokenStream,
-        member: &Member,
-    ) -> TokenStream {
+    fn field(&self, described: &Described<'_>, member: &Member, offset: &TokenStream) -> TokenStream {
         let graven = &self.graven;
-        let layout = &described.layout;
+        let (layout, name) = (&described.layout, member_name(member));
         let span = at(&described.field.ty);
         let here = respan(graven, span);
         let ty = quote_spanned!(span=> #here::layout::TypeRef::of::<#layout>());
         quote! {
             #graven::layout::Field {
                 name: #graven::layout::__private::Cow::Borrowed(#name),
-                offset: ::core::mem::offset_of!(#holder, #member) as u64,
+                offset: #offset,
                 ty: #ty,
             }
         }
@@ -458,24 +439,16 @@ impl Expansion<'_> {
 
     fn struct_shape(&self, fields: &Fields) -> TokenStream {
         let graven = &self.graven;
+        let apart = self.apart(&[(quote!(Self), fields)]);
         if fields.is_empty() {
-            return quote!(#graven::layout::Shape::Unit);
+            return quote!({
+                #apart
+                #graven::layout::Shape::Unit
+            });
         }
-        let target = self.target_type();
-        let list = self
-            .fields
-            .iter()
-            .zip(fields.members())
-            .map(|(described, member)| self.field(described, &member_name(&member), &target, &member));
-        let apart = self.target_pattern().map(|pattern| {
-            let (bindings, types) = self.bindings(&self.fields);
-            let members = fields.members();
-            quote! {
-                let _ = |__this: &#target| {
-                    let #pattern { #(#members: #bindings),* } = __this;
-                    #(let _: &#types = #bindings;)*
-                };
-            }
+        let list = self.fields.iter().zip(fields.members()).map(|(described, member)| {
+            let offset = quote!(::core::mem::offset_of!(Self, #member) as ::core::primitive::u64);
+            self.field(described, &member, &offset)
         });
         quote!({
             #apart
@@ -483,79 +456,82 @@ impl Expansion<'_> {
         })
     }
 
-    fn enum_shape<'v>(&self, variants: impl IntoIterator<Item = &'v Variant> + Clone) -> TokenStream {
+    fn enum_shape<'v>(&self, variants: impl IntoIterator<Item = &'v Variant>) -> TokenStream {
         let graven = &self.graven;
-        let cow = quote!(#graven::layout::__private::Cow::Borrowed);
-        let target = self.target_type();
+        let private = quote!(#graven::layout::__private);
+        let cow = quote!(#private::Cow::Borrowed);
+        let [value, found, tag] = ["value", "found", "tag"].map(|name| Ident::new(name, Span::mixed_site()));
         let mut rest = &self.fields[..];
-        let (mut mirrors, mut sizes, mut described, mut arms) = (vec![], vec![], vec![], vec![]);
-        for (i, variant) in variants.clone().into_iter().enumerate() {
+        // The tag: how many variants behind the last one that has a number, or behind the first one.
+        let (mut number, mut behind) = (quote!(0), 0usize);
+        let (mut described, mut taken_apart) = (vec![], vec![]);
+        for variant in variants {
             let (fields, after) = rest.split_at(variant.fields.len());
             rest = after;
-            let mirror = format_ident!("__V{i}");
-            let parameters: Vec<Ident> = (0..fields.len()).map(|i| format_ident!("__F{i}")).collect();
-            let archived: Vec<&TokenStream> = fields.iter().map(|field| &field.archived).collect();
-            mirrors.push(quote! {
-                #[repr(C)]
-                #[allow(dead_code)]
-                struct #mirror<#(#parameters),*>(u8, #(#parameters),*);
-            });
-            let holder = quote!(#mirror<#(#archived),*>);
-            sizes.push(quote!((::core::mem::size_of::<#holder>(), ::core::mem::align_of::<#holder>())));
-
-            let list = fields.iter().zip(variant.fields.members()).enumerate().map(|(i, (field, member))| {
-                self.field(field, &member_name(&member), &holder, &Member::Unnamed((i + 1).into()))
-            });
+            if let Some((_, given)) = &variant.discriminant {
+                (number, behind) = (given.to_token_stream(), 0);
+            }
+            let distance = Literal::usize_unsuffixed(behind);
+            behind += 1;
             let (ident, name) = (&variant.ident, variant.ident.unraw().to_string());
-            described.push(quote! {
-                #graven::layout::Variant { name: #cow(#name), tag: __Tag::#ident as u8, fields: #cow(&[#(#list),*]) }
+            // In memory with this variant's tag: what `fields` binds of it, as `answer`.
+            let measured = |fields: TokenStream, answer: TokenStream| {
+                quote!(const {
+                    let #tag: ::core::primitive::u8 = #number;
+                    let #tag = #tag + #distance;
+                    let #value = #private::tagged::<Self>(#tag);
+                    // SAFETY: of the enum nothing is read but its tag, which is there; the field is bound, not read,
+                    // and lies in the enum.
+                    unsafe {
+                        match *#value.as_ptr() {
+                            Self::#ident { #fields .. } => #answer,
+                            #[allow(unreachable_patterns)]
+                            _ => ::core::panic!("a discriminant means another variant in the archived enum"),
+                        }
+                    }
+                })
+            };
+            let list = fields.iter().zip(variant.fields.members()).map(|(field, member)| {
+                let offset =
+                    measured(quote!(#member: ref #found,), quote!(#private::offset(&#value, #found)));
+                self.field(field, &member, &offset)
             });
-            if let Some(pattern) = self.target_pattern() {
-                let (bindings, types) = self.bindings(fields);
-                let members = variant.fields.members();
-                arms.push(quote! {
-                    #pattern::#ident { #(#members: #bindings),* } => { #(let _: &#types = #bindings;)* }
-                });
-            }
+            let list = quote!(&[#(#list),*]);
+            let of_tag = measured(quote!(), quote!(#tag));
+            described.push(quote! {
+                #graven::layout::Variant { name: #cow(#name), tag: #of_tag, fields: #cow(#list) }
+            });
+            taken_apart.push((quote!(Self::#ident), &variant.fields));
         }
-        let tags = variants.clone().into_iter().map(|variant| {
-            let (ident, number) =
-                (&variant.ident, variant.discriminant.as_ref().map(|(_, number)| quote!(= #number)));
-            quote!(#ident #number)
-        });
-        // Without fields the archived enum's own tags can be asked for.
-        let mut all = variants.clone().into_iter();
-        let same_tags = all.all(|variant| variant.fields.is_empty()).then(|| {
-            let idents = variants.into_iter().map(|variant| &variant.ident);
-            quote! {
-                #(::core::assert!(
-                    <#target>::#idents as u8 == __Tag::#idents as u8,
-                    "a discriminant means another number in the archived enum",
-                );)*
-            }
-        });
-        let apart =
-            (!arms.is_empty()).then(|| quote!(let _ = |__this: &#target| match __this { #(#arms)* };));
+        let apart = self.apart(&taken_apart);
         quote!({
-            #(#mirrors)*
-            #[repr(u8)]
-            #[allow(dead_code, clippy::enum_variant_names)]
-            enum __Tag { #(#tags),* }
             #apart
-            #same_tags
-            let (size, align) = #graven::layout::__private::enum_size(&[#(#sizes),*]);
-            ::core::assert!(
-                ::core::mem::size_of::<#target>() == size && ::core::mem::align_of::<#target>() == align,
-                "the archived enum has another size than its variants: attributes on it must not change its layout",
-            );
             #graven::layout::Shape::Enum { variants: #cow(&[#(#described),*]) }
         })
     }
 
-    /// A name for each field in a pattern, and the type it has to have.
-    fn bindings<'f>(&self, fields: &'f [Described<'_>]) -> (Vec<Ident>, Vec<&'f TokenStream>) {
-        let name = |i| Ident::new(&format!("__field{i}"), Span::mixed_site());
-        ((0..fields.len()).map(name).collect(), fields.iter().map(|field| &field.archived).collect())
+    /// Takes the archived type apart, by all its variants or as the struct it is, and compares its fields' types.
+    fn apart(&self, variants: &[(TokenStream, &Fields)]) -> TokenStream {
+        let graven = &self.graven;
+        let this = Ident::new("this", Span::mixed_site());
+        let mut described = self.fields.iter();
+        let arms = variants.iter().map(|(path, fields)| {
+            let compared = fields.members().zip(described.by_ref()).enumerate();
+            let (patterns, checks): (Vec<_>, Vec<_>) = compared
+                .map(|(i, (member, Described { field, archived, .. }))| {
+                    let binding = Ident::new(&format!("field{i}"), Span::mixed_site());
+                    let here = respan(graven, at(&field.ty));
+                    let check = quote_spanned! {at(&field.ty)=>
+                        #here::layout::__private::same::<#archived, _>(#binding)
+                    };
+                    (quote!(#member: #binding), check)
+                })
+                .unzip();
+            quote!(#path { #(#patterns),* } => { #(#checks;)* })
+        });
+        quote! {
+            let _ = |#this: &Self| match #this { #(#arms)* };
+        }
     }
 
     /// What is checked of a type without parameters where it is declared, rather than where it is used: that the
@@ -584,6 +560,15 @@ impl Expansion<'_> {
             #pinned
         }
     }
+}
+
+/// A name that the declaration does not use, so that the types it names stay what they are beside ours.
+fn fresh(input: &DeriveInput, name: &str) -> Ident {
+    let mut name = format_ident!("{name}");
+    while mentions(input, std::slice::from_ref(&name)) {
+        name = format_ident!("{name}_");
+    }
+    name
 }
 
 /// The same tokens, shown at `span` in errors.

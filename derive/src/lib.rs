@@ -13,8 +13,9 @@ mod types;
 /// Describes the archived form of a struct or an enum, as data: implements `Layout` for `ArchivedFoo`.
 ///
 /// It stands beside `#[derive(Archive)]` and reads the same `#[rkyv(...)]` attributes. What it says is measured by the
-/// compiler (`size_of`, `align_of`, `offset_of!`), never computed here. Field and variant names, offsets, types and
-/// tags enter the fingerprint; the type's own name does not.
+/// compiler on the archived type itself (sizes, alignments, offsets, tags), never computed here, and that type has to
+/// have exactly the fields and variants of the declaration: a hand-written one that has others does not compile.
+/// Field and variant names, offsets, types and tags enter the fingerprint; the type's own name does not.
 ///
 /// What it takes: structs of every kind and enums of every kind, with generics, recursion (also mutual), and rkyv's
 /// `archived`, `as`, `remote`, `with`, `omit_bounds`, `archive_bounds`, `getter`, `crate`, `bytecheck(verify)`.

@@ -17,7 +17,7 @@ impl<T> One<T> {
 }
 
 /// The size and alignment of an enum whose largest variant has these fields.
-pub const fn enum_size(variants: &[(usize, usize)]) -> (usize, usize) {
+pub(super) const fn enum_size(variants: &[(usize, usize)]) -> (usize, usize) {
     let (mut size, mut align) = (1, 1);
     let mut i = 0;
     while i < variants.len() {

@@ -11,6 +11,7 @@ mod containers;
 mod enums;
 mod invariant;
 mod maps;
+mod measure;
 mod network;
 mod numbers;
 mod opaque;
@@ -38,19 +39,19 @@ pub mod __private {
     pub use rkyv;
 
     pub use super::{
-        enums::enum_size,
         invariant::{Check, Unchecked},
+        measure::{offset, same, tagged},
         pin::check_pin,
     };
     pub use crate::Digest;
 
     /// `T`'s own check. Fails to compile if `T` may hold pointers.
     pub const fn pointer_free<T: super::PointerFree>() -> Option<super::Invariant> {
-        Some(T::INVARIANT)
+        Some(super::Invariant::check_bytes::<T>())
     }
     /// `T`'s own check. Fails to compile if it needs the archive around it.
     pub const fn verified_alone<T: super::VerifiedAlone>() -> Option<super::Invariant> {
-        Some(T::INVARIANT)
+        Some(super::Invariant::verify::<T>())
     }
     /// Fails to compile if `T` has no layout.
     pub const fn described<T: super::Layout + ?Sized>() {}

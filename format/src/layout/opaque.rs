@@ -34,42 +34,37 @@ unsafe impl<T: PointerFree + 'static, Tag: OpaqueTag> Layout for Opaque<T, Tag> 
         invariants: true,
         shape: Shape::Opaque { tag: Cow::Borrowed(Tag::TAG) },
     };
-    const INVARIANT: Option<Invariant> = Some(T::INVARIANT);
+    const INVARIANT: Option<Invariant> = Some(Invariant::check_bytes::<T>());
 }
 impl<__N, T: PointerFree + 'static, Tag: OpaqueTag> Refine<Next<__N>> for Opaque<T, Tag> {
     const DIGEST: Digest = Self::LEVEL;
 }
 
 /// A type whose check needs no archive around it, because it holds no relative pointers.
+///
+/// A promise, and nobody can make it but by the check that keeps it: every type that has one is `PointerFree` already,
+/// and no other type can be.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be opaque: it may hold relative pointers",
     label = "checking this needs the archive around it",
     note = "an opaque type is checked with an empty context, so nobody would check where its pointers lead",
     note = "derive `Layout` for it, or archive it as plain bytes; a hand-written `CheckBytes` has to take any context"
 )]
-pub trait PointerFree {
-    /// The check.
-    const INVARIANT: Invariant;
-}
+pub trait PointerFree: CheckBytes<Alone> {}
 
 #[diagnostic::do_not_recommend]
-impl<T: CheckBytes<Alone>> PointerFree for T {
-    const INVARIANT: Invariant = Invariant::check_bytes::<T>();
-}
+impl<T: CheckBytes<Alone>> PointerFree for T {}
 
 /// A type whose own invariants (`#[rkyv(bytecheck(verify))]`) can be checked without the archive around it.
+///
+/// As with [`PointerFree`], the check itself is the promise.
 #[diagnostic::on_unimplemented(
     message = "the `Verify` of `{Self}` cannot be called without the archive around it",
     label = "not `Verify` in an empty context",
     note = "the structure is checked before; write `impl<C: Fallible + ?Sized> Verify<C>`, where `C::Error: Source` \
             may be asked for and `C: ArchiveContext` may not"
 )]
-pub trait VerifiedAlone {
-    /// The check.
-    const INVARIANT: Invariant;
-}
+pub trait VerifiedAlone: Verify<Alone> {}
 
 #[diagnostic::do_not_recommend]
-impl<T: Verify<Alone>> VerifiedAlone for T {
-    const INVARIANT: Invariant = Invariant::verify::<T>();
-}
+impl<T: Verify<Alone>> VerifiedAlone for T {}
