@@ -3,8 +3,9 @@
 mod support;
 
 use std::os::fd::AsRawFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
 use graven::{Cause, ErrorKind, Region, RegionError, Timeout};
@@ -256,7 +257,7 @@ fn a_panic_releases_the_lock() {
         thread.join().is_err()
     });
     assert!(panicked);
-    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
         let _range = region.lock_range(3..4).unwrap();
         panic!("on purpose");
     }));
@@ -379,6 +380,95 @@ fn a_forked_child_has_to_attach_again_and_its_parents_guard_is_none_of_its() {
             let other = store(&dir).region("key").attach(Timeout::Now).unwrap();
             assert_eq!(errno(other.try_lock_range(5..6)), Errno::EAGAIN as i32, "still locked");
         }
+    }
+}
+
+#[test]
+fn a_guard_gives_a_forked_child_no_bytes() {
+    if !alone("a_guard_gives_a_forked_child_no_bytes") {
+        return;
+    }
+    let dir = directory();
+    let region = store(&dir).region("key").size(8).create().unwrap();
+    let mut guards = [region.lock_range(..4).unwrap()];
+    let shared = region.lock_shared(4.., Timeout::Now).unwrap();
+    // SAFETY: the child runs this thread alone and leaves by `_exit`.
+    match unsafe { fork() }.unwrap() {
+        ForkResult::Child => {
+            std::panic::set_hook(Box::new(|_| {}));
+            let refused = |work: &mut dyn FnMut()| catch_unwind(AssertUnwindSafe(work)).is_err();
+            let right = refused(&mut || drop(guards[0].to_vec()))
+                && refused(&mut || guards[0].fill(1))
+                && refused(&mut || drop(shared.to_vec()));
+            // SAFETY: `_exit` asks for nothing.
+            unsafe { nix::libc::_exit(i32::from(!right)) }
+        }
+        ForkResult::Parent { child } => {
+            assert_eq!(waitpid(child, None).unwrap(), WaitStatus::Exited(child, 0));
+            guards[0].fill(2);
+            assert_eq!((&guards[0][..], &shared[..]), (&[2; 4][..], &[0; 4][..]));
+        }
+    }
+    done();
+}
+
+/// Whether the next check of a `Forking` forks, and what of.
+static CHECKED: AtomicI32 = AtomicI32::new(0);
+
+#[graven::object]
+#[rkyv(bytecheck(verify))]
+struct Forking {
+    number: u64,
+}
+
+mod verify {
+    use graven::rkyv::bytecheck::Verify;
+    use graven::rkyv::rancor::Fallible;
+
+    use super::*;
+
+    // SAFETY: reads nothing.
+    unsafe impl<C: Fallible + ?Sized> Verify<C> for ArchivedForking {
+        fn verify(&self, _: &mut C) -> Result<(), C::Error> {
+            if CHECKED.swap(0, Ordering::Relaxed) != 0 {
+                // SAFETY: the child runs this thread alone and leaves by `_exit`.
+                if let ForkResult::Parent { child } = unsafe { fork() }.unwrap() {
+                    let status = waitpid(child, None).unwrap();
+                    CHECKED
+                        .store(if status == WaitStatus::Exited(child, 0) { 2 } else { 3 }, Ordering::Relaxed);
+                }
+            }
+            Ok(())
+        }
+    }
+}
+
+#[test]
+fn a_child_that_a_check_of_the_value_forks_has_no_lock() {
+    let test = "a_child_that_a_check_of_the_value_forks_has_no_lock";
+    if let Some(dir) = role() {
+        let region = store(dir).region("key").attach_as::<Forking>(Timeout::Now).unwrap();
+        let _guard = region.lock().unwrap();
+        // Dies with it, so that the next has to check.
+        done();
+    }
+    let dir = shm();
+    let region = store(&dir).region("key").create_with(&Forking { number: 7 }).unwrap();
+    for exclusive in [true, false] {
+        told_by(other(test, dir.path().to_str().unwrap()));
+        let parent = std::process::id();
+        CHECKED.store(1, Ordering::Relaxed);
+        let locked = match exclusive {
+            true => region.lock().map(|guard| guard.number.to_native()),
+            false => region.lock_shared(Timeout::Forever).map(|guard| guard.number.to_native()),
+        };
+        if std::process::id() != parent {
+            let refused = locked.is_err_and(|error| error.errno() == Errno::EPERM as i32);
+            // SAFETY: `_exit` asks for nothing.
+            unsafe { nix::libc::_exit(i32::from(!refused)) }
+        }
+        assert_eq!(locked.unwrap(), 7);
+        assert_eq!(CHECKED.swap(0, Ordering::Relaxed), 2);
     }
 }
 

@@ -158,15 +158,16 @@ impl ControlMut {
         let create = || -> io::Result<_> {
             // The name's lock is held, so nobody else uses the second name.
             let temp = Temp::create(dir, &name.file(Role::Next), mode)?;
-            let access = Access::of(temp.file())?;
+            let file = temp.file()?;
+            let access = Access::of(file)?;
             let mode = if exact { mode } else { access.mode | OWN_BITS };
-            Access { mode, ..access }.give(temp.file())?;
+            Access { mode, ..access }.give(file)?;
             let mut page = [0; SIZE];
             page[..8].copy_from_slice(&MAGIC);
             page[8..12].copy_from_slice(&VERSION.to_le_bytes());
             // All of it, so that there is a block behind every byte that is stored to later.
-            temp.file().write_all_at(&page, 0)?;
-            Ok((temp.file().try_clone()?, temp))
+            file.write_all_at(&page, 0)?;
+            Ok((file.try_clone()?, temp))
         };
         let (file, temp) = create().map_err(Error::system("create the control page"))?;
         let control = ControlMut::map(file)?;

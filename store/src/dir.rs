@@ -21,6 +21,7 @@ use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, open, openat, renameat};
 use nix::sys::stat::{FileStat, Mode, fchmod, fstat, fstatat};
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, linkat, unlinkat};
 
+use crate::held::Process;
 use crate::ofd::{self, Sharing};
 use crate::sys;
 
@@ -123,10 +124,13 @@ impl AsFd for Dir {
 }
 
 /// A file on its way into a directory. Dropped before it is placed, it leaves nothing.
+///
+/// It belongs to the process that made it: in a forked child everything here is EPERM, and dropping it does nothing.
 #[derive(Debug)]
 pub(crate) struct Temp {
     dir: Dir,
     file: File,
+    process: Process,
     /// The name that it has, if it has one.
     name: Option<String>,
 }
@@ -135,9 +139,10 @@ impl Temp {
     /// A new file, open for reading and writing, of that mode less the umask. `second` is the name that it takes where
     /// it needs one: a name that nobody else uses.
     pub(crate) fn create(dir: &Dir, second: &str, mode: u32) -> io::Result<Temp> {
+        let process = Process::current()?;
         if can_link_unnamed() {
             match dir.create_file(".", OFlag::O_TMPFILE | OFlag::O_RDWR, mode) {
-                Ok(fd) => return Ok(Temp { dir: dir.clone(), file: fd.into(), name: None }),
+                Ok(fd) => return Ok(Temp { dir: dir.clone(), file: fd.into(), process, name: None }),
                 Err(error) => match error.raw_os_error().map(Errno::from_raw) {
                     // The file system lacks it.
                     Some(Errno::EOPNOTSUPP | Errno::EISDIR | Errno::EINVAL) => {}
@@ -147,19 +152,30 @@ impl Temp {
         }
         let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL;
         let fd = dir.create_file(second, flags, mode)?;
-        Ok(Temp { dir: dir.clone(), file: fd.into(), name: Some(second.to_owned()) })
+        Ok(Temp { dir: dir.clone(), file: fd.into(), process, name: Some(second.to_owned()) })
     }
 
-    pub(crate) fn file(&self) -> &File {
-        &self.file
+    /// The file. To be asked for again after code of the user's: that may have forked.
+    ///
+    /// # Errors
+    /// [`Cause::Forked`](crate::Cause::Forked) (EPERM).
+    pub(crate) fn file(&self) -> io::Result<&File> {
+        self.process.check()?;
+        Ok(&self.file)
+    }
+
+    pub(crate) fn process(&self) -> Process {
+        self.process
     }
 
     /// Opens it once more: another description of the same file.
     pub(crate) fn reopen(&self, flags: OFlag) -> io::Result<OwnedFd> {
         let Some(name) = &self.name else {
             let flags = flags | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-            return Ok(open(&*format!("/proc/self/fd/{}", self.file.as_raw_fd()), flags, Mode::empty())?);
+            let file = format!("/proc/self/fd/{}", self.file()?.as_raw_fd());
+            return Ok(open(&*file, flags, Mode::empty())?);
         };
+        self.process.check()?;
         self.dir.open_file(name, flags)
     }
 
@@ -168,6 +184,7 @@ impl Temp {
     /// # Errors
     /// EEXIST, and as linkat(2).
     pub(crate) fn link(&self, target: impl AsRef<OsStr>) -> io::Result<()> {
+        self.process.check()?;
         match &self.name {
             None => {
                 let file = format!("/proc/self/fd/{}", self.file.as_raw_fd());
@@ -185,6 +202,7 @@ impl Temp {
     /// # Errors
     /// As linkat(2) and rename(2). The file is nowhere then.
     pub(crate) fn replace(&mut self, second: &str, target: impl AsRef<OsStr>) -> io::Result<()> {
+        self.process.check()?;
         if self.name.is_none() {
             self.link(second)?;
             self.name = Some(second.to_owned());
@@ -233,7 +251,7 @@ impl Temp {
 
 impl Drop for Temp {
     fn drop(&mut self) {
-        if let Some(name) = &self.name {
+        if let (Some(name), Ok(())) = (&self.name, self.process.check()) {
             let _ = self.dir.unlink(name);
         }
     }
@@ -308,6 +326,7 @@ mod tests {
                 .create_file("second", OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL, 0o600)
                 .unwrap()
                 .into(),
+            process: Process::current().unwrap(),
             name: Some("second".into()),
         };
         let unnamed = || Temp::create(&dir, "second", 0o600).unwrap();
@@ -316,15 +335,15 @@ mod tests {
             assert!(names().is_empty());
             let temp = make();
             let again = File::from(temp.reopen(OFlag::O_RDONLY).unwrap());
-            assert_eq!(again.metadata().unwrap().ino(), temp.file().metadata().unwrap().ino());
-            temp.file().write_all(b"one").unwrap();
+            assert_eq!(again.metadata().unwrap().ino(), temp.file().unwrap().metadata().unwrap().ino());
+            temp.file().unwrap().write_all(b"one").unwrap();
             temp.link("target").unwrap();
             drop(temp);
             let mut temp = make();
             assert_eq!(temp.link("target").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
-            temp.file().write_all(b"two").unwrap();
+            temp.file().unwrap().write_all(b"two").unwrap();
             temp.replace("second", "target").unwrap();
-            assert_eq!(temp.file().metadata().unwrap().nlink(), 1);
+            assert_eq!(temp.file().unwrap().metadata().unwrap().nlink(), 1);
             drop(temp);
             assert_eq!(names(), ["target"]);
             assert_eq!(std::fs::read(dir.path("target")).unwrap(), b"two");

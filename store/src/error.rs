@@ -215,9 +215,12 @@ impl Error {
         Error(Arc::new(Inner { cause: cause.into(), file: None, object: None, type_name: None }))
     }
 
-    /// For `map_err` on system calls.
+    /// For `map_err` on system calls. An error of ours that came through `io::Error` is itself again.
     pub(crate) fn system<E: Into<io::Error>>(action: &'static str) -> impl FnOnce(E) -> Error {
-        move |source| Error::new(Cause::System { action, source: source.into() })
+        move |source| {
+            let source: io::Error = source.into();
+            source.downcast().unwrap_or_else(|source| Error::new(Cause::System { action, source }))
+        }
     }
 
     pub(crate) fn of_file(mut self, path: &Path) -> Error {

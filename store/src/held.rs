@@ -42,6 +42,24 @@ struct Registry {
     shared: BTreeMap<FileId, Weak<dyn Any + Send + Sync>>,
 }
 
+impl Registry {
+    /// Installs the handlers.
+    fn watch(&mut self) -> io::Result<()> {
+        if !self.watching {
+            // SAFETY: pthread_atfork(3) asks for functions that may run at any fork. Ours take and release the registry's
+            // mutex, in the thread that forks, and call close(2).
+            let result = unsafe {
+                libc::pthread_atfork(Some(before_fork), Some(after_fork_in_parent), Some(after_fork_in_child))
+            };
+            if result != 0 {
+                return Err(Errno::from_raw(result).into());
+            }
+            self.watching = true;
+        }
+        Ok(())
+    }
+}
+
 /// A file, whatever its name: device and inode.
 pub(crate) type FileId = (u64, u64);
 
@@ -102,15 +120,29 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Forks are counted from the first [`Held::open`] on.
-    pub(crate) fn current() -> Process {
+    /// This process; its forks are counted from now on.
+    ///
+    /// # Errors
+    /// As pthread_atfork(3): ENOMEM.
+    pub(crate) fn current() -> io::Result<Process> {
+        registry().watch()?;
+        Ok(Process::now())
+    }
+
+    fn now() -> Process {
         Process { id: std::process::id(), forks: FORKS.get() }
+    }
+
+    /// Whether this process is a forked child of it, for those who ask all the time: clone(2) is not noticed.
+    #[inline]
+    pub(crate) fn has_forked(self) -> bool {
+        self.forks != FORKS.get()
     }
 
     /// # Errors
     /// [`Cause::Forked`] (EPERM): this process is a forked child of it.
     pub(crate) fn check(self) -> Result<()> {
-        match self == Process::current() {
+        match self == Process::now() {
             true => Ok(()),
             false => Err(Error::new(Cause::Forked)),
         }
@@ -132,22 +164,12 @@ impl Held {
         open: impl FnOnce() -> std::result::Result<OwnedFd, E>,
     ) -> std::result::Result<Held, E> {
         let mut registry = registry();
-        if !registry.watching {
-            // SAFETY: pthread_atfork(3) asks for functions that may run at any fork. Ours take and release the mutex
-            // above, in the thread that forks, and call close(2).
-            let result = unsafe {
-                libc::pthread_atfork(Some(before_fork), Some(after_fork_in_parent), Some(after_fork_in_child))
-            };
-            if result != 0 {
-                return Err(io::Error::from(Errno::from_raw(result)).into());
-            }
-            registry.watching = true;
-        }
+        registry.watch()?;
         let fd = ManuallyDrop::new(open()?);
         let key = registry.next;
         registry.next += 1;
         registry.held.push((key, fd.as_raw_fd()));
-        Ok(Held { fd, key, process: Process::current() })
+        Ok(Held { fd, key, process: Process::now() })
     }
 
     /// The descriptor.

@@ -240,7 +240,8 @@ impl Attachment {
             return Ok(None);
         }
         let over = control.now().is_retired() || control.has(ENDS_WITH_OWNER) && !is_owned(dir, name);
-        let last = Last { dir: dir.clone(), name: name.clone(), process: Process::current(), armed: false };
+        let process = Process::current().map_err(Error::system("watch for forks"))?;
+        let last = Last { dir: dir.clone(), name: name.clone(), process, armed: false };
         Ok((!over).then_some(Attachment { control, last }))
     }
 

@@ -181,7 +181,7 @@ impl OwnerOptions {
                 // The umask cannot be asked for without changing it: a file that goes away tells what it leaves.
                 (false, Some(mode)) => {
                     let temp = Temp::create(&self.dir, &name.file(Role::Next), mode)?;
-                    Access::of(temp.file())?.mode | OWN_BITS
+                    Access::of(temp.file()?)?.mode | OWN_BITS
                 }
                 (false, None) => return Ok(()),
             };
@@ -257,7 +257,7 @@ impl Owner {
     /// After an error the generation before stays the newest, and the owner can publish again.
     /// - As [`Writer::put`] and [`Writer::finish`]: no room is ENOSPC, never a signal.
     /// - [`Cause::System`]: EPERM, if this process may not give files to the user and group of the name.
-    /// - [`Cause::Forked`] (EPERM): in a forked child.
+    /// - [`Cause::Forked`] (EPERM): in a forked child, of which serializing the value may have made one.
     ///
     /// With `durable`, an error of the last step, the directory's fsync(2), leaves the new generation visible.
     pub fn publish<T>(&mut self, value: &T) -> Result<u64>
@@ -272,7 +272,8 @@ impl Owner {
     /// All of them become visible at once, when `make` has returned `Ok`.
     ///
     /// # Errors
-    /// Those of `make`, and as [`publish`](Owner::publish).
+    /// Those of `make`, and as [`publish`](Owner::publish). A child that `make` forks has [`Cause::Forked`] (EPERM) from
+    /// everything that it does with its copy of the draft.
     ///
     /// # Examples
     /// ```
@@ -307,8 +308,8 @@ impl Owner {
         let mut draft = Draft { writer, dir, name, before, _publish: PhantomData };
         make(&mut draft)?;
         let given = access()?;
-        given
-            .give(draft.writer.file())
+        let file = draft.writer.file();
+        file.and_then(|file| given.give(file))
             .map_err(Error::system("give it to the name's user, group and mode"))?;
         let Complete { mut temp, .. } = draft.writer.complete()?;
         temp.replace(&second, self.name.file(Role::Segment))
@@ -318,9 +319,10 @@ impl Owner {
         // A chmod or chown in between has found the file before.
         if let Ok(now) = access()
             && now != given
+            && let Ok(file) = temp.file()
         {
-            let _ = fchmod(temp.file(), Mode::from_bits_truncate(now.mode));
-            let _ = now.give(temp.file());
+            let _ = fchmod(file, Mode::from_bits_truncate(now.mode));
+            let _ = now.give(file);
         }
         self.control.announce(Epoch::of_generation(generation));
         if self.durable {

@@ -173,8 +173,12 @@ impl<V: Clone> Follow<V> {
     }
 
     fn failed(&self, cause: Cause) -> Error {
+        self.of_name(Error::new(cause))
+    }
+
+    fn of_name(&self, error: Error) -> Error {
         let attachment = &self.shared.attachment;
-        Error::new(cause).of_file(&attachment.dir().path(attachment.name().to_string()))
+        error.of_file(&attachment.dir().path(attachment.name().to_string()))
     }
 
     fn owner_alive(&self) -> bool {
@@ -188,6 +192,10 @@ impl<V: Clone> Follow<V> {
 
     /// Takes note of what made the descriptor readable.
     fn drain(&mut self) {
+        if self.watch.get().is_some_and(|watch| watch.check().is_err()) {
+            // What this would take note of is for the parent to take note of.
+            self.watch.take();
+        }
         if let Some(watch) = self.watch.get_mut() {
             let attachment = &self.shared.attachment;
             let alive = watch.drain(attachment.dir(), attachment.name());
@@ -203,7 +211,7 @@ impl<V: Clone> Follow<V> {
             let _ = self.watch.set(watch.map_err(Error::system("make a descriptor to wait on"))?);
         }
         match self.watch.get() {
-            Some(watch) => Ok(watch.as_fd()),
+            Some(watch) => watch.check().map(|()| watch.as_fd()).map_err(|error| self.of_name(error)),
             None => Err(self.failed(Cause::NoName)),
         }
     }
@@ -415,11 +423,12 @@ macro_rules! follow {
             /// make it unreadable.
             ///
             /// It is an epoll descriptor on an inotify(7) watch and the owner's FIFO; where there is no watch to be had
-            /// (128 instances per user by default), on a timer of 25 ms. Three descriptors while the handle lives, four at first. Not
-            /// for a forked child: it shares them with its parent.
+            /// (128 instances per user by default), on a timer of 25 ms. Three descriptors while the handle lives, four at first.
             ///
             /// # Errors
-            /// [`Cause::System`]: EMFILE.
+            /// - [`Cause::System`]: EMFILE.
+            /// - [`Cause::Forked`] (EPERM): it was made before a fork, and is the parent's. `latest` or `wait` lets it go;
+            ///   after that the child can have one of its own.
             ///
             /// # Examples
             /// ```
@@ -452,7 +461,7 @@ macro_rules! follow {
             /// As `descriptor`.
             ///
             /// # Panics
-            /// If no descriptor is left for the first call. Call `descriptor` before, to have that as an error.
+            /// If `descriptor` fails. Call that before, to have it as an error.
             fn as_fd(&self) -> BorrowedFd<'_> {
                 self.descriptor().expect("a descriptor to wait on")
             }

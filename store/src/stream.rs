@@ -14,6 +14,7 @@ use rkyv::ser::sharing::Share;
 use rkyv::ser::{Positional, Writer};
 
 use crate::Cause;
+use crate::held::Process;
 
 /// What objects are serialized with: the bound on writable types is `T: for<'a> Serialize<Serializer<'a>>`.
 pub type Serializer<'a> = Strategy<rkyv::ser::Serializer<&'a mut Stream, ArenaHandle<'a>, Share>, BoxedError>;
@@ -23,8 +24,8 @@ const BUFFER: usize = 256 << 10;
 
 /// A segment's bytes on their way to a file. Nameable only as part of [`Serializer`].
 pub struct Stream {
-    /// Where the segment starts, and in which file; `None` counts only.
-    file: Option<(File, u64)>,
+    /// Where it goes; `None` counts only.
+    target: Option<Target>,
     /// No byte at or behind this position is written, only counted.
     limit: u64,
     /// Has room for `BUFFER` bytes, or none if the stream only counts.
@@ -42,15 +43,33 @@ pub struct Stream {
     failure: Option<Cause>,
 }
 
+/// A run of a file, that one process writes.
+struct Target {
+    file: File,
+    /// Where the run starts.
+    base: u64,
+    process: Process,
+}
+
+impl Target {
+    /// Serializing is the user's code, which may have forked: the child shares the file, and writes nothing.
+    fn write(&self, position: u64, bytes: &[u8]) -> Result<(), Cause> {
+        self.process.check().map_err(|_| Cause::Forked)?;
+        let written = self.file.write_all_at(bytes, self.base + position);
+        written.map_err(|source| Cause::System { action: "write", source })
+    }
+}
+
 impl Stream {
-    pub(crate) fn to_file(file: File, file_offset: u64, limit: u64) -> Stream {
-        let buffer = Vec::with_capacity(BUFFER);
-        Stream { file: Some((file, file_offset)), limit, buffer, ..Stream::counting() }
+    /// A stream into the run of a file that starts at `base`. In a forked child of `process` it writes nothing.
+    pub(crate) fn to_file(file: File, base: u64, limit: u64, process: Process) -> Stream {
+        let target = Some(Target { file, base, process });
+        Stream { target, limit, buffer: Vec::with_capacity(BUFFER), ..Stream::counting() }
     }
 
     pub(crate) fn counting() -> Stream {
         Stream {
-            file: None,
+            target: None,
             limit: 0,
             buffer: Vec::new(),
             flushed: 0,
@@ -125,7 +144,7 @@ impl Stream {
             if self.buffer.len() == BUFFER || bytes.len() >= BUFFER && !self.buffer.is_empty() {
                 self.flush()?;
             }
-            if self.buffer.is_empty() && bytes.len() >= BUFFER && self.file.is_some() {
+            if self.buffer.is_empty() && bytes.len() >= BUFFER && self.target.is_some() {
                 // Large slices, and objects that are copied, need no buffer. Piece by piece, as hashing brings a piece
                 // into the cache.
                 let (now, later) = bytes.split_at(BUFFER);
@@ -146,20 +165,25 @@ impl Stream {
 
     /// Hands what is in the buffer to the kernel.
     pub(crate) fn flush(&mut self) -> Result<(), Cause> {
-        let Some((file, base)) = &self.file else { return Ok(()) };
+        let Some(target) = &self.target else { return Ok(()) };
         self.hasher.update(self.buffer.get(self.unhashed..).unwrap_or_default());
         self.unhashed = self.buffer.len();
-        write_all(file, &self.buffer, base + self.flushed)?;
+        target.write(self.flushed, &self.buffer)?;
         self.flushed += self.buffer.len() as u64;
         self.buffer.clear();
         self.unhashed = 0;
         Ok(())
     }
 
+    /// # Errors
+    /// [`Cause::Forked`] (EPERM): this process is a forked child of the one that writes.
+    pub(crate) fn check(&self) -> crate::Result<()> {
+        self.target.as_ref().map_or(Ok(()), |target| target.process.check())
+    }
+
     /// Writes behind the stream's back, at a position already passed.
     pub(crate) fn write_at(&self, position: u64, bytes: &[u8]) -> Result<(), Cause> {
-        let Some((file, base)) = &self.file else { return Ok(()) };
-        write_all(file, bytes, base + position)
+        self.target.as_ref().map_or(Ok(()), |target| target.write(position, bytes))
     }
 
     /// Appends bytes of the object, unless they pass the reach of its relative offsets.
@@ -175,10 +199,6 @@ impl Stream {
             Stopped
         })
     }
-}
-
-fn write_all(file: &File, bytes: &[u8], at: u64) -> Result<(), Cause> {
-    file.write_all_at(bytes, at).map_err(|source| Cause::System { action: "write", source })
 }
 
 impl Positional for Stream {
@@ -212,7 +232,7 @@ impl<E: Source> Writer<E> for Stream {
             self.position = end;
             return Ok(());
         }
-        if reach && self.file.is_none() {
+        if reach && self.target.is_none() {
             self.position = end;
             return Ok(());
         }

@@ -14,6 +14,7 @@ use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFl
 
 use crate::control::owner_end;
 use crate::dir::Dir;
+use crate::held::Process;
 use crate::name::{Name, Role};
 
 /// How often to look where nobody tells.
@@ -27,6 +28,8 @@ pub(crate) struct Watch {
     first: Option<TimerFd>,
     /// The writing end of the owner's FIFO, while an owner lives.
     owner: Option<OwnedFd>,
+    /// A forked child has copies of the descriptors, but what one reads there the other misses.
+    process: Process,
 }
 
 enum Page {
@@ -51,9 +54,15 @@ impl Watch {
         }
         let first = timer(Expiration::OneShot(Duration::from_nanos(1).into()))?;
         epoll.add(&first, EpollEvent::new(EpollFlags::EPOLLIN, FIRST))?;
-        let mut watch = Watch { epoll, page, first: Some(first), owner: None };
+        let mut watch = Watch { epoll, page, first: Some(first), owner: None, process: Process::current()? };
         watch.look_for_owner(dir, name)?;
         Ok(watch)
+    }
+
+    /// # Errors
+    /// [`Cause::Forked`](crate::Cause::Forked) (EPERM): this process is a forked child of the one that made it.
+    pub(crate) fn check(&self) -> crate::Result<()> {
+        self.process.check()
     }
 
     /// Makes the descriptor unreadable until something happens again. Whether an owner lives.

@@ -21,6 +21,7 @@ use rkyv::ser::sharing::Share;
 use rkyv::{Archive, Serialize};
 
 use crate::dir::{self, Dir, Temp};
+use crate::held::Process;
 use crate::known::Known;
 use crate::stream::Stream;
 use crate::{Cause, Error, Result, Segment, Serializer};
@@ -126,7 +127,8 @@ where
         return Err(Error::new(Cause::Appending));
     }
     let file = fd.as_fd().try_clone_to_owned().map_err(Error::system("duplicate the descriptor"))?;
-    let stream = Stream::to_file(File::from(file), file_offset, length);
+    let process = Process::current().map_err(Error::system("watch for forks"))?;
+    let stream = Stream::to_file(File::from(file), file_offset, length, process);
     if length > 0 {
         stream.write_at(0, &[0; Header::SIZE]).map_err(Error::new)?;
     }
@@ -217,8 +219,9 @@ impl WriteOptions {
     pub(crate) fn open_in(self, dir: &Dir, second: String, path: &Path) -> Result<Writer> {
         let temp = Temp::create(dir, &second, self.mode & 0o777);
         let temp = temp.map_err(Error::system("create a file in the directory"))?;
-        let handle = temp.file().try_clone().map_err(Error::system("duplicate the descriptor"))?;
-        let stream = Stream::to_file(handle, 0, u64::MAX);
+        let handle =
+            temp.file().and_then(File::try_clone).map_err(Error::system("duplicate the descriptor"))?;
+        let stream = Stream::to_file(handle, 0, u64::MAX, temp.process());
         let build = Build::new(stream, self.page_size, self.generation)?;
         Ok(Writer { build, temp, dir: dir.clone(), path: path.to_owned(), options: self })
     }
@@ -238,7 +241,8 @@ impl WriteOptions {
 /// | `BTreeMap`, `BTreeSet` | one node per level, and a resolver per entry |
 /// | `Rc`, `Arc`, `Weak` | about 32 bytes per distinct pointee, until the object ends |
 ///
-/// Dropping a writer leaves nothing.
+/// Dropping a writer leaves nothing. A forked child has a copy that writes nothing, is [`Cause::Forked`] (EPERM), and whose
+/// drop does nothing: also where serializing a value is what forked.
 ///
 /// # Examples
 /// ```
@@ -355,7 +359,10 @@ impl Writer {
     }
 
     /// The file that is being written.
-    pub(crate) fn file(&self) -> &File {
+    ///
+    /// # Errors
+    /// [`Cause::Forked`] (EPERM).
+    pub(crate) fn file(&self) -> io::Result<&File> {
         self.temp.file()
     }
 
@@ -364,10 +371,11 @@ impl Writer {
         let Writer { build, temp, dir, path: _, options } = self;
         let (summary, header, stream) = build.finish(0)?;
         // An object that failed may have left bytes behind the end.
-        temp.file().set_len(summary.length).map_err(Error::system("set the file's length"))?;
+        let file = temp.file().map_err(Error::system("set the file's length"))?;
+        file.set_len(summary.length).map_err(Error::system("set the file's length"))?;
         stream.write_at(0, &header.encode()).map_err(Error::new)?;
         if options.durable {
-            temp.file().sync_all().map_err(Error::system("sync the file"))?;
+            file.sync_all().map_err(Error::system("sync the file"))?;
         }
         Ok(Complete { summary, temp, dir, options })
     }
@@ -465,6 +473,7 @@ impl Build {
         table: &[u8],
         write: impl FnOnce(&mut Stream) -> Result<u64, Cause>,
     ) -> Result<()> {
+        self.stream.check()?;
         directory::check_name(name)?;
         if self.by_name.contains_key(name) {
             return Err(Error::new(Cause::ObjectExists));

@@ -95,6 +95,16 @@ impl<'a> Locked<'a> {
         self.tell = true;
     }
 
+    /// # Panics
+    /// In a forked child: it has a copy of the guard, but not the lock.
+    #[inline]
+    fn assert_held(&self) {
+        assert!(
+            !self.inner.process.has_forked(),
+            "a guard was used in a forked child, which does not have its lock: attach again and lock there"
+        );
+    }
+
     fn check(&self) -> Result<()> {
         match self.died {
             true => Err(self.inner.failed(RegionError::HolderDied)),
@@ -122,8 +132,11 @@ impl Drop for Locked<'_> {
 
 /// The exclusive lock of a region or of a range of it. Dereferences to its bytes, or to the archived value.
 ///
-/// Given back when dropped. Belongs to the thread that locked; a forked child has a copy that does nothing when dropped,
-/// and must not be used there.
+/// Given back when dropped. Belongs to the thread that locked.
+///
+/// # Panics
+/// In a forked child, which has a copy of the guard but not the lock, reaching for the bytes panics; dropping it there does
+/// nothing. A reference that was taken before the fork must not be used there.
 pub struct Guard<'a, V: ?Sized = [u8]> {
     locked: Locked<'a>,
     /// INVARIANT: valid, in the locked bytes.
@@ -135,6 +148,9 @@ pub struct Guard<'a, V: ?Sized = [u8]> {
 /// or to the archived value.
 ///
 /// As [`Guard`], but for reading; read-only attachments can have it.
+///
+/// # Panics
+/// As [`Guard`]: in a forked child.
 pub struct SharedGuard<'a, V: ?Sized = [u8]> {
     locked: Locked<'a>,
     /// INVARIANT: as in `Guard`.
@@ -169,6 +185,7 @@ impl<'a, V: ?Sized> Guard<'a, V> {
 
     /// The value, as the start of edits that keep it valid.
     pub(crate) fn pinned(&mut self) -> &mut V {
+        self.locked.assert_held();
         // SAFETY: `NonNull::as_mut` asks for a valid, aligned value that nobody else uses: the invariant, and the lock,
         // which is exclusive; the borrow of `self` keeps other references of this guard away.
         unsafe { self.value.as_mut() }
@@ -222,6 +239,7 @@ impl<V: ?Sized> Deref for Guard<'_, V> {
     type Target = V;
 
     fn deref(&self) -> &V {
+        self.locked.assert_held();
         // SAFETY: `NonNull::as_ref` asks for a valid, aligned value that nobody changes meanwhile: the invariant, and the
         // lock; `&mut` from this guard borrow it.
         unsafe { self.value.as_ref() }
@@ -238,6 +256,7 @@ impl<V: ?Sized> Deref for SharedGuard<'_, V> {
     type Target = V;
 
     fn deref(&self) -> &V {
+        self.locked.assert_held();
         // SAFETY: as in `Guard`; those who share the lock only read.
         unsafe { self.value.as_ref() }
     }

@@ -291,19 +291,21 @@ impl RegionOptions {
         let mode = if self.secure { 0o600 } else { self.mode };
         let temp =
             Temp::create(&self.dir, &second_name(), mode).map_err(Error::system("create the region"))?;
-        let protect = |mode| {
-            fchmod(temp.file(), Mode::from_bits_truncate(mode)).map_err(Error::system("protect the region"))
-        };
+        let new = temp.file().map_err(Error::system("create the region"))?;
+        let protect =
+            |mode| fchmod(new, Mode::from_bits_truncate(mode)).map_err(Error::system("protect the region"));
         let mode = match self.secure {
             true => mode,
             // What the umask has left of it.
-            false => stat_of(temp.file())?.st_mode & 0o777,
+            false => stat_of(new)?.st_mode & 0o777,
         };
         // As long as it has no name this process has to open it, whatever will be allowed later.
         protect(mode | 0o600)?;
-        allocate(temp.file(), header.length())?;
-        temp.file().write_all_at(&header.encode(), 0).map_err(Error::system("write the region's header"))?;
-        fill(temp.file(), page_size.into(), header.length() - u64::from(page_size))?;
+        allocate(new, header.length())?;
+        new.write_all_at(&header.encode(), 0).map_err(Error::system("write the region's header"))?;
+        fill(new, page_size.into(), header.length() - u64::from(page_size))?;
+        // Serializing the value may have forked.
+        temp.process().check()?;
         let reopen = || temp.reopen(OFlag::O_RDWR);
         let owner = match owned {
             true => Some(hold(reopen, "open the region")?),
@@ -380,7 +382,7 @@ impl RegionOptions {
         let map = Map::new(fd, header, self.at, writable)?;
         let lock = held::shared(id, Lock::new);
         lock.descriptor(writable, || hold(reopen, "open the region"))?;
-        let process = Process::current();
+        let process = Process::current().map_err(Error::system("watch for forks"))?;
         let end = End { dir: self.dir.clone(), file: file.clone(), id, transient: header.transient, process };
         Ok(Some(Inner {
             key: self.key.clone(),

@@ -273,6 +273,8 @@ where
             }
             self.inner.failed(error).of_object("").of_type::<T>()
         })?;
+        // Checks of the type's own may have forked: the child has no lock.
+        self.inner.process.check().map_err(|error| self.inner.failed(error))?;
         self.checked.set(locked.edits());
         Ok(locked)
     }
