@@ -7,8 +7,10 @@
 //! 128  notes for people, u64, little-endian: the owner's pid, since when, and when the newest generation was
 //!      published (ns since 1970)
 //! ```
-//! Words are stored through the mapping; notes are written by pwrite(2), which inotify tells of: that is how a reader
-//! that sleeps in epoll learns of a new epoch, without a descriptor per reader on the owner's side.
+//! All of it is written by pwrite(2), in one piece from the epoch to the last note: nobody maps the page writable, as on a
+//! file system that copies blocks when they are written (btrfs, xfs, whatever can share blocks between files) a store
+//! through a mapping may find the disk full, which is a signal; pwrite says ENOSPC. inotify tells of it, too: that is how
+//! a reader that sleeps in epoll learns of a new epoch, without a descriptor per reader on the owner's side.
 //!
 //! The page's mode, user and group are those of the name: whatever else the name has takes them from here.
 //!
@@ -20,6 +22,7 @@
 //!
 //! Source: SPEC 17.
 #![allow(unsafe_code)] // words at offsets of the mapping
+#![allow(clippy::host_endian_bytes)] // words are in the machine's byte order, which the page's magic says
 
 use std::fs::File;
 use std::io;
@@ -36,7 +39,8 @@ use nix::sys::stat::{SFlag, fstat};
 use crate::dir::{Access, Dir, Temp};
 use crate::name::{Name, Role};
 use crate::protocol::Epoch;
-use crate::sync::{Word, WordMut};
+use crate::sync::{Word, order_before_write};
+use crate::sys::copies_blocks;
 use crate::{Cause, Error, Result};
 
 const SIZE: usize = 4096;
@@ -47,7 +51,12 @@ const MAGIC: [u8; 8] = match cfg!(target_endian = "big") {
 const VERSION: u32 = 1;
 const EPOCH: usize = 64;
 const FLAGS: usize = 72;
-const NOTES: u64 = 128;
+const NOTES: usize = 128;
+const OWNER: usize = NOTES;
+const OWNED: usize = NOTES + 8;
+const TOLD: usize = NOTES + 16;
+/// Behind the last note.
+const END: usize = NOTES + 24;
 
 /// The name ends with its owner.
 pub(crate) const ENDS_WITH_OWNER: u64 = 1;
@@ -93,22 +102,33 @@ impl Control {
 
     #[inline]
     pub(crate) fn epoch(&self) -> Word<'_> {
-        // SAFETY: as in `flags`.
+        // SAFETY: as in `word`.
         unsafe { Word::new(self.epoch) }
     }
 
     #[inline]
     pub(crate) fn now(&self) -> Epoch {
-        Epoch(self.epoch().load())
+        Epoch(self.epoch().settled())
+    }
+
+    /// Whether the epoch is still that one, or was a moment ago.
+    #[inline]
+    pub(crate) fn is_at(&self, epoch: Epoch) -> bool {
+        self.epoch().load() == epoch.0
     }
 
     pub(crate) fn flags(&self) -> u64 {
+        self.word(FLAGS).settled()
+    }
+
+    /// The word at an offset that is a multiple of 8, in the page.
+    fn word(&self, offset: usize) -> Word<'_> {
         // SAFETY: `Word::new` asks for
         // - alignment to 8: mappings start at pages, and offsets are multiples of 8;
         // - 8 bytes mapped and backed by the file: within `SIZE`, which the file has (INVARIANT), and the mapping lives
         //   as long as `self`;
         // - access through words only: nothing else here takes the address.
-        unsafe { Word::new(at(&self.map, FLAGS)) }.load()
+        unsafe { Word::new(at(&self.map, offset)) }
     }
 
     pub(crate) fn has(&self, flag: u64) -> bool {
@@ -120,10 +140,12 @@ fn at(map: &MmapRaw, offset: usize) -> NonNull<u64> {
     NonNull::new(map.as_mut_ptr().wrapping_add(offset)).expect("mapped, so not at 0").cast()
 }
 
-/// The page of a name, mapped writable by the holder of the name's lock.
+/// The page of a name, to be written by the holder of the name's lock.
 pub(crate) struct ControlMut {
     control: Control,
     pub(crate) file: File,
+    /// Whether writing it may find no room, though it has its block.
+    copies_blocks: bool,
 }
 
 impl std::ops::Deref for ControlMut {
@@ -165,49 +187,72 @@ impl ControlMut {
             let mut page = [0; SIZE];
             page[..8].copy_from_slice(&MAGIC);
             page[8..12].copy_from_slice(&VERSION.to_le_bytes());
-            // All of it, so that there is a block behind every byte that is stored to later.
+            page[EPOCH..][..8].copy_from_slice(&epoch.0.to_ne_bytes());
+            page[FLAGS..][..8].copy_from_slice(&flags.to_ne_bytes());
+            // All of it, so that there is a block behind every byte.
             file.write_all_at(&page, 0)?;
             Ok((file.try_clone()?, temp))
         };
         let (file, temp) = create().map_err(Error::system("create the control page"))?;
-        let control = ControlMut::map(file)?;
-        control.word_mut(EPOCH).store(epoch.0);
-        control.set_flags(flags);
-        Ok((control, temp))
+        Ok((ControlMut::map(file)?, temp))
     }
 
     fn map(file: File) -> Result<ControlMut> {
-        let map =
-            MmapOptions::new().len(SIZE).map_raw(&file).map_err(Error::system("map the control page"))?;
-        Ok(ControlMut { control: Control::new(map), file })
-    }
-
-    fn word_mut(&self, offset: usize) -> WordMut<'_> {
-        // SAFETY: as in `Control::flags`; the page is mapped writable, and was written when it was made, so its block is
-        // allocated.
-        unsafe { WordMut::new(at(&self.map, offset)) }
+        let map = MmapOptions::new().len(SIZE).map_raw_read_only(&file);
+        let map = map.map_err(Error::system("map the control page"))?;
+        Ok(ControlMut { control: Control::new(map), copies_blocks: copies_blocks(&file), file })
     }
 
     /// Sets the epoch and tells everyone who waits for it, in epoll too.
-    pub(crate) fn announce(&self, epoch: Epoch) {
-        self.word_mut(EPOCH).store(epoch.0);
-        self.word_mut(EPOCH).wake_all();
-        // For inotify. The wake is for those who may not miss it.
-        let _ = self.note(2, nanoseconds());
+    ///
+    /// # Errors
+    /// [`Cause::System`]: ENOSPC. Then the epoch is what it was.
+    pub(crate) fn announce(&self, epoch: Epoch) -> Result<()> {
+        self.write(&[(EPOCH, epoch.0), (TOLD, nanoseconds().to_le())])?;
+        self.epoch().wake_all();
+        Ok(())
     }
 
-    pub(crate) fn set_flags(&self, flags: u64) {
-        self.word_mut(FLAGS).store(flags);
+    /// Before something is put in its place that is to be told of: makes sure that telling finds room. What could not be
+    /// told before, for want of it, is told now.
+    ///
+    /// # Errors
+    /// As [`announce`](ControlMut::announce).
+    pub(crate) fn prepare(&self, epoch: Epoch) -> Result<()> {
+        match self.copies_blocks {
+            _ if !self.is_at(epoch) => self.announce(epoch),
+            // The block that is written now is written again without another copy, most probably.
+            true => self.write(&[]),
+            false => Ok(()),
+        }
+    }
+
+    /// # Errors
+    /// As [`announce`](ControlMut::announce).
+    pub(crate) fn set_flags(&self, flags: u64) -> Result<()> {
+        self.write(&[(FLAGS, flags)])
     }
 
     /// Notes who owns the name, for people.
-    pub(crate) fn note_owner(&self) -> io::Result<()> {
-        self.note(0, std::process::id().into())?;
-        self.note(1, nanoseconds())
+    ///
+    /// # Errors
+    /// As [`announce`](ControlMut::announce).
+    pub(crate) fn note_owner(&self) -> Result<()> {
+        let pid = u64::from(std::process::id());
+        self.write(&[(OWNER, pid.to_le()), (OWNED, nanoseconds().to_le())])
     }
 
-    fn note(&self, index: u64, note: u64) -> io::Result<()> {
-        self.file.write_all_at(&note.to_le_bytes(), NOTES + 8 * index)
+    /// Writes all that changes, some of it changed.
+    fn write(&self, changed: &[(usize, u64)]) -> Result<()> {
+        let mut bytes = [0; END - EPOCH];
+        for (offset, word) in (EPOCH..END).step_by(8).zip(bytes.chunks_exact_mut(8)) {
+            let new = changed.iter().find(|(at, _)| *at == offset);
+            // Only this process writes, so what is there is what it wrote.
+            let value = new.map_or_else(|| self.word(offset).load(), |(_, value)| *value);
+            word.copy_from_slice(&value.to_ne_bytes());
+        }
+        order_before_write();
+        self.file.write_all_at(&bytes, EPOCH as u64).map_err(Error::system("write the control page"))
     }
 }
 
@@ -221,7 +266,7 @@ pub(crate) struct Notes {
 impl Notes {
     pub(crate) fn read(file: &File) -> io::Result<Notes> {
         let mut notes = [0; 24];
-        file.read_exact_at(&mut notes, NOTES)?;
+        file.read_exact_at(&mut notes, NOTES as u64)?;
         let [pid, owned, published] = [0, 8, 16].map(|at| {
             u64::from_le_bytes(*notes[at..].first_chunk().expect("24 bytes have 8 from 0, 8 and 16 on"))
         });

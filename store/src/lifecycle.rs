@@ -168,17 +168,23 @@ pub(crate) fn newest(dir: &Dir, name: &Name) -> io::Result<Option<Header>> {
 /// Ends a name: tells its readers, and removes its files. What is left undone is finished by the next owner or sweep.
 /// The lock's file stays if `lock` is to be used on.
 pub(crate) fn end(dir: &Dir, name: &Name, control: Option<&ControlMut>, keep_lock: bool) -> Result<()> {
-    if let Some(control) = control {
-        control.announce(control.now().retired());
-    }
-    // The segment first: a name without one is not there. The lock last: as long as it is there, the rest may be.
-    let roles = [Role::Segment, Role::Control, Role::Life, Role::Owner];
-    for role in &roles[..roles.len() - usize::from(keep_lock)] {
-        let file = name.file(*role);
+    let tell = || control.map_or(Ok(()), |control| control.announce(control.now().retired()));
+    let remove = |role| {
+        let file = name.file(role);
         let removed = dir.unlink(&file).map_err(Error::system("remove"));
-        removed.map_err(|error| error.of_file(&dir.path(&file)))?;
+        removed.map(drop).map_err(|error| error.of_file(&dir.path(&file)))
+    };
+    let told = tell();
+    // The segment first: a name without one is not there. The lock last: as long as it is there, the rest may be.
+    remove(Role::Segment)?;
+    // Where blocks are copied when they are written, a full disk has no room to tell until it has that of the segment.
+    told.or_else(|_| tell())?;
+    remove(Role::Control)?;
+    remove(Role::Life)?;
+    match keep_lock {
+        true => Ok(()),
+        false => remove(Role::Owner),
     }
-    Ok(())
 }
 
 /// Whether a name has ended although its files are there; nobody owns it, as its lock is held.

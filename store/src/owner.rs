@@ -143,7 +143,7 @@ impl OwnerOptions {
                 let (control, temp) = ControlMut::create(dir, name, self.new_mode(), epoch, self.flags(0))?;
                 let access = Access::of(&control.file).map_err(Error::system("stat the control page"))?;
                 let life = lifecycle::live(dir, name, access)?;
-                control.note_owner().map_err(Error::system("write the control page"))?;
+                control.note_owner()?;
                 temp.link(name.file(Role::Control)).map_err(Error::system("place the control page"))?;
                 (control, life, on_disk)
             }
@@ -152,11 +152,11 @@ impl OwnerOptions {
                 let access = Access::of(&control.file).map_err(Error::system("stat the control page"))?;
                 give(dir, name, Role::Segment, access)?;
                 let life = lifecycle::live(dir, name, access)?;
-                control.set_flags(self.flags(control.flags()));
-                control.note_owner().map_err(Error::system("write the control page"))?;
+                control.set_flags(self.flags(control.flags()))?;
+                control.note_owner()?;
                 // A generation that its owner did not live to tell of is told of now.
                 let generation = on_disk.max(control.now().generation());
-                control.announce(Epoch::of_generation(generation));
+                control.announce(Epoch::of_generation(generation))?;
                 (control, life, generation)
             }
         };
@@ -259,7 +259,10 @@ impl Owner {
     /// - [`Cause::System`]: EPERM, if this process may not give files to the user and group of the name.
     /// - [`Cause::Forked`] (EPERM): in a forked child, of which serializing the value may have made one.
     ///
-    /// With `durable`, an error of the last step, the directory's fsync(2), leaves the new generation visible.
+    /// An error of the last steps leaves the new generation in its place, and [`generation`](Owner::generation) says its
+    /// number: that of the directory's fsync(2), with `durable`; and ENOSPC where there was room for everything but to
+    /// tell of it, which can be on file systems that copy blocks when they are written (btrfs, xfs made with reflink).
+    /// Then whoever attaches finds it, and those who are attached are told by the next publish that finds room.
     pub fn publish<T>(&mut self, value: &T) -> Result<u64>
     where
         T: Archive<Archived: Layout> + for<'a> Serialize<Serializer<'a>>,
@@ -312,6 +315,7 @@ impl Owner {
         file.and_then(|file| given.give(file))
             .map_err(Error::system("give it to the name's user, group and mode"))?;
         let Complete { mut temp, .. } = draft.writer.complete()?;
+        self.control.prepare(Epoch::of_generation(self.generation))?;
         temp.replace(&second, self.name.file(Role::Segment))
             .map_err(Error::system("put the generation in its place"))?;
         // That was the commit.
@@ -324,7 +328,7 @@ impl Owner {
             let _ = fchmod(file, Mode::from_bits_truncate(now.mode));
             let _ = now.give(file);
         }
-        self.control.announce(Epoch::of_generation(generation));
+        self.control.announce(Epoch::of_generation(generation))?;
         if self.durable {
             self.dir.sync().map_err(Error::system("sync the directory"))?;
         }
@@ -358,8 +362,8 @@ impl Owner {
     /// woken. They go on reading what they have. The name can be used anew.
     ///
     /// # Errors
-    /// [`Cause::System`], as unlink(2): what is left is removed by the next owner or
-    /// [`Store::sweep`](crate::Store::sweep). [`Cause::Forked`] (EPERM): in a forked child.
+    /// [`Cause::System`], as unlink(2), or no room to tell (ENOSPC, as [`publish`](Owner::publish)): what is left is ended
+    /// by [`Store::sweep`](crate::Store::sweep), or owned by the next owner. [`Cause::Forked`] (EPERM): in a forked child.
     ///
     /// # Examples
     /// ```

@@ -106,7 +106,7 @@ impl<V: Clone> Follow<V> {
 
     #[inline]
     fn latest(&mut self) -> Result<&V> {
-        if self.shared.attachment.control.now() == self.seen && self.watch.get().is_none() {
+        if self.shared.attachment.control.is_at(self.seen) && self.watch.get().is_none() {
             return Ok(&self.current);
         }
         self.look()

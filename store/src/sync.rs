@@ -4,6 +4,9 @@
 //! compares the low half, in the kernel and under the kernel's lock, with what it has seen. So no count is slept
 //! through, whichever side comes first.
 //!
+//! A word on a page that nobody maps writable is stored by pwrite(2), which can fail where a store through a mapping would
+//! be a signal; nothing promises that its eight bytes arrive together, so [`Word::settled`] loads until two loads agree.
+//!
 //! Readers map the page read-only. Rust allows atomic loads there if they are relaxed, so [`Word::load`] is a relaxed
 //! load and a fence, which compiles to the same instruction as an acquire load on x86 and costs a barrier elsewhere.
 #![allow(unsafe_code)]
@@ -46,6 +49,17 @@ impl<'a> Word<'a> {
         count
     }
 
+    /// The count, where it is stored by pwrite(2).
+    pub(crate) fn settled(self) -> u64 {
+        let mut count = self.load();
+        loop {
+            match self.load() {
+                again if again == count => return count,
+                again => count = again,
+            }
+        }
+    }
+
     /// Sleeps until another process or thread wakes this word, at most `timeout`. Returns at once if the word's low half
     /// differs from that of `seen`. Sometimes returns for no reason, a signal for example: look again.
     pub(crate) fn wait(self, seen: u64, timeout: Duration) {
@@ -65,6 +79,20 @@ impl<'a> Word<'a> {
                 0u32,
             )
         };
+    }
+
+    /// Wakes whoever waits; how many did.
+    pub(crate) fn wake_all(self) -> u32 {
+        self.wake(u32::MAX >> 1)
+    }
+
+    /// Wakes up to `count` of those who wait; how many it were.
+    pub(crate) fn wake(self, count: u32) -> u32 {
+        // SAFETY: futex(2) FUTEX_WAKE touches no memory: the address is a key.
+        let woken = unsafe { libc::syscall(libc::SYS_futex, self.low_half(), libc::FUTEX_WAKE, count) };
+        // EFAULT and EINVAL cannot be: the address is mapped and aligned.
+        debug_assert!(woken >= 0, "{}", Errno::last());
+        woken.max(0) as u32
     }
 
     /// Where the kernel compares: the 32 bits that change with every count.
@@ -96,20 +124,6 @@ impl<'a> WordMut<'a> {
     pub(crate) fn update(self, change: impl FnMut(u64) -> Option<u64>) -> Option<u64> {
         self.0.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, change).ok()
     }
-
-    /// Wakes whoever waits; how many did.
-    pub(crate) fn wake_all(self) -> u32 {
-        self.wake(u32::MAX >> 1)
-    }
-
-    /// Wakes up to `count` of those who wait; how many it were.
-    pub(crate) fn wake(self, count: u32) -> u32 {
-        // SAFETY: futex(2) FUTEX_WAKE touches no memory: the address is a key.
-        let woken = unsafe { libc::syscall(libc::SYS_futex, self.low_half(), libc::FUTEX_WAKE, count) };
-        // EFAULT and EINVAL cannot be: the address is mapped and aligned.
-        debug_assert!(woken >= 0, "{}", Errno::last());
-        woken.max(0) as u32
-    }
 }
 
 impl<'a> Deref for WordMut<'a> {
@@ -118,6 +132,11 @@ impl<'a> Deref for WordMut<'a> {
     fn deref(&self) -> &Word<'a> {
         &self.0
     }
+}
+
+/// Everything that this thread has done before comes before the pwrite(2) that follows, for whoever loads what it wrote.
+pub(crate) fn order_before_write() {
+    fence(Ordering::Release);
 }
 
 /// A count of this process's own, which any of its threads may read at any time.

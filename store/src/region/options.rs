@@ -149,7 +149,8 @@ impl RegionOptions {
     /// - [`RegionError::Size`] (EINVAL): 0, or more than a file can have; [`Cause::StoreName`] (EINVAL).
     /// - [`RegionError::AddressTaken`] (EBUSY), [`Cause::Unaligned`] (EINVAL): the exact address.
     /// - [`Cause::System`]: no room (ENOSPC), EACCES, EMFILE, ENOMEM; EOPNOTSUPP where the file system cannot allocate
-    ///   blocks ahead (NFS, some FUSE).
+    ///   blocks ahead (NFS, some FUSE), or copies blocks when they are written (btrfs, xfs made with reflink), as there a
+    ///   full disk would be a signal rather than an error.
     ///
     /// # Examples
     /// See [`Region`].
@@ -179,7 +180,8 @@ impl RegionOptions {
     /// - [`RegionError::Header`], [`Cause::NotRegular`] (EINVAL): the file is no region; [`RegionError::Pages`] (EINVAL).
     /// - [`RegionError::Smaller`] (EINVAL): it has less than the size asked for.
     /// - [`RegionError::AddressTaken`] (EBUSY), [`Cause::Unaligned`] (EINVAL): the exact address.
-    /// - [`Cause::System`]: at once where the system refuses (EACCES); EMFILE, ENOMEM.
+    /// - [`Cause::System`]: at once where the system refuses (EACCES); EMFILE, ENOMEM; EOPNOTSUPP as
+    ///   [`create`](RegionOptions::create), but for reading.
     pub fn attach(self, timeout: Timeout) -> Result<Region> {
         self.attach_waiting(timeout).map(Region::raw)
     }
@@ -292,6 +294,7 @@ impl RegionOptions {
         let temp =
             Temp::create(&self.dir, &second_name(), mode).map_err(Error::system("create the region"))?;
         let new = temp.file().map_err(Error::system("create the region"))?;
+        check_blocks(new)?;
         let protect =
             |mode| fchmod(new, Mode::from_bits_truncate(mode)).map_err(Error::system("protect the region"));
         let mode = match self.secure {
@@ -347,6 +350,9 @@ impl RegionOptions {
             return Err(Error::new(RegionError::Smaller { asked: self.size, existing: header.size }));
         }
         check_pages(header.page_size, kernel_page_size())?;
+        if !self.read_only {
+            check_blocks(held.get()?)?;
+        }
         // Again by the path, so it may be another file by now.
         let same = || {
             let fd = open()?;
@@ -423,6 +429,17 @@ fn check_pages(region: u32, machine: u64) -> Result<()> {
     }
 }
 
+/// Whether a store through a mapping finds room if the file's block is allocated.
+fn check_blocks(file: impl AsFd) -> Result<()> {
+    match sys::copies_blocks(file) {
+        true => Err(Error::system(
+            "have a region on a file system that copies blocks when they are written (btrfs, or xfs made with reflink): \
+             storing to memory would be SIGBUS where the disk is full; put the store on tmpfs, as /dev/shm is",
+        )(Errno::EOPNOTSUPP)),
+        false => Ok(()),
+    }
+}
+
 /// Gives a file blocks for all of its bytes, so that none is missed when they are written through a mapping.
 fn allocate(file: &File, length: u64) -> Result<()> {
     let (mut at, mut piece) = (0, PIECE);
@@ -433,7 +450,7 @@ fn allocate(file: &File, length: u64) -> Result<()> {
             // A signal undoes the whole call: with one every millisecond only small pieces get through.
             Err(Errno::EINTR) => piece = (piece / 2).max(Header::MIN_PAGE_SIZE.into()),
             Err(errno @ Errno::EOPNOTSUPP) => {
-                let action = "allocate the region's blocks, as this file system lacks fallocate(2); tmpfs, ext4 and xfs have it";
+                let action = "allocate the region's blocks, as this file system lacks fallocate(2); tmpfs and ext4 have it";
                 return Err(Error::system(action)(errno));
             }
             Err(errno) => return Err(Error::system("allocate the region's blocks")(errno)),
