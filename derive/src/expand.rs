@@ -56,9 +56,7 @@ pub(crate) fn layout(mut input: DeriveInput) -> Result<TokenStream> {
     let target = match &rkyv_of_type.as_type {
         _ if of_type.portable => Target::Itself,
         Some(other) if is_named(other, name) => Target::Itself,
-        Some(other) if of_type.skip || !parameters(&input.generics).is_empty() => {
-            Target::Described(other.clone())
-        }
+        Some(other) if of_type.skip || !input.generics.params.is_empty() => Target::Described(other.clone()),
         Some(other) => Target::Other(other.clone()),
         None if of_type.skip => {
             return Err(Error::new(name.span(), "`layout(skip)` is for types with `#[rkyv(as = …)]`"));
@@ -366,8 +364,6 @@ impl Expansion<'_> {
         let rkyv = quote!(#graven::layout::__private::rkyv);
         let mut generics = self.input.generics.clone();
         let names = parameters(&generics);
-        let lifetimes: Vec<syn::Lifetime> =
-            generics.lifetimes().map(|param| param.lifetime.clone()).collect();
         let types: Vec<Ident> = generics.type_params().map(|param| param.ident.clone()).collect();
 
         // What is said of each type parameter, to find those that are archived themselves.
@@ -390,9 +386,6 @@ impl Expansion<'_> {
         if !matches!(self.target, Target::Itself) {
             predicates.extend(self.rkyv_of_type.archive_bounds.iter().cloned());
         }
-        predicates
-            .extend(lifetimes.iter().map(|lifetime| -> WherePredicate { parse_quote!(#lifetime: 'static) }));
-        predicates.extend(types.iter().map(|ty| -> WherePredicate { parse_quote!(#ty: 'static) }));
         for field in &self.fields {
             let Described { archived: archived_type, bound, .. } = field;
             if field.omit_bounds && !matches!(self.target, Target::Itself) {

@@ -28,7 +28,7 @@ mod types;
 /// | `#[layout(opaque = "name/version")]` | says nothing of the bytes but size, alignment and this tag, which enters the fingerprint. The type must hold no relative pointers, which is checked |
 /// | `#[layout(portable)]` | the type is its own archived form: `#[repr(C)]` structs and `#[repr(u8)]` enums that are `Portable`. Implied by `#[rkyv(as = Self)]` |
 /// | `#[rkyv(as = Other)]` | `Other` is described by the fields here, which must be all it has, in `#[repr(C)]` |
-/// | `#[layout(skip)]` | with `#[rkyv(as = Other)]`: `Other` has a layout of its own, only check that. Implied if the type is generic |
+/// | `#[layout(skip)]` | with `#[rkyv(as = Other)]`: `Other` has a layout of its own, only check that. Implied if the type has parameters, lifetimes too |
 /// | `#[layout(invariants)]` | a hand-written `CheckBytes` wants more than the structure says: it is called, and must not need the archive around it. Implied by `bytecheck(verify)`, and on types without parameters by `portable` and `as` if their `CheckBytes` can be called so |
 /// | `#[layout(allow_usize)]` | see below, for all fields |
 /// | `#[layout(crate = path)]` | where graven is, if not at `::graven` |
@@ -90,8 +90,10 @@ pub fn layout(input: TokenStream) -> TokenStream {
 /// Generic types that hold *each other* need `#[rkyv(omit_bounds)]` from you on the fields that close the circle. The
 /// parameters that such a field names must then be archived themselves.
 ///
-/// The archived type is `ArchivedFoo`, with the same fields, names and visibility. Types that rkyv cannot deserialize
-/// (those that borrow, `Weak<str>`) take the derives one by one instead. In a crate that warns of missing docs, a public
+/// The archived type is `ArchivedFoo`, with the same fields, names and visibility. Types with fields that borrow
+/// (`&'a str`, archived `with` a wrapper such as `InlineAsBox`) are not deserialized, as rkyv cannot: read them in place,
+/// or as an owned twin. Other types that rkyv cannot deserialize (`Weak<str>`) take the derives one by one instead. In a
+/// crate that warns of missing docs, a public
 /// enum whose variants have named fields needs `#[allow(missing_docs)]` on its module: rkyv leaves its `FooResolver`
 /// undocumented.
 ///

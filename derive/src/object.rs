@@ -11,7 +11,7 @@
 //! parameter. What the field's impl will ask of the parameter is then asked of the parameter itself.
 
 use proc_macro2::{Ident, TokenStream};
-use quote::{ToTokens, quote};
+use quote::{ToTokens, format_ident, quote};
 use syn::{
     Attribute, Data, DeriveInput, Error, Field, Path, Result, Token, Type, WherePredicate,
     parse::Parser,
@@ -22,7 +22,7 @@ use syn::{
 
 use crate::{
     attributes::{LayoutOfType, RkyvOfField, rest},
-    types::{mentions, parameters},
+    types::{borrows, mentions, parameters},
 };
 
 pub(crate) fn object(arguments: TokenStream, mut item: DeriveInput) -> Result<TokenStream> {
@@ -45,7 +45,7 @@ pub(crate) fn object(arguments: TokenStream, mut item: DeriveInput) -> Result<To
     let graven = krate.or(of_layout.krate).unwrap_or_else(|| parse_quote!(::graven));
 
     // An opaque type holds no pointers, so it needs no help; and the bounds would keep it from being checked alone.
-    let (mut help, mut closed) = (false, Vec::new());
+    let (mut help, mut closed, mut borrowed) = (false, Vec::new(), false);
     if of_layout.opaque.is_none() {
         let mut mark = Mark {
             name: item.ident.clone(),
@@ -53,6 +53,7 @@ pub(crate) fn object(arguments: TokenStream, mut item: DeriveInput) -> Result<To
             types: item.generics.type_params().map(|param| param.ident.clone()).collect(),
             help: false,
             closed: Vec::new(),
+            borrowed: false,
         };
         match &mut item.data {
             Data::Struct(data) => data.fields.iter_mut().try_for_each(|field| mark.field(field))?,
@@ -69,12 +70,13 @@ pub(crate) fn object(arguments: TokenStream, mut item: DeriveInput) -> Result<To
                 ));
             }
         }
-        (help, closed) = (mark.help, mark.closed);
+        (help, closed, borrowed) = (mark.help, mark.closed, mark.borrowed);
     }
 
     let rkyv = merge(&mut item.attrs, &graven, help, &closed)?;
+    let deserialize = (!borrowed).then(|| quote!(#graven::rkyv::Deserialize,));
     Ok(quote! {
-        #[derive(#graven::rkyv::Archive, #graven::rkyv::Serialize, #graven::rkyv::Deserialize, #graven::Layout)]
+        #[derive(#graven::rkyv::Archive, #graven::rkyv::Serialize, #deserialize #graven::Layout)]
         #rkyv
         #item
     })
@@ -91,11 +93,14 @@ struct Mark {
     help: bool,
     /// The type parameters named in fields on which the user omits the bounds.
     closed: Vec<Ident>,
+    /// There are fields with references, which nothing can be deserialized into.
+    borrowed: bool,
 }
 
 impl Mark {
     fn field(&mut self, field: &mut Field) -> Result<()> {
         let of_rkyv = RkyvOfField::parse(&field.attrs)?;
+        self.borrowed |= borrows(&field.ty) && !mentions(&of_rkyv.with, &[format_ident!("Skip")]);
         let named = mentions(&field.ty, &self.names) || mentions(&of_rkyv.with, &self.names);
         if of_rkyv.omit_bounds {
             self.help = true;
@@ -156,7 +161,7 @@ fn merge(attributes: &mut Vec<Attribute>, graven: &Path, help: bool, closed: &[I
     if help {
         let source = quote!(#rkyv::rancor::Source);
         let error = |of: &str| -> WherePredicate {
-            let of = quote::format_ident!("{of}");
+            let of = format_ident!("{of}");
             parse_quote!(<#of as #rkyv::rancor::Fallible>::Error: #source)
         };
         serialize.push(parse_quote!(__S: #rkyv::ser::Writer + #rkyv::ser::Allocator + #rkyv::ser::Sharing));

@@ -52,6 +52,24 @@ pub(crate) fn spelled_usize(ty: &Type) -> Option<Ident> {
     search.0
 }
 
+/// Whether a reference is spelled in the type, the insides of `PhantomData` left out.
+pub(crate) fn borrows(ty: &Type) -> bool {
+    struct Search(bool);
+    impl<'ast> Visit<'ast> for Search {
+        fn visit_type_reference(&mut self, _: &'ast syn::TypeReference) {
+            self.0 = true;
+        }
+        fn visit_path_segment(&mut self, segment: &'ast syn::PathSegment) {
+            if segment.ident != "PhantomData" {
+                visit::visit_path_segment(self, segment);
+            }
+        }
+    }
+    let mut search = Search(false);
+    search.visit_type(ty);
+    search.0
+}
+
 /// Whether the type's last path segment is this name, or the type is `Self`.
 pub(crate) fn is_named(ty: &Type, name: &Ident) -> bool {
     match ty {

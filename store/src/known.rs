@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{OnceLock, RwLock};
 
-use graven_format::layout::Layout;
+use graven_format::layout::{Layout, TypeRef};
 use graven_format::{Fingerprint, Schema, Validator, canonical_part};
 
 pub(crate) struct Known {
@@ -51,7 +51,7 @@ impl Known {
     /// The layout of `T`. Some microseconds per type of its schema for the first call, then a look into a table.
     #[inline]
     pub(crate) fn of<T: Layout + ?Sized>() -> &'static Known {
-        let id = TypeId::of::<T>();
+        let id = TypeRef::of::<T>().id();
         match LAST.get() {
             Some((last, known)) if last == id => known,
             _ => {

@@ -10,7 +10,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use graven_format::layout::Layout;
+use graven_format::layout::{Layout, TypeRef};
 use graven_format::{
     Directory, Entry, Header, LayoutMismatch, ObjectError, Schema, Section, Validator, Value, Verified,
     VerifyError, View, check_entry,
@@ -324,7 +324,7 @@ impl Segment {
     {
         // First: see `typed_object`.
         let (segment, known) = (self.clone(), Known::of::<T::Archived>());
-        let offset = self.valid_root(name, known, TypeId::of::<T::Archived>());
+        let offset = self.valid_root(name, known, TypeRef::of::<T::Archived>().id());
         let offset = offset.map_err(|error| self.failed(error).of_object(name).of_type::<T>())?;
         // SAFETY: the root is in bounds and aligned, and the validator of `T` has found it valid with all pointers in the
         // object's bytes (`valid_root`).

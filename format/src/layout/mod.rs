@@ -9,6 +9,7 @@
 
 mod containers;
 mod enums;
+mod identity;
 mod invariant;
 mod maps;
 mod measure;
@@ -23,6 +24,7 @@ mod structs;
 use alloc::{borrow::Cow, vec, vec::Vec};
 use core::any::TypeId;
 
+pub(crate) use identity::identity;
 pub use invariant::{Alone, Invariant, InvariantError};
 pub use opaque::{Opaque, OpaqueTag, PointerFree, VerifiedAlone};
 pub use pointers::DescribedNiche;
@@ -76,7 +78,7 @@ pub mod __private {
     note = "on a type that is its own archived form, derive it with `#[layout(portable)]`",
     note = "for a type of another crate write `#[layout(opaque = \"name/version\")]` on the field"
 )]
-pub unsafe trait Layout: 'static {
+pub unsafe trait Layout {
     /// The description of this type: its own level, and links to the types below.
     const TYPE: &'static Type<TypeRef>;
 
@@ -84,7 +86,7 @@ pub unsafe trait Layout: 'static {
     const INVARIANT: Option<Invariant> = None;
 
     /// The identity under which pointers share a target: the type's own, or of a weak pointer that of the strong one.
-    const SHARED: fn() -> TypeId = TypeId::of::<Self>;
+    const SHARED: fn() -> TypeId = identity::<Self>;
 
     /// The digest of this level alone, evaluated once for all rounds. Always as it is here.
     const LEVEL: Digest = Self::TYPE.digest();
@@ -105,7 +107,7 @@ impl TypeRef {
         fn get<T: Layout + ?Sized>() -> &'static Type<TypeRef> {
             T::TYPE
         }
-        TypeRef { get: get::<T>, id: TypeId::of::<T>, shared: T::SHARED, invariant: T::INVARIANT }
+        TypeRef { get: get::<T>, id: identity::<T>, shared: T::SHARED, invariant: T::INVARIANT }
     }
 
     /// The description this leads to.
@@ -113,7 +115,7 @@ impl TypeRef {
         (self.get)()
     }
 
-    /// The identity of the Rust type this leads to.
+    /// The identity of the Rust type this leads to: as `TypeId` has it, with `'static` for every lifetime.
     pub fn id(self) -> TypeId {
         (self.id)()
     }

@@ -26,7 +26,7 @@ pub trait OpaqueTag: 'static {
 pub struct Opaque<T, Tag>(PhantomData<(T, Tag)>);
 
 // SAFETY: `Opaque<T, _>` stands for the bytes of a `T`: its size and alignment, measured; nothing else is said.
-unsafe impl<T: PointerFree + 'static, Tag: OpaqueTag> Layout for Opaque<T, Tag> {
+unsafe impl<T: PointerFree, Tag: OpaqueTag> Layout for Opaque<T, Tag> {
     const TYPE: &'static Type<TypeRef> = &Type {
         name: Cow::Borrowed(Tag::TAG),
         size: size_of::<T>() as u64,
@@ -36,7 +36,7 @@ unsafe impl<T: PointerFree + 'static, Tag: OpaqueTag> Layout for Opaque<T, Tag> 
     };
     const INVARIANT: Option<Invariant> = Some(Invariant::check_bytes::<T>());
 }
-impl<__N, T: PointerFree + 'static, Tag: OpaqueTag> Refine<Next<__N>> for Opaque<T, Tag> {
+impl<__N, T: PointerFree, Tag: OpaqueTag> Refine<Next<__N>> for Opaque<T, Tag> {
     const DIGEST: Digest = Self::LEVEL;
 }
 

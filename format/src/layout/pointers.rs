@@ -28,7 +28,7 @@ use rkyv::{
     traits::ArchivePointee,
 };
 
-use super::{Cow, Layout, Next, Niche, Refine, Shape, Type, TypeRef, refine::layout};
+use super::{Cow, Layout, Next, Niche, Refine, Shape, Type, TypeRef, identity::identity, refine::layout};
 use crate::Digest;
 
 layout!([T: Layout + ArchivePointee + ?Sized] ArchivedBox<T> => "Box", {
@@ -37,12 +37,12 @@ layout!([T: Layout + ArchivePointee + ?Sized] ArchivedBox<T> => "Box", {
 }, [T]);
 
 // The flavor says whose pointer it was (`Rc`, `Arc`, ...) and has no bytes.
-layout!([T: Layout + ArchivePointee + ?Sized, F: 'static] ArchivedRc<T, F> => "Rc", {
+layout!([T: Layout + ArchivePointee + ?Sized, F] ArchivedRc<T, F> => "Rc", {
     assert!(size_of::<ArchivedRc<T, F>>() == size_of::<RelPtr<T>>(), "rkyv changed its shared pointer");
     Shape::Shared { pointee: TypeRef::of::<T>() }
 }, [T]);
 // SAFETY: as for the strong pointer, of which rkyv's weak one is a transparent wrapper: the same bytes, or a null offset.
-unsafe impl<T: Layout + ArchivePointee + ?Sized, F: 'static> Layout for ArchivedRcWeak<T, F> {
+unsafe impl<T: Layout + ArchivePointee + ?Sized, F> Layout for ArchivedRcWeak<T, F> {
     const TYPE: &'static Type<TypeRef> = &Type {
         name: Cow::Borrowed("Weak"),
         size: size_of::<ArchivedRcWeak<T, F>>() as u64,
@@ -56,11 +56,9 @@ unsafe impl<T: Layout + ArchivePointee + ?Sized, F: 'static> Layout for Archived
             Shape::Weak { pointee: TypeRef::of::<T>() }
         },
     };
-    const SHARED: fn() -> TypeId = TypeId::of::<ArchivedRc<T, F>>;
+    const SHARED: fn() -> TypeId = identity::<ArchivedRc<T, F>>;
 }
-impl<__N, T: Layout + ArchivePointee + Refine<__N> + ?Sized, F: 'static> Refine<Next<__N>>
-    for ArchivedRcWeak<T, F>
-{
+impl<__N, T: Layout + ArchivePointee + Refine<__N> + ?Sized, F> Refine<Next<__N>> for ArchivedRcWeak<T, F> {
     const DIGEST: Digest = Self::LEVEL.digest(T::DIGEST);
 }
 
@@ -140,7 +138,7 @@ macro_rules! zero_niche {
 zero_niche!(NonZeroU8, ArchivedNonZeroU16, ArchivedNonZeroU32, ArchivedNonZeroU64, ArchivedNonZeroU128);
 zero_niche!(NonZeroI8, ArchivedNonZeroI16, ArchivedNonZeroI32, ArchivedNonZeroI64, ArchivedNonZeroI128);
 
-layout!([T: Layout, N: DescribedNiche<T> + ?Sized + 'static] NichedOption<T, N> => "Option", {
+layout!([T: Layout, N: DescribedNiche<T> + ?Sized] NichedOption<T, N> => "Option", {
     assert!(size_of::<NichedOption<T, N>>() == size_of::<T>(), "rkyv changed its niched option");
     assert!(align_of::<NichedOption<T, N>>() == align_of::<T>(), "rkyv changed its niched option");
     Shape::Niched { inner: TypeRef::of::<T>(), niche: N::NICHE }

@@ -22,7 +22,7 @@ use super::{Cow, Invariant, Layout, Next, Refine, Shape, Type, TypeRef, refine::
 use crate::{Digest, Payload};
 
 layout!([] () => "()", Shape::Unit, []);
-layout!([T: ?Sized + 'static] PhantomData<T> => "PhantomData", Shape::Unit, []);
+layout!([T: ?Sized] PhantomData<T> => "PhantomData", Shape::Unit, []);
 layout!([] PhantomPinned => "PhantomPinned", Shape::Unit, []);
 layout!([] ArchivedRangeFull => "RangeFull", {
     assert!(size_of::<ArchivedRangeFull>() == 0, "rkyv changed its full range");
