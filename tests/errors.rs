@@ -10,8 +10,8 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use graven::{
-    Cause, DirectoryError, Error, ErrorKind, HeaderError, NameError, SchemaError, Segment, VerifyError,
-    Writer,
+    Cause, DirectoryError, Error, ErrorKind, Header, HeaderError, NameError, SchemaError, Segment,
+    VerifyError, Writer,
 };
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
@@ -740,6 +740,56 @@ fn an_object_that_is_not_what_its_checksum_says_is_not_copied() {
     let error = fails_and_goes_on(Writer::options(), |writer| writer.copy(&damaged, "none").unwrap_err());
     check(&error, ErrorKind::NotFound, Errno::ENOENT);
     assert!(matches!(error.cause(), Cause::NoObject { .. }), "{error}");
+}
+
+/// Each change is one that `verify` refuses, under right checksums: none of it travels on. [S9a]
+#[test]
+fn an_object_that_verify_would_refuse_is_not_copied() {
+    let (_directory, path) = with_object("names", &vec!["a name that is out of line".to_string()]);
+    let whole = fs::read(path).unwrap();
+    let header = Header::decode(&whole).unwrap();
+    let entry = entry_at(&whole, &header, 0) as usize;
+    let schema = range(header.schema);
+    let root = get_u64(&whole, entry as u64 + 72);
+    let changes: [(&str, usize, u8, fn(&VerifyError) -> bool); 7] = [
+        ("a table that cannot be read", schema.start + 16, 77, |error| {
+            matches!(error, VerifyError::Table { .. })
+        }),
+        ("a table of another build", schema.start + 8, 1, |error| {
+            matches!(error, VerifyError::TablePayload { .. })
+        }),
+        ("a size that is not the shape's", schema.start + 24, 4, |error| {
+            matches!(error, VerifyError::Unsound { .. })
+        }),
+        ("a fingerprint", entry + 24, !whole[entry + 24], |error| {
+            matches!(error, VerifyError::Fingerprint { .. })
+        }),
+        ("a root that ends behind the object", entry + 72, root as u8 + 4, |error| {
+            matches!(error, VerifyError::RootSize { .. })
+        }),
+        ("a root that is not aligned", entry + 72, root as u8 - 2, |error| {
+            matches!(error, VerifyError::RootAlign { .. })
+        }),
+        ("a text that is not UTF-8", 4096, 0xff, |error| matches!(error, VerifyError::Object { .. })),
+    ];
+    for (what, at, byte, expected) in changes {
+        let mut bytes = whole.clone();
+        bytes[at] = byte;
+        reseal_objects(&mut bytes, &header);
+        reseal(&mut bytes, &header);
+        let damaged = Segment::from_bytes(&bytes).unwrap();
+        let error = damaged.verify().unwrap_err();
+        assert!(matches!(error.cause(), Cause::Verify(error) if expected(error)), "{what}: {error}");
+        let error =
+            fails_and_goes_on(Writer::options(), |writer| writer.copy(&damaged, "names").unwrap_err());
+        check(&error, ErrorKind::InvalidSegment, Errno::EINVAL);
+        assert!(matches!(error.cause(), Cause::Verify(error) if expected(error)), "{what}: {error}");
+    }
+    let mut bytes = whole.clone();
+    bytes[schema.end - 1] ^= 1;
+    let damaged = Segment::from_bytes(&bytes).unwrap();
+    let error = fails_and_goes_on(Writer::options(), |writer| writer.copy(&damaged, "names").unwrap_err());
+    assert!(matches!(error.cause(), Cause::Verify(VerifyError::SchemaChecksum { .. })), "{error}");
 }
 
 #[test]

@@ -48,4 +48,4 @@ pub use validate::{ObjectCause, ObjectError, Part as ObjectPart, Validator};
 pub use value::{Entries, Iter, Key, Kind, Value, ValueCause, ValueError};
 #[cfg(feature = "serde")]
 pub use value::{Limited, Limits};
-pub use view::{Verified, VerifyError, View, check_entry};
+pub use view::{CheckedContents, CheckedTable, Verified, VerifyError, View, check_entry};

@@ -18,8 +18,8 @@ use crate::{Digest, Payload};
 
 /// Rounds of refinement in a fingerprint.
 const ROUNDS: usize = 32;
-/// Links after which two types of a table have to differ if they do: SPEC 11.
-const MAX_DISTANCE: usize = 64;
+/// Links after which two types of a table differ, if they do: SPEC 11.
+pub(crate) const MAX_DISTANCE: usize = 64;
 /// Bytes before the first type of a table.
 const TABLE_HEADER: usize = 16;
 /// Bytes that the smallest encoded type takes.
@@ -183,9 +183,9 @@ impl Schema {
         Ok(Schema::new(Payload { big_endian, offset_width, unaligned }, types))
     }
 
-    /// Whether equal unfoldings are one type and the types are numbered as they have to be: of every schema made from
-    /// Rust types, and of every table a conforming writer writes. At most O(64 · links): tables in which types differ
-    /// only further than that from each other (SPEC 11) are called not canonical.
+    /// Whether equal unfoldings are one type and the types are numbered as they have to be: of every table a conforming
+    /// writer writes, and of every schema made from Rust types, unless two types of it differ only behind more than 64
+    /// links (SPEC 11), which is what two chains of 65 boxes do. At most O(65 · links).
     ///
     /// Source: SPEC 6.1.
     pub fn is_canonical(&self) -> bool {
@@ -325,13 +325,13 @@ pub(crate) fn unfold<T: Layout + ?Sized>() -> (Vec<TypeRef>, Vec<Type<u32>>) {
     (found, types)
 }
 
-/// Merges the types of equal unfolding and numbers the rest by depth-first preorder from type 0. `None` if that takes
-/// more rounds.
-fn minimise(types: &[Type<u32>], rounds: usize) -> Option<Vec<Type<u32>>> {
+/// Merges the types of equal unfolding and numbers the rest by depth-first preorder from type 0. `None` if two types
+/// differ behind more links than `distance` only: each round looks one link further, and one more finds nothing.
+fn minimise(types: &[Type<u32>], distance: usize) -> Option<Vec<Type<u32>>> {
     let children: Vec<Vec<u32>> = types.iter().map(|ty| ty.shape.children()).collect();
     let mut classes = classes_of(types.iter().map(Type::digest));
     let mut stable = false;
-    for _ in 0..rounds {
+    for _ in 0..=distance {
         let signature = |i: usize| {
             let below: Vec<u32> = children[i].iter().map(|&child| classes.0[child as usize]).collect();
             (classes.0[i], below)

@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::layout::{Field, Niche, NumberKind, Shape, Type};
+use crate::schema::MAX_DISTANCE;
 use crate::{Payload, Schema};
 
 /// No type is larger: nothing in memory is.
@@ -121,6 +122,24 @@ impl Schema {
             Checker { schema: self, number, ty }.check()?;
         }
         containment_order(self.types()).map(drop)
+    }
+
+    /// Checks that a checking reader takes the table, as far as a schema made from Rust types leaves that open:
+    /// [`check_sound`](Schema::check_sound), and that types which differ do so within 64 links. Writers ask this of the
+    /// types that they write.
+    ///
+    /// At most O(65 · links).
+    ///
+    /// # Errors
+    /// [`UnsoundSchema`].
+    ///
+    /// Source: SPEC 6.1, 11.
+    pub fn check_writable(&self) -> Result<(), UnsoundSchema> {
+        self.check_sound()?;
+        match self.is_canonical() {
+            true => Ok(()),
+            false => Err(UnsoundSchema::TooFar { links: MAX_DISTANCE as u64 }),
+        }
     }
 }
 
@@ -488,6 +507,12 @@ pub enum UnsoundSchema {
         /// The B-tree.
         ty: u32,
     },
+    /// Two types differ only behind more links than readers look, as in a box in a box in a box, 66 of them. A struct on
+    /// the way whose field has a name of its own is a difference that is near. Of types that are to be written only.
+    TooFar {
+        /// The most links there may be.
+        links: u64,
+    },
 }
 
 impl fmt::Display for UnsoundSchema {
@@ -529,6 +554,11 @@ impl fmt::Display for UnsoundSchema {
                 write!(f, "type {ty} has a niche ({niche:?}) that type {inner} does not have")
             }
             Self::NoEntries { ty } => write!(f, "B-tree {ty} has nodes without entries"),
+            Self::TooFar { links } => write!(
+                f,
+                "two of its types differ only behind more than {links} links; put a struct with a field of another name \
+                 between"
+            ),
         }
     }
 }

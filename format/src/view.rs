@@ -230,25 +230,18 @@ impl<'a> View<'a> {
         let mut verified = Verified::default();
         for sharing in by_table(&directory)?.chunk_by(|one, other| one.0 == other.0) {
             let mut known = None;
-            for &(table, index) in sharing {
+            for &(_, index) in sharing {
                 let entry = directory.entry(index).map_err(VerifyError::Directory)?;
-                let name = || entry.name.to_string();
-                let (schema, validator) = match &known {
+                let contents = match &known {
                     Some(known) => known,
                     None => {
-                        let (schema, _) = self.table(&entry)?;
-                        let validator = Validator::of_schema(&schema)
-                            .map_err(|error| VerifyError::Unsound { name: name(), table, error })?;
-                        verified.unchecked.extend(validator.unchecked_types().map(ToString::to_string));
-                        known.insert((schema, validator))
+                        let contents = self.table(&entry)?.contents(&entry)?;
+                        let unchecked = contents.validator.unchecked_types().map(ToString::to_string);
+                        verified.unchecked.extend(unchecked);
+                        known.insert(contents)
                     }
                 };
-                let object = self.part(entry.object);
-                validate(validator, object, entry.root)
-                    .map_err(|error| VerifyError::Object { name: name(), error })?;
-                if let Some((offset, what)) = validator.disorder(schema, object, entry.root) {
-                    return Err(VerifyError::Disorder { name: name(), offset, what });
-                }
+                contents.check(&entry, self.part(entry.object), &mut validate)?;
             }
         }
         verified.unchecked.sort_unstable();
@@ -283,18 +276,14 @@ impl<'a> View<'a> {
             let mut table = None;
             for &(at, index) in sharing {
                 let entry = directory.entry(index).map_err(VerifyError::Directory)?;
-                let (schema, fingerprint) = match &table {
+                let known = match &table {
                     Some(known) => known,
                     None => {
                         used = self.table_gap(used, at, &entry)?;
                         table.insert(self.table(&entry)?)
                     }
                 };
-                if entry.fingerprint != *fingerprint {
-                    let (name, recorded) = (entry.name.to_string(), entry.fingerprint);
-                    return Err(VerifyError::Fingerprint { name, recorded, computed: *fingerprint });
-                }
-                check_entry(&entry, schema)?;
+                known.check(&entry)?;
             }
         }
         match end(section).saturating_sub(used) {
@@ -314,8 +303,28 @@ impl<'a> View<'a> {
         Ok(end(at))
     }
 
-    /// Decodes an entry's table.
-    fn table(&self, entry: &Entry<'_>) -> Result<(Schema, Fingerprint), VerifyError> {
+    /// An entry's schema table, with all that a checking reader asks of it, but for its checksum and its place. O(table).
+    ///
+    /// For writers that copy objects: what they write has to pass [`verify`](View::verify) as well.
+    ///
+    /// # Errors
+    /// [`VerifyError::Table`], [`VerifyError::TablePayload`], [`VerifyError::TableNotCanonical`],
+    /// [`VerifyError::Unsound`].
+    ///
+    /// # Examples
+    /// ```
+    /// use graven_format::{Entry, VerifyError, View};
+    /// /// Whether an object can be copied as it is.
+    /// fn can_be_copied(view: &View<'_>, entry: &Entry<'_>) -> Result<(), VerifyError> {
+    ///     view.check_schema()?;
+    ///     let table = view.table(entry)?;
+    ///     table.check(entry)?;
+    ///     let check = |validator: &graven_format::Validator, object: &[u8], root| validator.check(object, root);
+    ///     table.contents(entry)?.check(entry, view.object_bytes(entry), check)
+    /// }
+    /// ```
+    /// Source: SPEC 8.
+    pub fn table(&self, entry: &Entry<'_>) -> Result<CheckedTable, VerifyError> {
         let (name, table) = (|| entry.name.to_string(), entry.schema);
         let schema = Schema::decode(self.table_bytes(entry)).map_err(|error| VerifyError::Table {
             name: name(),
@@ -333,8 +342,9 @@ impl<'a> View<'a> {
         if !schema.is_canonical() {
             return Err(VerifyError::TableNotCanonical { name: name(), table });
         }
+        schema.check_sound().map_err(|error| VerifyError::Unsound { name: name(), table, error })?;
         let fingerprint = schema.fingerprint();
-        Ok((schema, fingerprint))
+        Ok(CheckedTable { schema, fingerprint })
     }
 
     /// The bytes of a section. Those of the header and of entries are in bounds; nothing is there for others.
@@ -364,6 +374,75 @@ fn by_table(directory: &Directory<'_>) -> Result<Vec<(Section, usize)>, VerifyEr
     }
     entries.sort_unstable_by_key(|(table, index)| (table.position, table.length, *index));
     Ok(entries)
+}
+
+/// A schema table that a checking reader takes: see [`View::table`].
+#[derive(Clone, Debug)]
+pub struct CheckedTable {
+    schema: Schema,
+    fingerprint: Fingerprint,
+}
+
+impl CheckedTable {
+    /// Checks an entry of this table: that its fingerprint is the table's, and [`check_entry`]. O(1).
+    ///
+    /// # Errors
+    /// [`VerifyError::Fingerprint`], and those of [`check_entry`].
+    pub fn check(&self, entry: &Entry<'_>) -> Result<(), VerifyError> {
+        if entry.fingerprint != self.fingerprint {
+            return Err(VerifyError::Fingerprint {
+                name: entry.name.to_string(),
+                recorded: entry.fingerprint,
+                computed: self.fingerprint,
+            });
+        }
+        check_entry(entry, &self.schema)
+    }
+
+    /// What checks the objects of this table, of which `entry` is one. O(table).
+    ///
+    /// # Errors
+    /// [`VerifyError::Unsound`]: none of a table that came from [`View::table`].
+    pub fn contents(self, entry: &Entry<'_>) -> Result<CheckedContents, VerifyError> {
+        let (name, table) = (|| entry.name.to_string(), entry.schema);
+        let validator = Validator::of_schema(&self.schema);
+        let validator = validator.map_err(|error| VerifyError::Unsound { name: name(), table, error })?;
+        Ok(CheckedContents { table: self, validator })
+    }
+}
+
+/// Checks objects of one schema table: see [`View::table`].
+#[derive(Debug)]
+pub struct CheckedContents {
+    table: CheckedTable,
+    validator: Validator,
+}
+
+impl CheckedContents {
+    /// The table.
+    pub fn table(&self) -> &CheckedTable {
+        &self.table
+    }
+
+    /// Checks an object whose entry has passed: that its bytes are what the table says, by `validate`, and that lookups in
+    /// its maps find what is in them. O(bytes).
+    ///
+    /// # Errors
+    /// [`VerifyError::Object`], [`VerifyError::Disorder`].
+    pub fn check(
+        &self,
+        entry: &Entry<'_>,
+        object: &[u8],
+        mut validate: impl FnMut(&Validator, &[u8], u64) -> Result<(), ObjectError>,
+    ) -> Result<(), VerifyError> {
+        let name = || entry.name.to_string();
+        validate(&self.validator, object, entry.root)
+            .map_err(|error| VerifyError::Object { name: name(), error })?;
+        match self.validator.disorder(&self.table.schema, object, entry.root) {
+            Some((offset, what)) => Err(VerifyError::Disorder { name: name(), offset, what }),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What [`View::verify`] could not check.

@@ -84,6 +84,16 @@ fn entries_of_a_hash_table_are_where_a_lookup_finds_them() {
 }
 
 #[test]
+fn keys_of_a_hash_table_differ() {
+    type Set = ArchivedHashSet<u8>;
+    let (control, start) = ((hash(9) >> 57) as u8, (hash(9) % 40) as usize);
+    let (first, second) = (start, (start + 5) % 40);
+    let (bytes, root) = set(40, &[(first, 9, control), (second, 9, control)]);
+    let what = format!("the entry at place {second} has the key of that at place {first}");
+    assert_eq!(found::<Set>(&bytes, root), Some((root, what)));
+}
+
+#[test]
 fn each_entry_of_an_index_map_has_one_place() {
     // The indices of three places at 0, the last place first; control bytes at 12, two entries at 44, the root.
     let map = |indices: [i32; 2]| {

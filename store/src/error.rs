@@ -106,6 +106,8 @@ pub enum Cause {
     ObjectExists,
     /// The name may not be an object's.
     Name(NameError),
+    /// Checking readers would refuse the type's layout, so that it is not written.
+    Unwritable(UnsoundSchema),
     /// A type needs a larger alignment than the segment's pages give.
     Overaligned {
         /// The largest alignment in the object's schema.
@@ -276,6 +278,7 @@ impl Error {
             Cause::NoObject { .. } => ErrorKind::NotFound,
             Cause::ObjectExists => ErrorKind::AlreadyExists,
             Cause::Name(_)
+            | Cause::Unwritable(_)
             | Cause::Overaligned { .. }
             | Cause::Unaligned { .. }
             | Cause::PageSize { .. }
@@ -372,6 +375,7 @@ impl fmt::Display for Cause {
                 }
             }
             Cause::ObjectExists => write!(f, "the segment has an object of this name already"),
+            Cause::Unwritable(error) => write!(f, "not written, as readers would refuse it: {error}"),
             Cause::Overaligned { align, page_size } => {
                 write!(f, "needs alignment {align}, above the page size {page_size}; write with larger pages")
             }

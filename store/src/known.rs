@@ -7,11 +7,14 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{OnceLock, RwLock};
 
 use graven_format::layout::{Layout, TypeRef};
-use graven_format::{Fingerprint, Schema, Validator, canonical_part};
+use graven_format::{Fingerprint, Schema, UnsoundSchema, Validator, canonical_part};
+
+use crate::Cause;
 
 pub(crate) struct Known {
     pub(crate) schema: Schema,
     fingerprint: OnceLock<Fingerprint>,
+    writable: OnceLock<Result<(), UnsoundSchema>>,
     validator: OnceLock<Validator>,
     /// Compiles it.
     compile: fn() -> Validator,
@@ -74,6 +77,7 @@ impl Known {
         let schema = Schema::of::<T>();
         let known = Known {
             fingerprint: OnceLock::new(),
+            writable: OnceLock::new(),
             validator: OnceLock::new(),
             compile: Validator::of::<T>,
             table: schema.encode(),
@@ -88,6 +92,11 @@ impl Known {
     /// Adopting compares whole tables, so only writers ask for it.
     pub(crate) fn fingerprint(&self) -> Fingerprint {
         *self.fingerprint.get_or_init(|| self.schema.fingerprint())
+    }
+
+    /// Asks whether checking readers take the layout: what they refuse is not written.
+    pub(crate) fn writable(&self) -> Result<(), Cause> {
+        self.writable.get_or_init(|| self.schema.check_writable()).clone().map_err(Cause::Unwritable)
     }
 
     /// Who only writes does not ask for it.

@@ -442,7 +442,12 @@ impl Draft<'_> {
     /// (EINVAL).
     pub fn keep(&mut self, name: &str) -> Result<()> {
         let before = self.before(name)?.clone();
-        self.writer.copy(&before, name)
+        self.writer.copy_ours(&before, name)
+    }
+
+    /// As [`copy`](Draft::copy), of a segment that has been verified.
+    pub(crate) fn copy_verified(&mut self, segment: &Segment, name: &str) -> Result<()> {
+        self.writer.copy_ours(segment, name)
     }
 
     fn before(&self, name: &str) -> Result<&Segment> {

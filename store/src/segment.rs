@@ -452,7 +452,7 @@ impl Segment {
     }
 
     #[inline]
-    fn check_schema(&self) -> Result<()> {
+    pub(crate) fn check_schema(&self) -> Result<()> {
         let check = || View::open(self.as_bytes())?.check_schema().map_err(Error::new);
         if self.inner.schema_checked.get().is_none() {
             check()?;
@@ -481,7 +481,7 @@ impl Segment {
     }
 
     #[inline]
-    fn check(&self, validator: &Validator, object: &[u8], root: u64) -> Result<(), ObjectError> {
+    pub(crate) fn check(&self, validator: &Validator, object: &[u8], root: u64) -> Result<(), ObjectError> {
         validate(validator, object, root, self.threads)
     }
 }

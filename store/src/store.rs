@@ -284,7 +284,7 @@ impl Store {
         let name = Name::new(name)?;
         let segment = self.newest(&name)?;
         let mut writer = Writer::options().page_size(segment.header().page_size).create(file)?;
-        copy_all(&segment, |object| writer.copy(&segment, object))?;
+        copy_all(&segment, |object| writer.copy_ours(&segment, object))?;
         writer.finish()
     }
 
@@ -314,7 +314,7 @@ impl Store {
         let segment = Segment::read(file)?;
         segment.verify()?;
         let mut owner = options.page_size(segment.header().page_size).open()?;
-        owner.publish_with(|draft| copy_all(&segment, |object| draft.copy(&segment, object)))
+        owner.publish_with(|draft| copy_all(&segment, |object| draft.copy_verified(&segment, object)))
     }
 
     /// Ends a name that nobody owns, as [`Owner::retire`] does.

@@ -11,9 +11,12 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use graven_format::layout::Layout;
-use graven_format::{Entry, Fingerprint, Header, Mode, Payload, Section, checksum, directory};
+use graven_format::{
+    CheckedContents, Entry, Fingerprint, Header, Mode, Payload, Section, Validator, View, checksum, directory,
+};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use rkyv::ser::allocator::Arena;
@@ -303,6 +306,7 @@ impl Writer {
     /// # Errors
     /// After an error the writer is as it was before the call.
     /// - [`Cause::Name`]: longer than 255 bytes, or a control character in it; [`Cause::ObjectExists`] (EEXIST).
+    /// - [`Cause::Unwritable`]: readers would refuse the type's layout, as types in it differ only behind 65 links.
     /// - [`Cause::Overaligned`]: the type's alignment is above the page size.
     /// - [`Cause::TooLarge`] (EFBIG): the archived object passes the reach of its relative offsets, 2 GiB unless built
     ///   with the feature `pointer_width_64`.
@@ -317,18 +321,29 @@ impl Writer {
 
     /// Adds an object of another segment, under the same name, as bytes: nothing is deserialized or serialized.
     ///
-    /// Objects are position-independent, so this is a copy. It checks the object's checksum on the way. Cost: O(bytes).
+    /// Objects are position-independent, so this is a copy. Damage and forgeries do not travel on: of the object is checked
+    /// what [`Segment::verify`] checks. Cost: O(bytes).
     ///
     /// # Errors
-    /// As [`put`](Writer::put); [`Cause::NoObject`] (ENOENT), [`Cause::Directory`] and [`Cause::Checksum`] (EINVAL) of
-    /// `segment`.
+    /// As [`put`](Writer::put); [`Cause::NoObject`] (ENOENT), [`Cause::Directory`], [`Cause::Checksum`] and
+    /// [`Cause::Verify`] (EINVAL) of `segment`.
     pub fn copy(&mut self, segment: &Segment, name: &str) -> Result<()> {
-        self.build.copy(segment, name, false).map_err(|error| error.of_object(name).of_file(&self.path))
+        self.copy_from(segment, name, Source::Any)
     }
 
-    /// As [`copy`](Writer::copy), of an object that was edited in place: its checksum is made right.
+    /// As [`copy`](Writer::copy), of a segment that graven wrote itself or that has been verified: of the object's bytes
+    /// only the checksum is checked.
+    pub(crate) fn copy_ours(&mut self, segment: &Segment, name: &str) -> Result<()> {
+        self.copy_from(segment, name, Source::Ours)
+    }
+
+    /// As [`copy`](Writer::copy), of an object that was edited in place: its checksum is not asked, but made right.
     pub(crate) fn copy_edited(&mut self, segment: &Segment, name: &str) -> Result<()> {
-        self.build.copy(segment, name, true).map_err(|error| error.of_object(name).of_file(&self.path))
+        self.copy_from(segment, name, Source::Edited)
+    }
+
+    fn copy_from(&mut self, segment: &Segment, name: &str, source: Source) -> Result<()> {
+        self.build.copy(segment, name, source).map_err(|error| error.of_object(name).of_file(&self.path))
     }
 
     /// Completes the segment and makes it appear at its path, atomically.
@@ -401,6 +416,19 @@ struct Build {
     /// The schema section, and where each table lies in it.
     tables: Vec<u8>,
     table_at: HashMap<Vec<u8>, u64>,
+    /// The tables of objects that were copied.
+    copied: HashMap<Vec<u8>, Arc<CheckedContents>>,
+}
+
+/// Where an object that is copied comes from.
+#[derive(Clone, Copy)]
+enum Source {
+    /// Anywhere: it is checked.
+    Any,
+    /// A generation of ours, or a segment that has been verified.
+    Ours,
+    /// A region: it was edited in place, so that its checksum is no longer right. It is checked.
+    Edited,
 }
 
 struct Object {
@@ -431,6 +459,7 @@ impl Build {
             by_name: HashMap::new(),
             tables: Vec::new(),
             table_at: HashMap::new(),
+            copied: HashMap::new(),
         })
     }
 
@@ -440,6 +469,7 @@ impl Build {
     {
         let known = Known::of::<T::Archived>();
         let serialize = |stream: &mut Stream| {
+            known.writable()?;
             let mut arena = Arena::new();
             let mut serializer = rkyv::ser::Serializer::new(stream, arena.acquire(), Share::new());
             rkyv::api::serialize_using(value, &mut serializer)
@@ -450,18 +480,35 @@ impl Build {
             .map_err(|error| error.of_object(name).of_type::<T>())
     }
 
-    fn copy(&mut self, segment: &Segment, name: &str, edited: bool) -> Result<()> {
+    fn copy(&mut self, segment: &Segment, name: &str, source: Source) -> Result<()> {
         let entry = segment.entry(name)?;
-        let append = |stream: &mut Stream| {
-            stream.append(segment.section(entry.object))?;
-            // Hashed on its way, as what is new: a second look at the bytes would cost as much as copying them.
-            let (recorded, computed) = (entry.checksum, stream.checksum());
-            match recorded == computed || edited {
-                true => Ok(entry.root),
-                false => Err(Cause::Checksum { recorded, computed }),
+        segment.check_schema()?;
+        let table = segment.section(entry.schema);
+        let known = match self.copied.get(table) {
+            Some(known) => known.clone(),
+            None => {
+                let known = Arc::new(View::open(segment.as_bytes())?.table(&entry)?.contents(&entry)?);
+                self.copied.insert(table.to_owned(), known.clone());
+                known
             }
         };
-        self.object(name, entry.align, entry.fingerprint, segment.section(entry.schema), append)
+        known.table().check(&entry)?;
+        let append = |stream: &mut Stream| {
+            let object = segment.section(entry.object);
+            stream.append(object)?;
+            // Hashed on its way, as what is new: a second look at the bytes would cost as much as copying them.
+            let (recorded, computed) = (entry.checksum, stream.checksum());
+            if recorded != computed && !matches!(source, Source::Edited) {
+                return Err(Cause::Checksum { recorded, computed });
+            }
+            if !matches!(source, Source::Ours) {
+                let check =
+                    |validator: &Validator, object: &[u8], root| segment.check(validator, object, root);
+                known.check(&entry, object, check)?;
+            }
+            Ok(entry.root)
+        };
+        self.object(name, entry.align, entry.fingerprint, table, append)
     }
 
     /// Adds the object whose bytes `write` appends; it returns the offset of the root in them.

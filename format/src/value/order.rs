@@ -14,8 +14,8 @@ use super::{Kind, Result, Value};
 use crate::Schema;
 use crate::layout::Shape;
 
-/// Groups looked at, for each place of a table, before its entries are called too far from their places: with rkyv's
-/// hash it is one or two.
+/// Groups looked at, for each place of a table, before the rest of its places is not asked any more: with rkyv's hash it
+/// is one or two, but keys may have been chosen to collide, and then all of them may lie where they have to.
 const MOST_GROUPS: u64 = 32;
 
 /// The map of type `ty` at `at` of an object whose structure is valid: what is out of order in it, if anything.
@@ -65,8 +65,8 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The first entry of a table that a lookup does not find. `entry` says where the entry of a place is; none if
-    /// another place has led to it.
+    /// The first entry of a table that a lookup of its key does not end at. `entry` says where the entry of a place is;
+    /// none if another place has led to it.
     fn misplaced(
         &self,
         table: Table,
@@ -78,26 +78,46 @@ impl<'a> Value<'a> {
         let places = table.capacity.next_multiple_of(GROUP);
         let modulus = (places + GROUP - 1).next_power_of_two();
         let control = self.bytes(table.control, places + GROUP - 1)?;
-        let mut groups_left = table.capacity.saturating_mul(MOST_GROUPS);
-        for place in (0..table.capacity).filter(|place| control[*place as usize] < 0x80) {
+        let used = |place: &u64| control[*place as usize] < 0x80;
+        // Of each place that is used, where its entry is and its key's hash.
+        let mut known = alloc::vec![(0, 0); table.capacity as usize];
+        for place in (0..table.capacity).filter(used) {
             let wrong = |what: &str| Ok(Some(alloc::format!("the entry at place {place} {what}")));
             let Some(at) = entry(table.place(place))? else { return wrong("is there twice") };
-            let Some(kind) = kind else { continue };
-            let Some(hash) = self.place(key, at, 0)?.hash(kind)? else { continue };
+            let Some(hash) = kind.map(|kind| self.place(key, at, 0)?.hash(kind)).transpose()? else {
+                continue;
+            };
             if u64::from(control[place as usize]) != hash >> 57 {
                 return wrong("has not the hash that its control byte says");
             }
+            known[place as usize] = (at, hash);
+        }
+        if kind.is_none() {
+            return Ok(None);
+        }
+        let mut groups_left = table.capacity.saturating_mul(MOST_GROUPS);
+        for place in (0..table.capacity).filter(used) {
+            let (at, hash) = known[place as usize];
+            let wrong = |what: &str| Ok(Some(alloc::format!("the entry at place {place} {what}")));
             let (mut position, mut stride) = (hash % table.capacity, 0);
-            loop {
+            'groups: loop {
                 if position < places {
-                    let Some(left) = groups_left.checked_sub(1) else {
-                        return wrong("is further from its place than a writer would put it");
-                    };
+                    let Some(left) = groups_left.checked_sub(1) else { return Ok(None) };
                     groups_left = left;
-                    if (0..GROUP).any(|j| (position + j) % table.capacity == place) {
-                        break;
+                    let group = &control[position as usize..][..GROUP as usize];
+                    for (j, _) in (0..).zip(group).filter(|(_, byte)| u64::from(**byte) == hash >> 57) {
+                        let met = (position + j) % table.capacity;
+                        if met == place {
+                            break 'groups;
+                        }
+                        let (other, its_hash) = known[met as usize];
+                        if its_hash == hash
+                            && self.place(key, at, 0)?.as_key()? == self.place(key, other, 0)?.as_key()?
+                        {
+                            return wrong(&alloc::format!("has the key of that at place {met}"));
+                        }
                     }
-                    if control[position as usize..][..GROUP as usize].contains(&EMPTY) {
+                    if group.contains(&EMPTY) {
                         return wrong("is not where a lookup finds it");
                     }
                 }
@@ -121,7 +141,7 @@ impl<'a> Value<'a> {
         })
     }
 
-    fn hash(&self, kind: KeyKind) -> Result<Option<u64>> {
-        Ok(self.as_key()?.map(|key| key.hash(kind)))
+    fn hash(&self, kind: KeyKind) -> Result<u64> {
+        Ok(self.as_key()?.map_or(0, |key| key.hash(kind)))
     }
 }
