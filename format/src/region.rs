@@ -59,7 +59,7 @@ impl RegionHeader {
     /// The version that this crate writes, and the only one it takes.
     pub const VERSION: u16 = 1;
     /// Bytes of a file at most: the offsets behind them are for locks.
-    pub const MAX_LENGTH: u64 = 1 << 62;
+    pub const MAX_LENGTH: u64 = 1 << 60;
     /// Where each number stands, in ascending order. Bytes between them are reserved and zero.
     pub const PLACES: &'static [Place] = &PLACES;
 
@@ -317,7 +317,7 @@ mod tests {
         assert_eq!(with(20, 2), bad("kind", 20, 2));
         assert_eq!(with(21, 2), bad("lifetime", 21, 2));
         assert_eq!(with(24, 1), bad("page size", 24, 4097));
-        assert_eq!(with(39, 0x40), bad("size", 32, 1 << 62 | 4097));
+        assert_eq!(with(39, 0x10), bad("size", 32, 1 << 60 | 4097));
         assert_eq!(with(40, 0), bad("id", 40, 0));
         assert_eq!(with(16, 1), Ok(HEADER), "compatible features are ignored");
         for offset in (22..24).chain(28..32).chain(48..248) {

@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::ops::Range;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 
 use graven::rkyv::rancor::{Fallible, Source};
 use graven::rkyv::{Place, primitive::ArchivedU32};
@@ -266,7 +266,7 @@ pub(crate) fn become_user(id: u32) {
 }
 
 /// Waits until something is so: a process that was killed has been buried, for example.
-pub(crate) fn until(what: impl Fn() -> bool) {
+pub(crate) fn until(mut what: impl FnMut() -> bool) {
     let start = std::time::Instant::now();
     while !what() {
         assert!(start.elapsed() < std::time::Duration::from_secs(2), "it did not happen within 2 s");
@@ -373,14 +373,14 @@ pub(crate) fn told_by(mut command: Command) -> Vec<String> {
 pub(crate) struct Other {
     process: Child,
     listens: Option<ChildStdin>,
-    tells: BufReader<ChildStdout>,
+    tells: BufReader<Box<dyn Read + Send>>,
 }
 
 impl Other {
     pub(crate) fn start(mut command: Command) -> Other {
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
         let listens = process.stdin.take();
-        let tells = BufReader::new(process.stdout.take().expect("piped"));
+        let tells = BufReader::new(Box::new(process.stdout.take().expect("piped")) as Box<dyn Read + Send>);
         Other { process, listens, tells }
     }
 
@@ -390,15 +390,18 @@ impl Other {
 
     /// The next thing it tells.
     pub(crate) fn hear(&mut self) -> String {
-        let mut line = String::new();
-        loop {
-            line.clear();
-            let read = self.tells.read_line(&mut line).expect("its output");
-            assert!(read > 0, "it ended without a word");
-            if let Some(words) = line.strip_prefix('@') {
-                return words.trim_end().to_owned();
-            }
-        }
+        hear_from(&mut self.tells).expect("it ended without a word")
+    }
+
+    /// Its output from here on, to be heard by another thread: see [`hear_from`].
+    pub(crate) fn take_output(&mut self) -> impl BufRead + Send + use<> {
+        std::mem::replace(&mut self.tells, BufReader::new(Box::new(std::io::empty())))
+    }
+
+    /// A line for it to read from its standard input.
+    pub(crate) fn say(&mut self, words: impl std::fmt::Display) {
+        let listens = self.listens.as_mut().expect("it has not been told to go on");
+        writeln!(listens, "{words}").expect("it listens");
     }
 
     /// Lets it go on from [`wait_for_go`].
@@ -415,6 +418,20 @@ impl Other {
     pub(crate) fn kill(mut self) -> ExitStatus {
         self.process.kill().expect("it runs");
         self.process.wait().expect("it ends")
+    }
+}
+
+/// The next thing that is told in the output of another process; `None` at its end.
+pub(crate) fn hear_from(output: &mut impl BufRead) -> Option<String> {
+    let mut line = String::new();
+    loop {
+        line.clear();
+        if output.read_line(&mut line).expect("its output") == 0 {
+            return None;
+        }
+        if let Some(words) = line.strip_prefix('@') {
+            return Some(words.trim_end().to_owned());
+        }
     }
 }
 

@@ -41,14 +41,14 @@ numbers!(u8, i8, u16, i16, u32, i32, u64, i64, f32, f64);
 impl Region {
     /// Locks the whole region, waiting as long as it takes. A holder that is killed is noticed within 25 ms.
     ///
-    /// Locks are not granted in the order in which they are asked for. An exclusive lock waits until no other is held in
-    /// its range: if shared ones, or exclusive ones of parts, always overlap in time, for ever. Where that may be, have
-    /// readers pause now and then, or wait with [`lock_within`](Region::lock_within).
+    /// While it waits for readers, new readers of its range wait for it, so that readers whose locks always overlap keep no
+    /// writer out; and a reader waits for one writer, not for those who come after it. Writers among each other have no
+    /// order. A thread that has a lock of the region passes those who wait, as they might be waiting for it.
     ///
     /// [`Guard::holder_died`] says whether one was since the last such guard, with the whole region or a part of it. A
     /// panic gives a lock back as any end of a scope does, and is not reported.
     ///
-    /// One system call where nobody holds it, one to release.
+    /// Two system calls where nobody holds it or waits for it, one to release.
     ///
     /// # Errors
     /// - [`RegionError::Deadlock`] (EDEADLK): this thread has it, or a part of it.
@@ -78,7 +78,7 @@ impl Region {
         self.exclusive(None, Timeout::Forever)
     }
 
-    /// Locks the whole region if nobody has it or a part of it.
+    /// Locks the whole region if nobody has it or a part of it, and nobody who comes first waits for it.
     ///
     /// # Errors
     /// [`RegionError::Locked`] (EAGAIN), also if it is this thread that has it; else as [`lock`](Region::lock).
@@ -118,7 +118,7 @@ impl Region {
         self.exclusive(Some(self.range(range)?), Timeout::Forever)
     }
 
-    /// Locks some bytes if nobody has any of them.
+    /// Locks some bytes if nobody has any of them, and nobody who comes first waits for them.
     ///
     /// # Errors
     /// As [`lock_range`](Region::lock_range) and [`try_lock`](Region::try_lock).
@@ -135,7 +135,7 @@ impl Region {
     }
 
     /// Locks some bytes, or all with `..`, for reading: any number may hold them so, and read-only attachments too. Who
-    /// waits for an exclusive lock does not keep others from it: see [`lock`](Region::lock).
+    /// waits for an exclusive lock of some of them comes first: see [`lock`](Region::lock).
     ///
     /// # Errors
     /// As [`lock_range`](Region::lock_range), but for `ReadOnly` and `Typed`; with [`Timeout::Now`] as

@@ -66,9 +66,9 @@ pub enum RegionError {
         /// The bytes of the region.
         size: u64,
     },
-    /// Somebody has the lock, or a part of it: EAGAIN.
+    /// Somebody has the lock, or a part of it, or waits for it and comes first: EAGAIN.
     Locked,
-    /// Somebody had the lock, or a part of it, all the time given: ETIMEDOUT.
+    /// Others had the lock, or a part of it, all the time given: ETIMEDOUT.
     StillLocked,
     /// This thread has the lock, or a part of it: EDEADLK.
     Deadlock,
@@ -160,7 +160,7 @@ impl fmt::Display for RegionError {
             Self::Bounds { offset, length, size } => {
                 write!(f, "{length} bytes at offset {offset} are not in the region's {size}")
             }
-            Self::Locked => write!(f, "somebody has the lock; try later, or wait for it"),
+            Self::Locked => write!(f, "somebody has the lock, or comes first; try later, or wait for it"),
             Self::StillLocked => write!(f, "somebody had the lock all the time given"),
             Self::Deadlock => write!(f, "this thread has the lock already; drop its guard first"),
             Self::HolderDied => {

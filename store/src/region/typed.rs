@@ -175,8 +175,8 @@ where
     ///
     /// If a holder died before it gave back the lock, the value is validated first. So is a value of a type that has
     /// invariants of its own whenever another handle, of this process or another, has had the exclusive lock since this one
-    /// had any: O(bytes that can be wrong). Locks are not granted in the order in
-    /// which they are asked for: while others share the lock without a pause, this goes on waiting.
+    /// had any: O(bytes that can be wrong). Who comes first is as for
+    /// [regions of bytes](Region::<[u8]>::lock).
     ///
     /// # Errors
     /// - [`Cause::Contents`](crate::Cause::Contents) (EINVAL): a holder died and left no valid value, or somebody has broken
