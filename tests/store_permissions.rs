@@ -37,7 +37,7 @@ fn access(dir: &Path, name: &str) -> (u32, u32, u32) {
     };
     let access = of(".ctl");
     assert_eq!(of(".grv"), access);
-    assert_eq!(of(".life"), ((access.0 & 0o444) >> 1 | 0o400, access.1, access.2));
+    assert_eq!(of(".life"), ((access.0 & 0o444) >> 1, access.1, access.2));
     assert_eq!((of(".own").0, of(".own").1), (0o600, access.1));
     access
 }

@@ -5,26 +5,53 @@
 //! process ended. So there is no table to be left wrong, and no descriptor to be kept. Forked children map the same
 //! pages and count as one with their parent.
 //!
+//! Not on every file system: what is mapped on overlayfs is the file of the layer below, and the lock goes with the
+//! descriptor. So each attachment is looked for through another descriptor once the first is closed, and where it is gone
+//! that other one carries it, and is kept. Nothing is remembered of a file system: device numbers are used again, and to
+//! look is three system calls.
+//!
 //! Nobody is attached exactly when the whole range can be locked exclusively.
 //!
 //! Source: fcntl(2), "Open file description locks"; SPEC 16.4.
 
 use std::io;
 use std::ops::Range;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
+use crate::held::Held;
 use crate::ofd::{self, Sharing};
-use crate::sys;
+use crate::{Error, Result, sys};
 
 /// How many attachments are counted. For each the kernel goes twice through the locks of the file, so the time grows with
 /// the square of their number: up to here. A process that takes more makes it grow with their number only.
 const MOST: u64 = 10_000;
 
-/// Attaches the description of `fd`: for its mappings and the descriptors it has. `false`: somebody has the whole range
-/// locked, to remove the file; look for the file again.
-pub(crate) fn attach(fd: impl AsFd, range: &Range<u64>) -> io::Result<bool> {
+/// Attaches: through the description of `first`, which is closed, for the mapping that `map` makes of it. Where that does
+/// not keep it, the attachment is `second`'s, another description of the same file, which is returned and has to be kept.
+/// `None`: somebody has the whole range locked, to remove the file; look for the file again.
+///
+/// `first` is held, or a child forked meanwhile would have a copy, which keeps the lock for a while.
+pub(crate) fn attach<M, F: AsFd>(
+    first: Held,
+    second: F,
+    range: &Range<u64>,
+    map: impl FnOnce(BorrowedFd<'_>) -> Result<M>,
+) -> Result<Option<(M, Option<F>)>> {
     let at = range.start + sys::random() % (range.end - range.start);
-    ofd::try_lock(fd, Sharing::Shared, &(at..at + 1))
+    let at = at..at + 1;
+    let lock = |fd: BorrowedFd<'_>| ofd::try_lock(fd, Sharing::Shared, &at).map_err(Error::system("attach"));
+    if !lock(first.get()?)? {
+        return Ok(None);
+    }
+    let mapped = map(first.get()?)?;
+    drop(first);
+    let found =
+        ofd::conflict(&second, Sharing::Exclusive, &at).map_err(Error::system("look for the attachment"))?;
+    // Another's lock, of a range that this is in, proves nothing.
+    if found.is_some_and(|(_, found)| found == at) {
+        return Ok(Some((mapped, None)));
+    }
+    Ok(lock(second.as_fd())?.then_some((mapped, Some(second))))
 }
 
 /// How many attachments there are, but for those of the description of `fd`; no more than [`MOST`].
@@ -41,7 +68,7 @@ fn count_to(most: u64, fd: impl AsFd, range: &Range<u64>) -> io::Result<u64> {
     while attachments < most
         && let Some(range) = left.pop()
     {
-        let Some(found) = ofd::conflict(&fd, Sharing::Exclusive, &range)? else { continue };
+        let Some((_, found)) = ofd::conflict(&fd, Sharing::Exclusive, &range)? else { continue };
         attachments += 1;
         let parts = [range.start..found.start, found.end..range.end];
         left.extend(parts.into_iter().filter(|part| !part.is_empty()));
@@ -63,15 +90,43 @@ mod tests {
         let open = || file.reopen().unwrap();
         let counter = open();
         assert_eq!(count(&counter, &RANGE).unwrap(), 0);
-        let mut attached: Vec<File> = (0..200).map(|_| open()).collect();
-        assert!(attached.iter().all(|file| attach(file, &RANGE).unwrap()));
+        let attach = || {
+            let first = Held::open::<io::Error>(|| Ok(open().into())).unwrap();
+            // A mapping keeps a lock alive; so would any other copy of the description.
+            attach(first, open(), &RANGE, |fd| Ok(File::from(fd.try_clone_to_owned().unwrap()))).unwrap()
+        };
+        let mut attached: Vec<(File, Option<File>)> = (0..200).map(|_| attach().unwrap()).collect();
+        assert!(attached.iter().all(|(_, kept)| kept.is_none()));
         assert_eq!(count(&counter, &RANGE).unwrap(), 200);
         attached.truncate(3);
         assert_eq!(count(&counter, &RANGE).unwrap(), 3);
         assert!(!ofd::try_lock(&counter, Sharing::Exclusive, &RANGE).unwrap());
         drop(attached);
         assert!(ofd::try_lock(&counter, Sharing::Exclusive, &RANGE).unwrap());
-        assert!(!attach(open(), &RANGE).unwrap(), "to be removed");
+        assert!(attach().is_none(), "to be removed");
+    }
+
+    #[test]
+    fn where_a_mapping_does_not_keep_a_lock_the_other_descriptor_does() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let open = || file.reopen().unwrap();
+        let counter = open();
+        let attach = || {
+            let first = Held::open::<io::Error>(|| Ok(open().into())).unwrap();
+            attach(first, open(), &RANGE, |_| Ok(())).unwrap().unwrap().1
+        };
+        let kept = attach();
+        assert!(kept.is_some());
+        assert_eq!(count(&counter, &RANGE).unwrap(), 1);
+        drop(kept);
+        assert_eq!(count(&counter, &RANGE).unwrap(), 0);
+        // Nor does anybody's lock of a range that the attachment's byte is in.
+        let hostile = open();
+        assert!(ofd::try_lock(&hostile, Sharing::Shared, &RANGE).unwrap());
+        let kept = attach();
+        assert!(kept.is_some());
+        drop(hostile);
+        assert_eq!(count(&counter, &RANGE).unwrap(), 1);
     }
 
     #[test]

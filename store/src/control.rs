@@ -20,6 +20,11 @@
 //! 350 times; and each new generation would need a new lock.) Whoever may read the name can lock as much as they like
 //! and so appear as attached; nothing but the end of a name with its last attachment depends on it.
 //!
+//! # Pages of a lower layer
+//! On overlayfs a mapping is one of the file in the layer below, and stays so when the first owner opens the page for
+//! writing, which copies it up: nothing that is written comes through. Reading from a descriptor does follow. There the
+//! attachment keeps a descriptor anyway (see `attach`), so words are read through it: a system call in place of a load.
+//!
 //! Source: SPEC 17.
 #![allow(unsafe_code)] // words at offsets of the mapping
 #![allow(clippy::host_endian_bytes)] // words are in the machine's byte order, which the page's magic says
@@ -27,21 +32,23 @@
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::ptr::NonNull;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use memmap2::{MmapOptions, MmapRaw};
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::stat::{SFlag, fstat};
 
-use crate::dir::{Access, Dir, Temp};
+use crate::dir::{Access, Dir, Temp, file_id};
+use crate::held::{FileId, Held};
 use crate::name::{Name, Role};
 use crate::protocol::Epoch;
 use crate::sync::{Word, order_before_write};
 use crate::sys::copies_blocks;
-use crate::{Cause, Error, Result};
+use crate::{Cause, Error, Result, attach};
 
 const SIZE: usize = 4096;
 const MAGIC: [u8; 8] = match cfg!(target_endian = "big") {
@@ -72,6 +79,9 @@ pub(crate) struct Control {
     map: MmapRaw,
     /// INVARIANT: the epoch in `map`. Kept, as readers look at it all the time.
     epoch: NonNull<u64>,
+    /// What carries the attachment where the mapping does not: then the mapping may be of another file.
+    kept: Option<File>,
+    id: FileId,
 }
 
 // SAFETY: the pointer is into the mapping, which belongs to the process, not to a thread; it is used through words only.
@@ -81,9 +91,9 @@ unsafe impl Sync for Control {}
 
 impl Control {
     /// INVARIANT: `map` is `SIZE` bytes of a file that has as many.
-    fn new(map: MmapRaw) -> Control {
+    fn new(map: MmapRaw, kept: Option<File>, id: FileId) -> Control {
         let epoch = at(&map, EPOCH);
-        Control { map, epoch }
+        Control { map, epoch, kept, id }
     }
 
     /// Maps the page of a name; `None` if there is none. The descriptor is for locks and notes.
@@ -92,33 +102,89 @@ impl Control {
     /// [`Cause::Control`] (EINVAL), [`Cause::System`].
     pub(crate) fn open(dir: &Dir, name: &Name) -> Result<Option<(Control, File)>> {
         let open = || {
-            let Some(file) = open(dir, name, OFlag::O_RDONLY)? else { return Ok(None) };
-            let map = MmapOptions::new().len(SIZE).map_raw_read_only(&file);
-            let map = map.map_err(Error::system("map the control page"))?;
-            Ok(Some((Control::new(map), file)))
+            let Some((file, id)) = open(dir, name, OFlag::O_RDONLY)? else { return Ok(None) };
+            Ok(Some((Control::new(map(file.as_fd())?, None, id), file)))
         };
         open().map_err(|error: Error| error.of_file(&dir.path(name.file(Role::Control))))
     }
 
+    /// Attaches to a name; `None` if there is none, or it is just ending.
+    ///
+    /// # Errors
+    /// As [`Control::open`].
+    pub(crate) fn attach(dir: &Dir, name: &Name) -> Result<Option<Control>> {
+        let open = || open(dir, name, OFlag::O_RDONLY);
+        let attach = || {
+            let Some((second, id)) = open()? else { return Ok(None) };
+            let first = Held::open(|| match open()? {
+                Some((file, first)) if first == id => Ok(OwnedFd::from(file)),
+                // Another's by now.
+                _ => Err(io::Error::from(Error::new(Cause::NoName))),
+            });
+            let first = match first.map_err(Error::system("open")) {
+                Err(error) if matches!(error.cause(), Cause::NoName) => return Ok(None),
+                first => first?,
+            };
+            let attached = attach::attach(first, second, &SLOTS, map)?;
+            Ok(attached.map(|(map, kept)| Control::new(map, kept, id)))
+        };
+        attach().map_err(|error: Error| error.of_file(&dir.path(name.file(Role::Control))))
+    }
+
+    /// Whether this page is still the name's.
+    ///
+    /// # Errors
+    /// As fstatat(2).
+    pub(crate) fn is_named(&self, dir: &Dir, name: &Name) -> io::Result<bool> {
+        // On overlayfs the number may be another once the page is copied up.
+        let id = match &self.kept {
+            Some(file) => file_id(&fstat(file)?),
+            None => self.id,
+        };
+        dir.leads_to(name.file(Role::Control), id)
+    }
+
     #[inline]
-    pub(crate) fn epoch(&self) -> Word<'_> {
+    fn epoch(&self) -> Word<'_> {
         // SAFETY: as in `word`.
         unsafe { Word::new(self.epoch) }
     }
 
     #[inline]
     pub(crate) fn now(&self) -> Epoch {
-        Epoch(self.epoch().settled())
+        Epoch(self.read(EPOCH))
     }
 
     /// Whether the epoch is still that one, or was a moment ago.
     #[inline]
     pub(crate) fn is_at(&self, epoch: Epoch) -> bool {
-        self.epoch().load() == epoch.0
+        match self.kept {
+            None => self.epoch().load() == epoch.0,
+            Some(_) => self.now() == epoch,
+        }
+    }
+
+    /// Sleeps until somebody tells of another epoch than `seen`, at most `slice`.
+    pub(crate) fn sleep(&self, seen: Epoch, slice: Duration) {
+        match self.epoch().settled() == seen.0 {
+            true => self.epoch().wait(seen.0, slice),
+            // It is told elsewhere, or has just been told.
+            false if self.kept.is_some() => std::thread::sleep(slice),
+            false => {}
+        }
     }
 
     pub(crate) fn flags(&self) -> u64 {
-        self.word(FLAGS).settled()
+        self.read(FLAGS)
+    }
+
+    /// What the word at that offset is by now.
+    #[inline]
+    fn read(&self, offset: usize) -> u64 {
+        match self.kept.as_ref().and_then(|file| read_word(file, offset).ok()) {
+            Some(word) => word,
+            None => self.word(offset).settled(),
+        }
     }
 
     /// The word at an offset that is a multiple of 8, in the page.
@@ -134,6 +200,26 @@ impl Control {
     pub(crate) fn has(&self, flag: u64) -> bool {
         self.flags() & flag != 0
     }
+}
+
+/// Reads a word until two reads agree, as nothing promises that its bytes arrive together.
+#[cold]
+fn read_word(file: &File, offset: usize) -> io::Result<u64> {
+    let read = || {
+        let mut bytes = [0; 8];
+        file.read_exact_at(&mut bytes, offset as u64).map(|()| u64::from_ne_bytes(bytes))
+    };
+    let mut word = read()?;
+    loop {
+        match read()? {
+            again if again == word => return Ok(word),
+            again => word = again,
+        }
+    }
+}
+
+fn map(file: BorrowedFd<'_>) -> Result<MmapRaw> {
+    MmapOptions::new().len(SIZE).map_raw_read_only(&file).map_err(Error::system("map the control page"))
 }
 
 fn at(map: &MmapRaw, offset: usize) -> NonNull<u64> {
@@ -163,8 +249,8 @@ impl ControlMut {
     /// As [`Control::open`].
     pub(crate) fn open(dir: &Dir, name: &Name) -> Result<Option<ControlMut>> {
         let open = || {
-            let Some(file) = open(dir, name, OFlag::O_RDWR)? else { return Ok(None) };
-            ControlMut::map(file).map(Some)
+            let Some((file, id)) = open(dir, name, OFlag::O_RDWR)? else { return Ok(None) };
+            ControlMut::map(file, id).map(Some)
         };
         open().map_err(|error: Error| error.of_file(&dir.path(name.file(Role::Control))))
     }
@@ -191,16 +277,15 @@ impl ControlMut {
             page[FLAGS..][..8].copy_from_slice(&flags.to_ne_bytes());
             // All of it, so that there is a block behind every byte.
             file.write_all_at(&page, 0)?;
-            Ok((file.try_clone()?, temp))
+            Ok((file.try_clone()?, file_id(&fstat(file)?), temp))
         };
-        let (file, temp) = create().map_err(Error::system("create the control page"))?;
-        Ok((ControlMut::map(file)?, temp))
+        let (file, id, temp) = create().map_err(Error::system("create the control page"))?;
+        Ok((ControlMut::map(file, id)?, temp))
     }
 
-    fn map(file: File) -> Result<ControlMut> {
-        let map = MmapOptions::new().len(SIZE).map_raw_read_only(&file);
-        let map = map.map_err(Error::system("map the control page"))?;
-        Ok(ControlMut { control: Control::new(map), copies_blocks: copies_blocks(&file), file })
+    fn map(file: File, id: FileId) -> Result<ControlMut> {
+        let control = Control::new(map(file.as_fd())?, None, id);
+        Ok(ControlMut { control, copies_blocks: copies_blocks(&file), file })
     }
 
     /// Sets the epoch and tells everyone who waits for it, in epoll too.
@@ -280,14 +365,18 @@ fn nanoseconds() -> u64 {
 }
 
 /// Opens the page, and checks that it is one and has all its bytes: what is behind a file's end is SIGBUS.
-fn open(dir: &Dir, name: &Name, flags: OFlag) -> Result<Option<File>> {
+fn open(dir: &Dir, name: &Name, flags: OFlag) -> Result<Option<(File, FileId)>> {
+    let invalid = |what| Err(Error::new(Cause::Control { what }));
     let file = match dir.open_file(name.file(Role::Control), flags) {
         Ok(fd) => File::from(fd),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::system("open")(error)),
+        Err(error) => match error.raw_os_error().map(Errno::from_raw) {
+            // A link, a socket, a directory.
+            Some(Errno::ELOOP | Errno::ENXIO | Errno::EISDIR) => return invalid("not a regular file"),
+            _ => return Err(Error::system("open")(error)),
+        },
     };
     let stat = fstat(&file).map_err(Error::system("stat the control page"))?;
-    let invalid = |what| Err(Error::new(Cause::Control { what }));
     if SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT != SFlag::S_IFREG {
         return invalid("not a regular file");
     }
@@ -302,21 +391,8 @@ fn open(dir: &Dir, name: &Name, flags: OFlag) -> Result<Option<File>> {
     if start[8..] != VERSION.to_le_bytes() {
         return invalid("it is of another version");
     }
-    Ok(Some(file))
+    Ok(Some((file, file_id(&stat))))
 }
 
 /// Where attachments are.
 pub(crate) const SLOTS: Range<u64> = 0..1 << 62;
-
-/// The end of a FIFO that tells whether the owner lives: the owner has it open for reading, so opening it for writing
-/// succeeds as long as the owner lives, for any user, in any pid namespace.
-pub(crate) fn owner_end(dir: &Dir, name: &Name) -> io::Result<Option<OwnedFd>> {
-    use nix::errno::Errno;
-    match dir.open_file(name.file(Role::Life), OFlag::O_WRONLY) {
-        Ok(fd) => Ok(Some(fd)),
-        Err(error) => match error.raw_os_error().map(Errno::from_raw) {
-            Some(Errno::ENXIO | Errno::ENOENT) => Ok(None),
-            _ => Err(error),
-        },
-    }
-}

@@ -9,10 +9,11 @@
 //!
 //! Source: open(2), linkat(2), rename(2).
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, open, openat, renameat};
 use nix::sys::stat::{FileStat, Mode, fchmod, fstat, fstatat};
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, linkat, unlinkat};
 
-use crate::held::Process;
+use crate::held::{FileId, Process};
 use crate::ofd::{self, Sharing};
 use crate::sys;
 
@@ -105,9 +106,32 @@ impl Dir {
         Ok(renameat(&self.fd, from.as_ref(), &self.fd, to.as_ref())?)
     }
 
+    /// Removes what has a name, whatever it is: a link, not what it leads to; a directory only if it is empty.
+    pub(crate) fn clear(&self, file: impl AsRef<OsStr>) -> io::Result<()> {
+        match unlinkat(&self.fd, file.as_ref(), UnlinkatFlags::NoRemoveDir) {
+            Err(Errno::EISDIR) => Ok(unlinkat(&self.fd, file.as_ref(), UnlinkatFlags::RemoveDir)?),
+            Ok(()) | Err(Errno::ENOENT) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// Whether that is a name of this file.
+    pub(crate) fn leads_to(&self, file: impl AsRef<OsStr>, id: FileId) -> io::Result<bool> {
+        Ok(self.stat(file)?.is_some_and(|stat| file_id(&stat) == id))
+    }
+
     /// The names in it, in no order.
-    pub(crate) fn names(&self) -> io::Result<Vec<std::ffi::OsString>> {
-        std::fs::read_dir(&*self.path)?.map(|entry| Ok(entry?.file_name())).collect()
+    pub(crate) fn names(&self) -> io::Result<Vec<OsString>> {
+        // Of the open directory: its path may be another's by now, or none.
+        let mut entries =
+            nix::dir::Dir::openat(&self.fd, ".", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
+        let names =
+            entries.iter().map(|entry| Ok(OsStr::from_bytes(entry?.file_name().to_bytes()).to_owned()));
+        names
+            .filter(|name: &io::Result<OsString>| {
+                !name.as_ref().is_ok_and(|name| name == "." || name == "..")
+            })
+            .collect()
     }
 
     /// Waits until what was linked and renamed is on the disk.
@@ -241,8 +265,7 @@ impl Temp {
                 return Ok(false);
             }
             // With its lock: nobody else removes it, and its writer has not just renamed it.
-            let (ours, theirs) = (fstat(&other)?, self.dir.stat(second)?);
-            if theirs.is_some_and(|theirs| (theirs.st_dev, theirs.st_ino) == (ours.st_dev, ours.st_ino)) {
+            if self.dir.leads_to(second, file_id(&fstat(&other)?))? {
                 self.dir.unlink(second)?;
             }
         }
@@ -267,6 +290,11 @@ pub(crate) fn second_name() -> String {
     format!(".graven-{:016x}.tmp", sys::random())
 }
 
+/// The kernel's number for a file.
+pub(crate) fn file_id(stat: &FileStat) -> FileId {
+    (stat.st_dev, stat.st_ino)
+}
+
 /// Who may do what with a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Access {
@@ -284,9 +312,12 @@ impl Access {
     /// Gives a file to the same user and group, with the same mode.
     ///
     /// # Errors
-    /// As fchown(2) and fchmod(2): EPERM.
+    /// As fchown(2) and fchmod(2): EPERM; EMLINK: it has other names.
     pub(crate) fn give(self, fd: impl AsFd) -> io::Result<()> {
         let now = Access::of(&fd)?;
+        if now != self {
+            check_links(&fd)?;
+        }
         if (now.uid, now.gid) != (self.uid, self.gid) {
             fchown(&fd, Some(Uid::from_raw(self.uid)), Some(Gid::from_raw(self.gid)))?;
         }
@@ -294,6 +325,18 @@ impl Access {
             fchmod(&fd, Mode::from_bits_truncate(self.mode))?;
         }
         Ok(())
+    }
+}
+
+/// Whether a file has one name at most. One with another may be somebody else's file, whose mode and owner are not for
+/// whoever can make a link to change.
+///
+/// # Errors
+/// EMLINK.
+pub(crate) fn check_links(fd: impl AsFd) -> io::Result<()> {
+    match fstat(fd)?.st_nlink {
+        0 | 1 => Ok(()),
+        _ => Err(Errno::EMLINK.into()),
     }
 }
 

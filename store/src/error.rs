@@ -194,6 +194,8 @@ pub enum Cause {
     TimedOut,
     /// The name has been retired.
     Retired,
+    /// Something else than graven has removed the name's lock, page or FIFO, or put others in their place.
+    Removed,
     /// The owner of a name that lives as long as its process is gone.
     OwnerGone,
     /// The directory for the user's own store is not the user's alone.
@@ -295,7 +297,7 @@ impl Error {
             Cause::Control { .. } => ErrorKind::InvalidSegment,
             Cause::Owned => ErrorKind::Busy,
             Cause::TimedOut => ErrorKind::TimedOut,
-            Cause::Retired | Cause::OwnerGone => ErrorKind::Retired,
+            Cause::Retired | Cause::OwnerGone | Cause::Removed => ErrorKind::Retired,
             Cause::Region(error) => error.kind(),
             Cause::System { source, .. } => match source.kind() {
                 io::ErrorKind::NotFound => ErrorKind::NotFound,
@@ -421,6 +423,10 @@ impl fmt::Display for Cause {
             Cause::Owned => write!(f, "a live owner has the name"),
             Cause::TimedOut => write!(f, "nothing published in the time given"),
             Cause::Retired => write!(f, "the name has been retired; attach again to what follows it"),
+            Cause::Removed => write!(
+                f,
+                "the name's files were removed; own the name, or attach, again, and keep cleaners of old files away from it"
+            ),
             Cause::OwnerGone => {
                 write!(
                     f,

@@ -17,7 +17,8 @@
 //! | `watch` | a descriptor that says that something is new |
 //! | `control` | the page that a name's owner and readers share |
 //! | `protocol` | the order of steps when a name changes while somebody waits for it |
-//! | `lifecycle` | who may change a name's files, whether its owner lives, and how it ends |
+//! | `lifecycle` | who may change a name's files, and how it ends |
+//! | `life` | whether a name's owner lives |
 //! | `region` | named memory that processes change together, under locks |
 //! | `dir` | an open directory, and files that appear in it complete or not at all |
 //! | `sys` | calls that nix lacks |
@@ -42,6 +43,7 @@ mod error;
 pub mod fuzz;
 mod held;
 mod known;
+mod life;
 mod lifecycle;
 mod memory;
 mod name;

@@ -9,14 +9,14 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use graven_format::Header;
-use nix::fcntl::{AtFlags, OFlag};
-use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmod, fchmodat, fstat};
-use nix::unistd::{Gid, Uid, fchownat, mkfifoat};
+use nix::fcntl::OFlag;
+use nix::sys::stat::{Mode, fchmod, fstat};
 
 use crate::attach;
-use crate::control::{Control, ControlMut, ENDS_WITH_LAST, ENDS_WITH_OWNER, SLOTS, owner_end};
-use crate::dir::{Access, Dir};
-use crate::held::{Held, Process};
+use crate::control::{Control, ControlMut, ENDS_WITH_LAST, ENDS_WITH_OWNER, SLOTS};
+use crate::dir::{Access, Dir, file_id};
+use crate::held::{FileId, Held, Process};
+use crate::life::is_owned;
 use crate::name::{Name, Role};
 use crate::ofd::{self, Sharing};
 use crate::segment::read_header;
@@ -28,9 +28,17 @@ const MOMENT: Duration = Duration::from_millis(250);
 
 /// The right to change the files of a name. Given back when dropped, and by the kernel when the process dies.
 #[derive(Debug)]
-pub(crate) struct Lock(Held);
+pub(crate) struct Lock {
+    held: Held,
+    id: FileId,
+}
 
 impl Lock {
+    fn of(held: Held) -> Result<Lock> {
+        let id = file_id(&fstat(held.get()?).map_err(Error::system("stat"))?);
+        Ok(Lock { held, id })
+    }
+
     /// Takes the lock of a name, and removes what a holder that died was writing. `None`: there is no such name, and it
     /// is not to be made.
     ///
@@ -40,7 +48,7 @@ impl Lock {
         let moment = Timeout::Within(MOMENT).start();
         let take = || loop {
             let Some(held) = open(dir, name, make).map_err(Error::system("open"))? else { return Ok(None) };
-            let lock = Lock(held);
+            let lock = Lock::of(held)?;
             let fd = lock.fd()?;
             if !ofd::try_lock(fd, Sharing::Exclusive, &(0..1)).map_err(Error::system("lock"))? {
                 // Whoever owns it for long lives visibly.
@@ -51,12 +59,10 @@ impl Lock {
                 continue;
             }
             // The one before may have unlinked it between the two: then this is the lock of nothing.
-            let ours = fstat(fd).map_err(Error::system("stat"))?;
-            let theirs = dir.stat(name.file(Role::Owner)).map_err(Error::system("stat"))?;
-            if theirs.is_none_or(|theirs| (theirs.st_dev, theirs.st_ino) != (ours.st_dev, ours.st_ino)) {
+            if !lock.is_named(dir, name)? {
                 continue;
             }
-            if ours.st_mode & 0o777 != 0o600 {
+            if Access::of(fd).map_err(Error::system("stat"))?.mode != 0o600 {
                 // The umask took more than it should. Another's is as it is.
                 let _ = fchmod(fd, Mode::from_bits_truncate(0o600));
             }
@@ -69,14 +75,20 @@ impl Lock {
     /// # Errors
     /// [`Cause::Forked`] (EPERM).
     pub(crate) fn fd(&self) -> Result<BorrowedFd<'_>> {
-        self.0.get()
+        self.held.get()
+    }
+
+    /// Whether NAME.own still leads to it. Somebody else may have removed that: then it keeps nobody out.
+    pub(crate) fn is_named(&self, dir: &Dir, name: &Name) -> Result<bool> {
+        self.fd()?;
+        dir.leads_to(name.file(Role::Owner), self.id).map_err(Error::system("stat"))
     }
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
         // Closing is not enough where another process has a copy for a moment, between clone(2) and exec(2).
-        if let Ok(fd) = self.0.get() {
+        if let Ok(fd) = self.held.get() {
             let _ = ofd::unlock(fd, &(0..1));
         }
     }
@@ -99,61 +111,6 @@ fn open(dir: &Dir, name: &Name, make: bool) -> io::Result<Option<Held>> {
     }
 }
 
-/// Opens the FIFO that tells that the owner lives, which is made if it is not there.
-pub(crate) fn live(dir: &Dir, name: &Name, access: Access) -> Result<Held> {
-    let file = name.file(Role::Life);
-    let live = || -> io::Result<Held> {
-        let is_fifo = |stat: nix::sys::stat::FileStat| {
-            SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFIFO
-        };
-        match dir.stat(&file)? {
-            Some(stat) if is_fifo(stat) => {}
-            other => {
-                if other.is_some() {
-                    dir.unlink(&file)?;
-                }
-                mkfifoat(dir, &*file, Mode::S_IRUSR | Mode::S_IWUSR)?;
-            }
-        }
-        let held = Held::open::<io::Error>(|| dir.open_file(&file, OFlag::O_RDONLY))?;
-        let fd = held.get().map_err(io::Error::from)?;
-        life_access(access).give(fd)?;
-        Ok(held)
-    };
-    live()
-        .map_err(Error::system("open the FIFO for readers"))
-        .map_err(|error| error.of_file(&dir.path(&file)))
-}
-
-/// Whoever may read the name may open its FIFO for writing. Reading it is for owners.
-fn life_access(access: Access) -> Access {
-    Access { mode: (access.mode & 0o444) >> 1 | 0o400, ..access }
-}
-
-/// Gives the FIFO to whom the name is.
-pub(crate) fn give_life(dir: &Dir, name: &Name, access: Access) -> Result<()> {
-    let access = life_access(access);
-    let file = name.file(Role::Life);
-    let give = || -> io::Result<()> {
-        // Not opened for that: a reading end would look like an owner.
-        if dir.stat(&file)?.is_none_or(|stat| Access::from(stat) == access) {
-            return Ok(());
-        }
-        let (uid, gid) = (Uid::from_raw(access.uid), Gid::from_raw(access.gid));
-        fchownat(dir, &*file, Some(uid), Some(gid), AtFlags::AT_SYMLINK_NOFOLLOW)?;
-        let mode = Mode::from_bits_truncate(access.mode);
-        Ok(fchmodat(dir, &*file, mode, FchmodatFlags::FollowSymlink)?)
-    };
-    give()
-        .map_err(Error::system("change user, group or mode"))
-        .map_err(|error| error.of_file(&dir.path(&file)))
-}
-
-/// Whether an owner lives. Where the kernel does not say, for lack of descriptors perhaps, it is taken to live.
-pub(crate) fn is_owned(dir: &Dir, name: &Name) -> bool {
-    !matches!(owner_end(dir, name), Ok(None))
-}
-
 /// The header of the newest generation; `None` if there is none that can be read as one.
 pub(crate) fn newest(dir: &Dir, name: &Name) -> io::Result<Option<Header>> {
     let file = match dir.open_file(name.file(Role::Segment), OFlag::O_RDONLY) {
@@ -171,8 +128,7 @@ pub(crate) fn end(dir: &Dir, name: &Name, control: Option<&ControlMut>, keep_loc
     let tell = || control.map_or(Ok(()), |control| control.announce(control.now().retired()));
     let remove = |role| {
         let file = name.file(role);
-        let removed = dir.unlink(&file).map_err(Error::system("remove"));
-        removed.map(drop).map_err(|error| error.of_file(&dir.path(&file)))
+        dir.clear(&file).map_err(Error::system("remove")).map_err(|error| error.of_file(&dir.path(&file)))
     };
     let told = tell();
     // The segment first: a name without one is not there. The lock last: as long as it is there, the rest may be.
@@ -240,11 +196,7 @@ impl Attachment {
     /// # Errors
     /// [`Cause::Control`] (EINVAL), [`Cause::System`].
     pub(crate) fn new(dir: &Dir, name: &Name) -> Result<Option<Attachment>> {
-        let Some((control, file)) = Control::open(dir, name)? else { return Ok(None) };
-        let attached = attach::attach(&file, &SLOTS).map_err(Error::system("lock"));
-        if !attached.map_err(|error| error.of_file(&dir.path(name.file(Role::Control))))? {
-            return Ok(None);
-        }
+        let Some(control) = Control::attach(dir, name)? else { return Ok(None) };
         let over = control.now().is_retired() || control.has(ENDS_WITH_OWNER) && !is_owned(dir, name);
         let process = Process::current().map_err(Error::system("watch for forks"))?;
         let last = Last { dir: dir.clone(), name: name.clone(), process, armed: false };
@@ -259,6 +211,18 @@ impl Attachment {
         &self.last.name
     }
 
+    /// # Errors
+    /// [`Cause::Retired`] (ESTALE), or [`Cause::Removed`] (ESTALE) if the page is not the name's any more and nobody said
+    /// so: whoever owns the name will not tell of anything there.
+    pub(crate) fn check_named(&self) -> Result<()> {
+        // Where the kernel does not say, it is.
+        match self.control.is_named(self.dir(), self.name()).unwrap_or(true) {
+            true => Ok(()),
+            false if self.control.now().is_retired() => Err(Error::new(Cause::Retired)),
+            false => Err(Error::new(Cause::Removed)),
+        }
+    }
+
     /// Whether this is a forked child of the process that attached.
     pub(crate) fn is_forked(&self) -> bool {
         self.last.process.check().is_err()
@@ -267,8 +231,9 @@ impl Attachment {
     /// How many are attached to the name.
     ///
     /// # Errors
-    /// [`Cause::Retired`] (ESTALE), [`Cause::System`].
+    /// As [`check_named`](Attachment::check_named); [`Cause::System`].
     pub(crate) fn count(&self) -> Result<u64> {
+        self.check_named()?;
         match Control::open(self.dir(), self.name())? {
             // Retired before its page was removed: this one is the same.
             Some((_, file)) if !self.control.now().is_retired() => count(&file),

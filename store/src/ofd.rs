@@ -50,7 +50,7 @@ pub(crate) fn unlock(fd: impl AsFd, range: &Range<u64>) -> io::Result<()> {
     Ok(())
 }
 
-/// The range of a lock, of another description, that keeps this one out; the first of them that the kernel comes upon.
+/// A lock, of another description, that keeps this one out: its kind and range. The first that the kernel comes upon.
 ///
 /// # Errors
 /// As [`try_lock`], but any descriptor will do.
@@ -58,18 +58,20 @@ pub(crate) fn conflict(
     fd: impl AsFd,
     sharing: Sharing,
     range: &Range<u64>,
-) -> io::Result<Option<Range<u64>>> {
+) -> io::Result<Option<(Sharing, Range<u64>)>> {
     let mut lock = flock(kind(sharing), range)?;
     retry(|| fcntl(&fd, FcntlArg::F_OFD_GETLK(&mut lock)))?;
-    if i32::from(lock.l_type) == libc::F_UNLCK {
-        return Ok(None);
-    }
+    let sharing = match i32::from(lock.l_type) {
+        libc::F_UNLCK => return Ok(None),
+        libc::F_RDLCK => Sharing::Shared,
+        _ => Sharing::Exclusive,
+    };
     let start = lock.l_start as u64;
     let end = match lock.l_len {
         0 => END,
         length => start.saturating_add(length as u64),
     };
-    Ok(Some(start..end))
+    Ok(Some((sharing, start..end)))
 }
 
 fn kind(sharing: Sharing) -> i32 {
@@ -121,9 +123,9 @@ mod tests {
         assert!(try_lock(&a, Sharing::Exclusive, &(10..20)).unwrap());
         assert!(try_lock(&b, Sharing::Exclusive, &(20..30)).unwrap());
         assert!(!try_lock(&b, Sharing::Shared, &(19..20)).unwrap());
-        assert_eq!(conflict(&b, Sharing::Shared, &(0..100)).unwrap(), Some(10..20));
+        assert_eq!(conflict(&b, Sharing::Shared, &(0..100)).unwrap(), Some((Sharing::Exclusive, 10..20)));
         unlock(&a, &(15..20)).unwrap();
-        assert_eq!(conflict(&b, Sharing::Shared, &(0..100)).unwrap(), Some(10..15));
+        assert_eq!(conflict(&b, Sharing::Shared, &(0..100)).unwrap(), Some((Sharing::Exclusive, 10..15)));
         unlock(&a, &(0..100)).unwrap();
         assert_eq!(conflict(&b, Sharing::Exclusive, &(0..20)).unwrap(), None);
     }
@@ -134,6 +136,7 @@ mod tests {
         assert!(try_lock(&a, Sharing::Shared, &(0..END)).unwrap());
         assert!(try_lock(&b, Sharing::Shared, &(5..6)).unwrap());
         assert!(!try_lock(&b, Sharing::Exclusive, &(5..6)).unwrap());
+        assert_eq!(conflict(&b, Sharing::Exclusive, &(5..6)).unwrap(), Some((Sharing::Shared, 0..END)));
     }
 
     #[test]

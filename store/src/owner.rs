@@ -21,8 +21,8 @@ use nix::sys::stat::{Mode, fchmod};
 use rkyv::{Archive, Serialize};
 
 use crate::control::{ControlMut, ENDS_WITH_LAST, ENDS_WITH_OWNER, OWN_BITS};
-use crate::dir::{Access, Dir, Temp};
-use crate::held::Held;
+use crate::dir::{Access, Dir, Temp, check_links};
+use crate::life::Life;
 use crate::lifecycle::{self, Lock};
 use crate::name::{Name, Role};
 use crate::protocol::Epoch;
@@ -142,7 +142,7 @@ impl OwnerOptions {
                 let epoch = Epoch::of_generation(on_disk);
                 let (control, temp) = ControlMut::create(dir, name, self.new_mode(), epoch, self.flags(0))?;
                 let access = Access::of(&control.file).map_err(Error::system("stat the control page"))?;
-                let life = lifecycle::live(dir, name, access)?;
+                let life = Life::make(dir, name, access)?;
                 control.note_owner()?;
                 temp.link(name.file(Role::Control)).map_err(Error::system("place the control page"))?;
                 (control, life, on_disk)
@@ -151,7 +151,7 @@ impl OwnerOptions {
                 self.change_mode(name, &control)?;
                 let access = Access::of(&control.file).map_err(Error::system("stat the control page"))?;
                 give(dir, name, Role::Segment, access)?;
-                let life = lifecycle::live(dir, name, access)?;
+                let life = Life::make(dir, name, access)?;
                 control.set_flags(self.flags(control.flags()))?;
                 control.note_owner()?;
                 // A generation that its owner did not live to tell of is told of now.
@@ -162,7 +162,7 @@ impl OwnerOptions {
         };
         let (dir, name) = (dir.clone(), name.clone());
         let OwnerOptions { durable, page_size, .. } = self;
-        Ok(Owner { control, _life: life, lock, dir, name, generation, durable, page_size })
+        Ok(Owner { control, life, lock, dir, name, generation, durable, page_size })
     }
 
     /// The mode of a new name, and whether the umask is to be left out.
@@ -185,6 +185,7 @@ impl OwnerOptions {
                 }
                 (false, None) => return Ok(()),
             };
+            check_links(&control.file)?;
             Ok(fchmod(&control.file, Mode::from_bits_truncate(mode))?)
         };
         change().map_err(Error::system("change the mode"))
@@ -237,8 +238,7 @@ pub(crate) fn give(dir: &Dir, name: &Name, role: Role, access: Access) -> Result
 /// ```
 pub struct Owner {
     control: ControlMut,
-    /// Open as long as the owner lives.
-    _life: Held,
+    life: Life,
     lock: Lock,
     dir: Dir,
     name: Name,
@@ -257,6 +257,8 @@ impl Owner {
     /// After an error the generation before stays the newest, and the owner can publish again.
     /// - As [`Writer::put`] and [`Writer::finish`]: no room is ENOSPC, never a signal.
     /// - [`Cause::System`]: EPERM, if this process may not give files to the user and group of the name.
+    /// - [`Cause::Removed`] (ESTALE): something else has removed the name's lock, page or FIFO, and another owner may be
+    ///   there. Nothing is published, unless it happened just now; drop this owner and open another.
     /// - [`Cause::Forked`] (EPERM): in a forked child, of which serializing the value may have made one.
     ///
     /// An error of the last steps leaves the new generation in its place, and [`generation`](Owner::generation) says its
@@ -307,8 +309,7 @@ impl Owner {
         let writer = self.options(generation).mode(access()?.mode);
         let writer =
             writer.open_in(&self.dir, second.clone(), &self.dir.path(self.name.file(Role::Segment)))?;
-        let (dir, name, before) = (self.dir.clone(), self.name.clone(), OnceCell::new());
-        let mut draft = Draft { writer, dir, name, before, _publish: PhantomData };
+        let mut draft = Draft { writer, owner: self, before: OnceCell::new(), _publish: PhantomData };
         make(&mut draft)?;
         let given = access()?;
         let file = draft.writer.file();
@@ -316,8 +317,16 @@ impl Owner {
             .map_err(Error::system("give it to the name's user, group and mode"))?;
         let Complete { mut temp, .. } = draft.writer.complete()?;
         self.control.prepare(Epoch::of_generation(self.generation))?;
-        temp.replace(&second, self.name.file(Role::Segment))
-            .map_err(Error::system("put the generation in its place"))?;
+        self.check_named()?;
+        let segment = self.name.file(Role::Segment);
+        let placed = match temp.replace(&second, &segment) {
+            // Of nobody who lives: the name's lock is ours.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                self.dir.unlink(&second).and_then(|_| temp.replace(&second, &segment))
+            }
+            placed => placed,
+        };
+        placed.map_err(Error::system("put the generation in its place"))?;
         // That was the commit.
         self.generation = generation;
         // A chmod or chown in between has found the file before.
@@ -332,7 +341,27 @@ impl Owner {
         if self.durable {
             self.dir.sync().map_err(Error::system("sync the directory"))?;
         }
+        // Or nobody may have been told.
+        self.check_named()?;
         Ok(generation)
+    }
+
+    /// Whether lock, page and FIFO are still the name's: whoever can write to the directory can remove them, and then
+    /// another owner may be there.
+    ///
+    /// # Errors
+    /// [`Cause::Removed`] (ESTALE).
+    fn check_named(&self) -> Result<()> {
+        let named = |role, id| self.dir.leads_to(self.name.file(role), id).map_err(Error::system("stat"));
+        let paged = self.control.is_named(&self.dir, &self.name).map_err(Error::system("stat"))?;
+        if !paged {
+            // Nobody else will tell those who have it mapped.
+            let _ = self.control.announce(self.control.now().retired());
+        }
+        match paged && self.lock.is_named(&self.dir, &self.name)? && named(Role::Life, self.life.id)? {
+            true => Ok(()),
+            false => Err(Error::new(Cause::Removed)),
+        }
     }
 
     fn options(&self, generation: u64) -> WriteOptions {
@@ -363,7 +392,8 @@ impl Owner {
     ///
     /// # Errors
     /// [`Cause::System`], as unlink(2), or no room to tell (ENOSPC, as [`publish`](Owner::publish)): what is left is ended
-    /// by [`Store::sweep`](crate::Store::sweep), or owned by the next owner. [`Cause::Forked`] (EPERM): in a forked child.
+    /// by [`Store::sweep`](crate::Store::sweep), or owned by the next owner. [`Cause::Removed`] (ESTALE): the name is not this
+    /// owner's any more. [`Cause::Forked`] (EPERM): in a forked child.
     ///
     /// # Examples
     /// ```
@@ -378,18 +408,27 @@ impl Owner {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn retire(self) -> Result<()> {
-        self.lock.fd()?;
-        lifecycle::end(&self.dir, &self.name, Some(&self.control), false)
+        let retire = || match self.lock.is_named(&self.dir, &self.name)? {
+            true => lifecycle::end(&self.dir, &self.name, Some(&self.control), false),
+            // What is there may be another owner's.
+            false => self.check_named(),
+        };
+        retire().map_err(|error| error.of_file(&self.dir.path(self.name.to_string())))
     }
 }
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        // In a forked child nothing is ours; after `retire` there is nothing left.
-        if self.lock.fd().is_err() || self.control.now().is_retired() {
+        // In a forked child nothing is ours, nor where the lock is not the name's; after `retire` there is nothing left.
+        if !self.lock.is_named(&self.dir, &self.name).unwrap_or(false) {
             return;
         }
-        if lifecycle::has_ended(&self.control) {
+        let over = match self.control.now().is_retired() {
+            // Only that page, which somebody has removed.
+            true => self.control.has(ENDS_WITH_OWNER),
+            false => lifecycle::has_ended(&self.control),
+        };
+        if over {
             let _ = lifecycle::end(&self.dir, &self.name, Some(&self.control), false);
         }
     }
@@ -407,8 +446,7 @@ impl std::fmt::Debug for Owner {
 /// A generation in the making: see [`Owner::publish_with`].
 pub struct Draft<'a> {
     writer: Writer,
-    dir: Dir,
-    name: Name,
+    owner: &'a Owner,
     before: OnceCell<Segment>,
     /// Neither longer nor shorter: no draft can take the place of another, whose name and number are not its own.
     _publish: PhantomData<fn(&'a ()) -> &'a ()>,
@@ -438,8 +476,9 @@ impl Draft<'_> {
     /// checksum.
     ///
     /// # Errors
-    /// As [`Writer::copy`]: the generation before, if there is one, has no such object (ENOENT), or a damaged one
-    /// (EINVAL).
+    /// - As [`Writer::copy`]: the generation before, if there is one, has no such object (ENOENT), or a damaged one
+    ///   (EINVAL).
+    /// - [`Cause::Removed`] (ESTALE): the name's files were removed, that generation for example.
     pub fn keep(&mut self, name: &str) -> Result<()> {
         let before = self.before(name)?.clone();
         self.writer.copy_ours(&before, name)
@@ -452,10 +491,15 @@ impl Draft<'_> {
 
     fn before(&self, name: &str) -> Result<&Segment> {
         if self.before.get().is_none() {
-            let file = self.name.file(Role::Segment);
-            let path = self.dir.path(&file);
-            let fd = match self.dir.open_file(&file, OFlag::O_RDONLY) {
+            let Owner { dir, name: owned, generation, .. } = self.owner;
+            let file = owned.file(Role::Segment);
+            let path = dir.path(&file);
+            self.owner.check_named()?;
+            let fd = match dir.open_file(&file, OFlag::O_RDONLY) {
                 Ok(fd) => fd,
+                Err(error) if error.kind() == io::ErrorKind::NotFound && *generation > 0 => {
+                    return Err(Error::new(Cause::Removed).of_file(&path));
+                }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     let none = Error::new(Cause::NoObject { present: Vec::new(), count: 0 });
                     return Err(none.of_object(name).of_file(&path));

@@ -22,6 +22,7 @@ use rkyv::Archive;
 
 use crate::control::ENDS_WITH_OWNER;
 use crate::dir::Dir;
+use crate::life;
 use crate::lifecycle::{self, Attachment};
 use crate::name::{Name, Role};
 use crate::protocol::{self, Epoch, Found, Look};
@@ -119,6 +120,10 @@ impl<V: Clone> Follow<V> {
             return Err(self.failed(Cause::OwnerGone));
         }
         let epoch = self.epoch()?;
+        if self.watch.get().is_some() {
+            // Which tells of the page's end, whatever ended it.
+            self.shared.attachment.check_named().map_err(|error| self.of_name(error))?;
+        }
         if epoch.generation() > self.generation {
             self.advance(epoch.generation())?;
         }
@@ -129,7 +134,8 @@ impl<V: Clone> Follow<V> {
     fn wait(&mut self, timeout: Timeout) -> Result<&V> {
         self.drain();
         let name = Waiting { attachment: &self.shared.attachment, deadline: timeout.start() };
-        match protocol::wait(&name, self.generation.max(self.refused))? {
+        let found = protocol::wait(&name, self.generation.max(self.refused));
+        match found.map_err(|error| self.of_name(error))? {
             Found::Newer(generation, epoch) => {
                 if let Err(error) = self.advance(generation) {
                     if !is_of_the_system(&error) {
@@ -183,11 +189,11 @@ impl<V: Clone> Follow<V> {
 
     fn owner_alive(&self) -> bool {
         let attachment = &self.shared.attachment;
-        lifecycle::is_owned(attachment.dir(), attachment.name())
+        life::is_owned(attachment.dir(), attachment.name())
     }
 
     fn attached(&self) -> Result<u64> {
-        self.shared.attachment.count()
+        self.shared.attachment.count().map_err(|error| self.of_name(error))
     }
 
     /// Takes note of what made the descriptor readable.
@@ -231,12 +237,14 @@ impl Look for Waiting<'_> {
     }
 
     fn on_disk(&self) -> Result<u64> {
+        self.attachment.check_named()?;
         let header = lifecycle::newest(self.attachment.dir(), self.attachment.name());
         Ok(header.map_err(Error::system("open"))?.map_or(0, |header| header.generation))
     }
 
     fn owner_alive(&self) -> bool {
-        lifecycle::is_owned(self.attachment.dir(), self.attachment.name())
+        // One that has another page will not tell of anything on this one.
+        life::is_owned(self.attachment.dir(), self.attachment.name()) && self.attachment.check_named().is_ok()
     }
 
     fn ends_with_owner(&self) -> bool {
@@ -246,7 +254,7 @@ impl Look for Waiting<'_> {
     fn sleep(&self, seen: Epoch) -> bool {
         let slice = self.deadline.left(SLICE);
         if let Some(slice) = slice {
-            self.attachment.control.epoch().wait(seen.0, slice);
+            self.attachment.control.sleep(seen, slice);
         }
         slice.is_some()
     }
@@ -314,7 +322,7 @@ fn is_of_the_system(error: &Error) -> bool {
 
 /// Follows the root of a name's generations. Made by [`Store::reader`](crate::Store::reader).
 ///
-/// Attached as long as it, or a clone, lives. No descriptor is kept. A clone is the handle for another thread: clones
+/// Attached as long as it, or a clone, lives. No descriptor is kept, but on overlayfs one. A clone is the handle for another thread: clones
 /// share one mapping and one validation of each generation. A forked child may go on using its copy.
 ///
 /// # Examples
@@ -364,13 +372,14 @@ macro_rules! follow {
         impl $($generics)* $ty $($t)* {
             /// The newest generation. One atomic load when nothing is new; else the new one is mapped, and adopted.
             ///
-            /// After [`descriptor`](Self::descriptor) it is some system calls more each time: they make it unreadable.
+            /// After [`descriptor`](Self::descriptor) it is some system calls more each time: they make it unreadable. On
+            /// overlayfs it is two system calls rather than a load.
             ///
             /// # Errors
             /// [`current`](Self::current) stays what it was.
             /// - [`Cause::Retired`] (ESTALE): the name has ended. That the owner of a name with
             ///   [`Lifetime::Process`](crate::Lifetime::Process) is gone is noticed by [`wait`](Self::wait) rather than
-            ///   here.
+            ///   here; and so is, unless there is a descriptor or its owner has noticed, that its files were removed.
             /// - As when attaching, if the newest generation is bad: again for each call, without validating it again.
             /// - [`Cause::System`]: EMFILE, ENOMEM, EACCES. The next call tries again.
             #[inline]
@@ -383,8 +392,9 @@ macro_rules! follow {
             /// # Errors
             /// [`current`](Self::current) stays what it was.
             /// - [`Cause::TimedOut`] (ETIMEDOUT).
-            /// - [`Cause::Retired`] (ESTALE): the name has ended, by now or meanwhile. [`Cause::OwnerGone`] (ESTALE):
-            ///   with the process of its owner. An owner of a persistent name may be followed by another: this goes on
+            /// - [`Cause::Retired`] (ESTALE): the name has ended, by now or meanwhile. [`Cause::Removed`] (ESTALE): something
+            ///   else has removed the name's files; attach again to what follows it. [`Cause::OwnerGone`] (ESTALE): with the
+            ///   process of its owner. An owner of a persistent name may be followed by another: this goes on
             ///   waiting for that one.
             /// - As when attaching, if the newest generation is bad: once, the next call waits for another.
             /// - [`Cause::System`]: EMFILE, ENOMEM, EACCES.
@@ -413,7 +423,7 @@ macro_rules! follow {
             /// How many are attached to the name, this one included: see [`Owner::attached`](crate::Owner::attached).
             ///
             /// # Errors
-            /// [`Cause::Retired`] (ESTALE), [`Cause::System`].
+            /// [`Cause::Retired`], [`Cause::Removed`] (ESTALE); [`Cause::System`].
             pub fn attached(&self) -> Result<u64> {
                 self.0.attached()
             }

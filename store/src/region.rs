@@ -33,7 +33,7 @@ use nix::sys::stat::{FileStat, Mode, fchmod, fstat};
 use nix::unistd::{Gid, SysconfVar, Uid, fchown, sysconf};
 
 use crate::attach;
-use crate::dir::Dir;
+use crate::dir::{Dir, file_id};
 use crate::held::{FileId, Held, Process};
 use crate::name::Name;
 use crate::ofd::{self, Sharing};
@@ -112,6 +112,8 @@ pub(crate) struct Inner {
     watch: OnceLock<Watch>,
     /// Before `end`: who is no longer mapped is no longer attached.
     map: Map,
+    /// Carries the attachment where the mapping does not. A forked child has a copy, as of the mapping.
+    _kept: Option<OwnedFd>,
     end: End,
 }
 
@@ -219,10 +221,6 @@ pub(crate) fn file_of(key: &Name) -> String {
 /// The key of a region's file; `None` if it is not one.
 pub(crate) fn key_of(file: &str) -> Option<Name> {
     Name::new(file.strip_suffix(".rgn")?).ok()
-}
-
-fn file_id(stat: &FileStat) -> FileId {
-    (stat.st_dev, stat.st_ino)
 }
 
 fn kernel_page_size() -> u64 {

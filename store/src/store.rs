@@ -26,7 +26,8 @@ use nix::unistd::{Gid, Uid, geteuid, mkdir};
 use rkyv::Archive;
 
 use crate::control::{Control, ControlMut, ENDS_WITH_LAST, ENDS_WITH_OWNER, Notes, OWN_BITS};
-use crate::dir::{Access, Dir};
+use crate::dir::{Access, Dir, check_links};
+use crate::life;
 use crate::lifecycle::{self, Lock};
 use crate::name::{Name, Role};
 use crate::owner::{Lifetime, Owner, OwnerOptions, give};
@@ -259,7 +260,7 @@ impl Store {
                 uid: access.uid,
                 gid: access.gid,
                 mode: access.mode,
-                owner: lifecycle::is_owned(&self.dir, &name).then_some(notes.pid),
+                owner: life::is_owned(&self.dir, &name).then_some(notes.pid),
                 owned: notes.owned,
                 published: notes.published,
                 attached: lifecycle::count(file.as_fd())?,
@@ -364,7 +365,7 @@ impl Store {
         names.sort();
         names.dedup();
         // Whoever owns a name keeps it in order.
-        names.retain(|name| !lifecycle::is_owned(&self.dir, name));
+        names.retain(|name| !life::is_owned(&self.dir, name));
         names.retain(|name| lifecycle::end_if_over(&self.dir, name).unwrap_or(false));
         let mut swept: Vec<String> = names.iter().map(Name::to_string).collect();
         swept.extend(region::sweep(&self.dir).map_err(|error| error.of_file(self.path()))?);
@@ -374,7 +375,8 @@ impl Store {
     /// Gives a name to another user or group: `None` stays as it is. Later generations and owners keep it.
     ///
     /// # Errors
-    /// [`Cause::StoreName`] (EINVAL); [`Cause::NoName`] (ENOENT); [`Cause::System`], as fchown(2): EPERM.
+    /// [`Cause::StoreName`] (EINVAL); [`Cause::NoName`] (ENOENT); [`Cause::System`], as fchown(2): EPERM; EMLINK, ELOOP: a
+    /// file of the name is a link, or has another name. [`Cause::Removed`] (ESTALE): the name's files went meanwhile.
     pub fn chown(&self, name: &str, uid: Option<u32>, gid: Option<u32>) -> Result<()> {
         let (owner, group) = (uid.map(Uid::from_raw), gid.map(Gid::from_raw));
         self.change(name, |page| Ok(nix::unistd::fchown(page, owner, group)?))
@@ -384,7 +386,7 @@ impl Store {
     /// The user's own to read and write are always set.
     ///
     /// # Errors
-    /// [`Cause::StoreName`] (EINVAL); [`Cause::NoName`] (ENOENT); [`Cause::System`], as fchmod(2): EPERM.
+    /// As [`chown`](Store::chown).
     pub fn chmod(&self, name: &str, mode: u32) -> Result<()> {
         self.change(name, |page| Ok(fchmod(page, Mode::from_bits_truncate(mode & 0o777 | OWN_BITS))?))
     }
@@ -392,15 +394,21 @@ impl Store {
     fn change(&self, name: &str, change: impl FnOnce(&File) -> io::Result<()>) -> Result<()> {
         let name = Name::new(name)?;
         let change = || {
-            let Some((_, page)) = Control::open(&self.dir, &name)? else {
+            let Some((control, page)) = Control::open(&self.dir, &name)? else {
                 return Err(Error::new(Cause::NoName));
             };
             // The page first: it is what later generations are like, and who may not read it does not attach.
-            change(&page).map_err(Error::system("change user, group or mode"))?;
+            let changed = check_links(&page).and_then(|()| change(&page));
+            changed.map_err(Error::system("change user, group or mode"))?;
             let access = Access::of(&page).map_err(Error::system("stat the control page"))?;
             give(&self.dir, &name, Role::Segment, access)?;
-            lifecycle::give_life(&self.dir, &name, access)?;
-            give(&self.dir, &name, Role::Owner, Access { mode: 0o600, ..access })
+            life::give(&self.dir, &name, access)?;
+            give(&self.dir, &name, Role::Owner, Access { mode: 0o600, ..access })?;
+            match control.is_named(&self.dir, &name).map_err(Error::system("stat"))? {
+                true => Ok(()),
+                false if control.now().is_retired() => Err(Error::new(Cause::NoName)),
+                false => Err(Error::new(Cause::Removed)),
+            }
         };
         change().map_err(|error: Error| self.of_name(&name, error))
     }

@@ -12,9 +12,9 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 
-use crate::control::owner_end;
 use crate::dir::Dir;
 use crate::held::Process;
+use crate::life;
 use crate::name::{Name, Role};
 
 /// How often to look where nobody tells.
@@ -85,12 +85,20 @@ impl Watch {
                 }
             }
         }
-        // Where the kernel does not say, the owner is taken to live.
-        self.owner.is_some() || self.look_for_owner(dir, name).unwrap_or(true)
+        // Where the kernel does not say, the owner is taken to live. A dead one's FIFO may be open for reading somewhere.
+        match &self.owner {
+            Some(owner) if life::is_lived(owner).unwrap_or(true) => true,
+            Some(owner) => {
+                let _ = self.epoll.delete(owner);
+                self.look_for_owner(dir, name).unwrap_or(true)
+            }
+            None => self.look_for_owner(dir, name).unwrap_or(true),
+        }
     }
 
     fn look_for_owner(&mut self, dir: &Dir, name: &Name) -> io::Result<bool> {
-        self.owner = owner_end(dir, name)?;
+        self.owner = None;
+        self.owner = life::end(dir, name)?;
         if let Some(owner) = &self.owner {
             // Nothing is asked for: errors are told of anyway.
             self.epoll.add(owner, EpollEvent::new(EpollFlags::empty(), OWNER))?;

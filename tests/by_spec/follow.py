@@ -10,7 +10,7 @@ import struct
 import sys
 import time
 
-F_OFD_SETLK = 37
+F_OFD_GETLK, F_OFD_SETLK = 36, 37
 MAGIC = b"graven-L" if sys.byteorder == "little" else b"graven-B"
 
 
@@ -33,6 +33,7 @@ class Reader:
         except BlockingIOError:
             raise Ended from None
         os.close(fd)
+        # Whether the lock lives on is not asked: this is for file systems where it does.
         if self.word(64) & 1 or self.word(72) & 1 and not self.owner_lives():
             raise Ended
         self.generation = 0
@@ -46,10 +47,15 @@ class Reader:
 
     def owner_lives(self):
         try:
-            os.close(self.open(".life", os.O_WRONLY))
-            return True
+            fd = self.open(".life", os.O_WRONLY)
         except OSError as error:
             return error.errno not in (errno.ENXIO, errno.ENOENT)
+        try:
+            lock = struct.pack("@hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, (1 << 63) - 1, 0)
+            found = struct.unpack("@hhqqi4x", fcntl.fcntl(fd, F_OFD_GETLK, lock))
+            return stat.S_ISFIFO(os.fstat(fd).st_mode) and found[0] == fcntl.F_RDLCK
+        finally:
+            os.close(fd)
 
     def newest(self):
         """The generation under the name: of the segment itself, its header is enough here."""

@@ -1,7 +1,7 @@
 //! Creating regions and attaching to them.
 
 use std::fs::File;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::sync::OnceLock;
 use std::thread;
@@ -181,7 +181,8 @@ impl RegionOptions {
     /// - [`RegionError::Smaller`] (EINVAL): it has less than the size asked for.
     /// - [`RegionError::AddressTaken`] (EBUSY), [`Cause::Unaligned`] (EINVAL): the exact address.
     /// - [`Cause::System`]: at once where the system refuses (EACCES); EMFILE, ENOMEM; EOPNOTSUPP as
-    ///   [`create`](RegionOptions::create), but for reading.
+    ///   [`create`](RegionOptions::create), but for reading; and for reading on overlayfs, where a mapping may be one of the
+    ///   file in the layer below.
     pub fn attach(self, timeout: Timeout) -> Result<Region> {
         self.attach_waiting(timeout).map(Region::raw)
     }
@@ -379,13 +380,16 @@ impl RegionOptions {
         reopen: &dyn Fn() -> std::io::Result<OwnedFd>,
     ) -> Result<Option<Inner>> {
         let writable = !self.read_only;
-        let fd = attached.get()?;
-        if !attach::attach(fd, &ATTACHMENTS).map_err(Error::system("attach to the region"))? {
-            return Ok(None);
+        let id = file_id(&stat_of(attached.get()?)?);
+        let other = reopen().map_err(Error::system("open the region"))?;
+        let map = |fd: BorrowedFd<'_>| Map::new(fd, header, self.at, writable);
+        let Some((map, kept)) = attach::attach(attached, other, &ATTACHMENTS, map)? else { return Ok(None) };
+        if kept.is_some() && self.read_only {
+            return Err(Error::system(
+                "attach to a region for reading on overlayfs, where what is mapped may not be the file that others write; \
+                 attach for writing, or put the store on tmpfs, as /dev/shm is",
+            )(Errno::EOPNOTSUPP));
         }
-        let stat = stat_of(fd)?;
-        let id = file_id(&stat);
-        let map = Map::new(fd, header, self.at, writable)?;
         let lock = held::shared(id, Lock::new);
         lock.descriptor(writable, || hold(reopen, "open the region"))?;
         let process = Process::current().map_err(Error::system("watch for forks"))?;
@@ -402,6 +406,7 @@ impl RegionOptions {
             lock,
             watch: OnceLock::new(),
             map,
+            _kept: kept,
             end,
         }))
     }
