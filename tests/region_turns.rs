@@ -70,7 +70,7 @@ fn be_worker() {
     let Some(role) = role() else { return };
     let (mode, dir) = role.split_once(' ').unwrap();
     let region = store(dir).region("key").read_only(mode == "reads").attach(Timeout::Now).unwrap();
-    work(&region, std::io::stdin().lines().map(Result::unwrap), |words| tell(words));
+    work(&region, std::io::stdin().lines().map(Result::unwrap), tell);
     done();
 }
 

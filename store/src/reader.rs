@@ -436,7 +436,7 @@ macro_rules! follow {
             /// (128 instances per user by default), on a timer of 25 ms. Three descriptors while the handle lives, four at first.
             ///
             /// # Errors
-            /// - [`Cause::System`]: EMFILE.
+            /// - [`Cause::System`], EMFILE.
             /// - [`Cause::Forked`] (EPERM): it was made before a fork, and is the parent's. `latest` or `wait` lets it go;
             ///   after that the child can have one of its own.
             ///

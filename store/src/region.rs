@@ -97,6 +97,11 @@ pub struct Region<T: ?Sized = [u8]> {
     _holds: PhantomData<fn(&T)>,
 }
 
+/// How long to wait for what takes others a moment, without being asked to wait: they may be stopped, or hostile.
+const PATIENCE: Timeout = Timeout::Within(Duration::from_secs(2));
+/// When to look again.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
+
 /// An attached region, whatever it holds.
 pub(crate) struct Inner {
     key: String,
@@ -297,7 +302,8 @@ impl<T: ?Sized> Region<T> {
     /// and is never removed in this one's place.
     ///
     /// # Errors
-    /// [`RegionError::Unlinked`] (ENOENT): it has no name any more; [`Cause::Forked`](crate::Cause::Forked) (EPERM);
+    /// [`RegionError::Unlinked`] (ENOENT): it has no name any more; [`RegionError::Kept`] (EBUSY): somebody, who need not be
+    /// allowed to write, keeps others from removing it, for 2 s by now; [`Cause::Forked`](crate::Cause::Forked) (EPERM);
     /// EACCES, as unlink(2).
     ///
     /// # Examples
@@ -318,11 +324,15 @@ impl<T: ?Sized> Region<T> {
         let Inner { dir, file, id, process, .. } = &self.inner;
         let unlink = || {
             process.check()?;
+            let patience = PATIENCE.start();
             loop {
                 match remove(dir, file, *id, &REMOVAL)? {
                     Some(true) => return Ok(()),
-                    // Somebody is about to: they will be done soon, or die.
-                    Some(false) => thread::sleep(Duration::from_millis(1)),
+                    // Somebody is about to: they will be done soon, or die; unless they only want to be in the way.
+                    Some(false) => match patience.left(LOOK_AGAIN) {
+                        Some(pause) => thread::sleep(pause),
+                        None => return Err(Error::new(RegionError::Kept)),
+                    },
                     None => return Err(Error::new(RegionError::Unlinked)),
                 }
             }

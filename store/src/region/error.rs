@@ -80,6 +80,8 @@ pub enum RegionError {
     OwnerDied,
     /// The region has no name any more: ENOENT.
     Unlinked,
+    /// Somebody has a lock that is had for a moment to remove the name, and keeps it: EBUSY.
+    Kept,
     /// The saved region is of another size: EINVAL.
     SavedSize {
         /// The bytes saved.
@@ -106,7 +108,7 @@ impl RegionError {
             | Self::Bounds { .. }
             | Self::SavedSize { .. }
             | Self::SavedElsewhere => ErrorKind::InvalidArgument,
-            Self::AddressTaken { .. } => ErrorKind::Busy,
+            Self::AddressTaken { .. } | Self::Kept => ErrorKind::Busy,
             Self::ReadOnly | Self::Typed => ErrorKind::NotPermitted,
             Self::Locked => ErrorKind::WouldBlock,
             Self::Deadlock => ErrorKind::Deadlock,
@@ -169,6 +171,12 @@ impl fmt::Display for RegionError {
             Self::NotNotified => write!(f, "no notification came in the time given"),
             Self::OwnerDied => write!(f, "the region's owner was killed; nobody may be left to notify"),
             Self::Unlinked => write!(f, "the region has no name any more, or its name is another's by now"),
+            Self::Kept => {
+                write!(
+                    f,
+                    "for 2 s somebody has kept the lock to remove the region's name; end whoever has the file open (fuser, lsof), or remove the file"
+                )
+            }
             Self::SavedSize { saved, size } => {
                 write!(f, "the file holds a region of {saved} bytes, this one has {size}")
             }

@@ -16,7 +16,10 @@ use nix::sys::uio::pread;
 use super::lock::{ATTACHMENTS, Lock, OWNER, UNATTACHED};
 use super::map::Map;
 use super::typed::Root;
-use super::{End, Inner, Region, RegionError, file_id, file_of, hold, kernel_page_size, remove, stat_of};
+use super::{
+    End, Inner, LOOK_AGAIN, PATIENCE, Region, RegionError, file_id, file_of, hold, kernel_page_size, remove,
+    stat_of,
+};
 use crate::dir::{Dir, Temp, second_name};
 use crate::held::{self, Held, Process};
 use crate::name::Name;
@@ -28,8 +31,6 @@ use crate::{Cause, Error, Result, Store, Timeout, attach, sys};
 const PIECE: u64 = 64 << 20;
 /// How often to look again for a region that somebody is about to remove, without being asked to wait.
 const LOOKS: u32 = 100;
-/// When to look again.
-const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 /// Where a mapping goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,6 +166,7 @@ impl RegionOptions {
     /// # Errors
     /// - [`RegionError::Absent`] (ENOENT): no size was asked for, and there is none.
     /// - [`RegionError::Smaller`] (EINVAL): it has less than the size asked for.
+    /// - [`RegionError::Kept`] (EBUSY): somebody has been about to remove it for 2 s.
     /// - As [`create`](RegionOptions::create) and [`attach`](RegionOptions::attach).
     pub fn create_or_attach(self) -> Result<Region> {
         let create = || self.create_once(false, self.size, false, |_, _, _| Ok(()));
@@ -225,10 +227,14 @@ impl RegionOptions {
         may_create: bool,
         create: impl Fn() -> Result<Option<Inner>>,
     ) -> Result<Inner> {
+        let patience = PATIENCE.start();
         let attach = || loop {
             match self.attach_once()? {
                 Found::Region(inner) => return Ok(*inner),
-                Found::Going => thread::sleep(LOOK_AGAIN),
+                Found::Going => match patience.left(LOOK_AGAIN) {
+                    Some(pause) => thread::sleep(pause),
+                    None => return Err(Error::new(RegionError::Kept)),
+                },
                 Found::Nothing if !may_create => return Err(Error::new(RegionError::Absent)),
                 Found::Nothing => {
                     if let Some(inner) = create()? {

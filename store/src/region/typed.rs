@@ -11,6 +11,7 @@
 //! the header page counts. What was edited through the handle itself was edited through its type.
 #![allow(unsafe_code)]
 
+use std::cell::Cell;
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::os::fd::AsFd;
@@ -24,14 +25,14 @@ use rkyv::seal::Seal;
 use rkyv::{Archive, Portable, Serialize};
 
 use super::guard::Locked;
-use super::{Guard, Inner, Region, RegionError, RegionOptions, SharedGuard};
+use super::{Guard, Inner, PATIENCE, Region, RegionError, RegionOptions, SharedGuard};
 use crate::known::Known;
 use crate::ofd::Sharing;
 use crate::sync::Counter;
 use crate::{Error, Result, Segment, Serializer, Timeout, encoded_len, write_at};
 
 /// Where the value is in the body.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Root {
     /// The object.
     object: Range<usize>,
@@ -86,8 +87,9 @@ impl RegionOptions {
     where
         T: Archive<Archived: Layout> + for<'a> Serialize<Serializer<'a>>,
     {
-        let (length, fill) = (encoded_len(value)?, fill(value));
-        self.create_from(true, length, true, fill).and_then(Region::typed)
+        let (length, root) = (encoded_len(value)?, Cell::new(Root::NONE));
+        let inner = self.create_from(true, length, true, fill(value, &root))?;
+        Ok(Region::of_value(inner, root.take()))
     }
 
     /// Attaches to the region if it holds a `T`, or creates it with `value` if there is none.
@@ -102,25 +104,34 @@ impl RegionOptions {
         // What is there may be smaller than this value.
         let options = self.size(0);
         let length = encoded_len(value)?;
-        let create = || options.create_once(false, length, true, fill(value));
-        options.create_or_attach_from(true, create).and_then(Region::typed)
+        let root = Cell::new(Root::NONE);
+        let create = || options.create_once(false, length, true, fill(value, &root));
+        let inner = options.create_or_attach_from(true, create)?;
+        match inner.created {
+            true => Ok(Region::of_value(inner, root.take())),
+            false => Region::typed(inner, PATIENCE),
+        }
     }
 
     /// Attaches to a region that holds a `T`, waiting for it if there is none yet. Its layout is compared and the value
-    /// validated, on a copy.
+    /// validated, on a copy, which takes a shared lock: waiting for that as long as it takes with [`Timeout::Forever`], else
+    /// for 2 s.
     ///
     /// # Errors
     /// - As [`attach`](RegionOptions::attach).
     /// - [`RegionError::Untyped`] (EINVAL): it holds bytes.
     /// - [`Cause::Layout`](crate::Cause::Layout) (EINVAL), with what differs; [`Cause::Contents`](crate::Cause::Contents)
     ///   (EINVAL): not valid, as its last editor died. [`load`](Region::load) through a handle that is attached repairs it.
+    /// - [`RegionError::StillLocked`] (ETIMEDOUT): somebody has had the lock for 2 s.
     /// - [`RegionError::OtherInvariants`] (EINVAL): of equal layout, but with invariants (`#[rkyv(bytecheck(verify))]`, a
     ///   `CheckBytes` of its own, opaque) where this type has none, or has those of a type of another name.
     pub fn attach_as<T>(self, timeout: Timeout) -> Result<Region<T>>
     where
         T: Archive<Archived: Layout>,
     {
-        self.attach_waiting(timeout).and_then(Region::typed)
+        let inner = self.attach_waiting(timeout)?;
+        let patience = if timeout == Timeout::Forever { timeout } else { PATIENCE };
+        Region::typed(inner, patience)
     }
 }
 
@@ -140,24 +151,40 @@ fn same_invariants(segment: &Segment, known: &Schema) -> Result<()> {
     Ok(())
 }
 
-/// Writes the value behind the header page.
-fn fill<T>(value: &T) -> impl Fn(&std::fs::File, u64, u64) -> Result<()>
+/// Writes the value behind the header page, checks it as whoever attaches would, and says where it is.
+fn fill<'a, T>(
+    value: &'a T,
+    root: &'a Cell<Root>,
+) -> impl Fn(&std::fs::File, u64, u64) -> Result<()> + use<'a, T>
 where
-    T: Archive<Archived: Layout> + for<'a> Serialize<Serializer<'a>>,
+    T: Archive<Archived: Layout> + for<'s> Serialize<Serializer<'s>>,
 {
-    move |file, offset, length| write_at(file.as_fd(), offset, length, value).map(drop)
+    move |file, offset, length| {
+        write_at(file.as_fd(), offset, length, value)?;
+        // SAFETY: `Segment::map_at` asks that nobody change or cut the bytes while they are mapped: the file has no name
+        // yet that others know, and this thread is here until the segment is dropped.
+        let segment = unsafe { Segment::map_at(file, offset, length) }?;
+        root.set(Root::of::<T>(&segment)?);
+        Ok(())
+    }
 }
 
 impl<T> Region<T>
 where
     T: Archive<Archived: Layout>,
 {
-    fn typed(inner: Inner) -> Result<Region<T>> {
+    /// A handle on a value that was valid before anybody could edit it.
+    fn of_value(inner: Inner, root: Root) -> Region<T> {
+        Region { inner, root, checked: Counter::new(), _holds: PhantomData }
+    }
+
+    /// A handle on a value that was there, after a look at it that waits so long for the lock.
+    fn typed(inner: Inner, timeout: Timeout) -> Result<Region<T>> {
         if !inner.header.typed {
             return Err(inner.failed(RegionError::Untyped));
         }
         let mut region = Region { inner, root: Root::NONE, checked: Counter::new(), _holds: PhantomData };
-        let locked = region.locked(None, Sharing::Shared, Timeout::Forever)?;
+        let locked = region.locked(None, Sharing::Shared, timeout)?;
         let edits = locked.edits();
         let guard = SharedGuard::bytes(locked);
         let root = Segment::from_bytes(&*guard).and_then(|segment| {
