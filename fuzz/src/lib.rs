@@ -10,9 +10,12 @@
 //! | [`exact`] | an object beside a page that must not be touched |
 //! | [`ours`] | graven's validator, as the targets call it |
 //! | [`segments`] | segments as fuzz data, without their zeros |
+//! | [`entries`] | segments whose directory says what the data likes |
 
 pub mod cases;
 pub mod dice;
+#[path = "../../tests/support/entries.rs"]
+mod entries;
 pub mod exact;
 pub mod ours;
 pub mod segments;

@@ -12,6 +12,8 @@ const MEND: u8 = 1;
 const PACKED: u8 = 2;
 /// Let the header say the length that there is.
 const LENGTH: u8 = 4;
+/// The data is no segment, but several entries over the same bytes.
+pub const SHARED: u8 = 8;
 /// Pages of a segment made from fuzz data, at most.
 const MAX_PAGES: usize = 8;
 const PAGE: usize = Header::MIN_PAGE_SIZE as usize;

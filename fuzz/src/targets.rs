@@ -4,4 +4,5 @@ pub mod differential;
 pub mod roundtrip;
 pub mod schema;
 pub mod segment_open;
+pub mod shared;
 pub mod xml;

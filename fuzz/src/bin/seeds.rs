@@ -11,6 +11,7 @@ use graven::fuzz::{Specimen, rounds};
 use graven_fuzz::cases::{self, Case, ForCase, sample};
 use graven_fuzz::ours::Fuzzed;
 use graven_fuzz::segments;
+use graven_fuzz::targets::shared;
 use graven_topology::{Detector, synthetic, xml};
 // The counters of what ran, which each target has from there.
 use libfuzzer_sys as _;
@@ -64,6 +65,9 @@ impl OfCase<'_> {
         let table = graven::Schema::of::<T::Archived>().encode();
         let specimen = Specimen::new(&sample::<T>(160)).expect("written before");
         let object = &specimen.segment()[specimen.object()];
+        let shared = shared::seed(self.number, object, size_of::<graven::rkyv::Archived<T>>());
+        let shared = [&[segments::SHARED][..], &shared].concat();
+        fs::write(self.to.join(format!("segment_open/shared-{name}")), shared)?;
         let length = u16::try_from(table.len()).expect("a small table");
         fs::write(self.to.join(format!("schema/{name}")), [&length.to_le_bytes(), &*table, object].concat())
     }

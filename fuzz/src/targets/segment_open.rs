@@ -4,6 +4,8 @@
 //! checksums. What has to hold: nothing panics; errors about bytes are EINVAL; what verifies can be listed, and
 //! its schemas decoded; what is adopted can be read to the end.
 //!
+//! With the flag [`SHARED`](segments::SHARED) the data is what [`shared`] takes instead.
+//!
 //! What is verified, read by schema and adopted as which type differs by input: [`Dice`].
 
 use graven::{Cause, Error, Segment};
@@ -11,11 +13,17 @@ use graven::{Cause, Error, Segment};
 use crate::dice::Dice;
 use crate::ours::Fuzzed;
 use crate::segments;
+use crate::targets::shared;
 use crate::types::{Hashes, Node, VerifiedEverywhere};
 use crate::values;
 use crate::walk::{Budget, Walk};
 
 pub fn run(data: &[u8]) {
+    if let [flags, data @ ..] = data
+        && flags & segments::SHARED != 0
+    {
+        return shared::run(data);
+    }
     let bytes = segments::unpack(data);
     let segment = match Segment::from_bytes(&bytes) {
         Ok(segment) => segment,
