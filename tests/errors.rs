@@ -622,6 +622,7 @@ fn a_run_whose_value_refuses_to_be_serialized_adopts_as_incomplete() {
 
 /// Archived with an alignment of two pages.
 #[graven::object]
+#[repr(align(8192))]
 #[rkyv(attr(repr(align(8192))))]
 struct TwoPages {
     byte: u8,

@@ -537,6 +537,14 @@ impl Expansion<'_> {
         }
         let portable =
             matches!(self.target, Target::Itself).then(|| quote!(#private::portable::<#target>();));
+        let name = &self.input.ident;
+        let copied = portable.is_none().then(|| {
+            quote! {
+                #[allow(unused_imports)]
+                use #private::NotCopied as _;
+                <#private::Copied<#name>>::CHECK
+            }
+        });
         let pinned = self.of_type.fingerprint.as_ref().map(|fingerprint| {
             let name = self.input.ident.unraw().to_string();
             let span = Span::call_site().located_at(fingerprint.span());
@@ -549,6 +557,7 @@ impl Expansion<'_> {
             const _: () = {
                 #portable
                 let _ = <#target as #graven::layout::Layout>::TYPE;
+                #copied
             };
             #pinned
         }

@@ -14,6 +14,7 @@
 //! | `hash` | checksums and digests | 7 |
 //! | `region` | the header page of a region of mutable memory | 16 |
 //! | `view` | a whole segment as bytes, without an operating system | 8 |
+//! | `written` | what of a layout the serializer has to be kept from | 9 |
 //!
 //! No I/O, no operating system, `no_std` with `alloc`. The crate `graven` is what programs use; this one is for those
 //! who read segments where `graven` does not run.
@@ -35,6 +36,7 @@ mod sound;
 mod validate;
 mod value;
 mod view;
+mod written;
 
 pub use diff::{Difference, LayoutMismatch};
 pub use directory::{Directory, DirectoryError, Entry, NameError};

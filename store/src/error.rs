@@ -115,6 +115,11 @@ pub enum Cause {
         /// The segment's page size.
         page_size: u32,
     },
+    /// A type is aligned to more than 32, which rkyv cannot pad to behind the other parts of its values.
+    Unpadded {
+        /// The largest alignment in the object's schema.
+        align: u32,
+    },
     /// A number has to be a multiple of a page size.
     Unaligned {
         /// Which number.
@@ -282,6 +287,7 @@ impl Error {
             Cause::Name(_)
             | Cause::Unwritable(_)
             | Cause::Overaligned { .. }
+            | Cause::Unpadded { .. }
             | Cause::Unaligned { .. }
             | Cause::PageSize { .. }
             | Cause::RunOverflows { .. }
@@ -381,6 +387,11 @@ impl fmt::Display for Cause {
             Cause::Overaligned { align, page_size } => {
                 write!(f, "needs alignment {align}, above the page size {page_size}; write with larger pages")
             }
+            Cause::Unpadded { align } => write!(
+                f,
+                "needs alignment {align} behind texts, tables, or other parts that end anywhere, where no more than 32 is \
+                 to be had; put what is aligned into a vector or an object of its own, or align it to 32"
+            ),
             Cause::Unaligned { what, got, align } => write!(f, "{what} {got} is no multiple of {align}"),
             Cause::PageSize { got } => {
                 write!(f, "page size {got} is not a power of two from 4096 to 65536")

@@ -14,14 +14,24 @@ use crate::Cause;
 pub(crate) struct Known {
     pub(crate) schema: Schema,
     fingerprint: OnceLock<Fingerprint>,
-    writable: OnceLock<Result<(), UnsoundSchema>>,
     validator: OnceLock<Validator>,
+    written: OnceLock<Written>,
     /// Compiles it.
     compile: fn() -> Validator,
     /// The encoded schema.
     pub(crate) table: Vec<u8>,
     /// The part of it that layouts are compared by.
     canonical: Vec<u8>,
+}
+
+/// What a writer has to know.
+struct Written {
+    /// See [`Schema::check_writable`].
+    checked: Result<(), UnsoundSchema>,
+    /// See [`Schema::can_be_padded`].
+    padded: bool,
+    /// See [`Schema::pointers_within`].
+    pointers: u64,
 }
 
 type Types = HashMap<TypeId, &'static Known, BuildHasherDefault<TypeIdHasher>>;
@@ -77,8 +87,8 @@ impl Known {
         let schema = Schema::of::<T>();
         let known = Known {
             fingerprint: OnceLock::new(),
-            writable: OnceLock::new(),
             validator: OnceLock::new(),
+            written: OnceLock::new(),
             compile: Validator::of::<T>,
             table: schema.encode(),
             canonical: schema.canonical(),
@@ -94,9 +104,19 @@ impl Known {
         *self.fingerprint.get_or_init(|| self.schema.fingerprint())
     }
 
-    /// Asks whether checking readers take the layout: what they refuse is not written.
-    pub(crate) fn writable(&self) -> Result<(), Cause> {
-        self.writable.get_or_init(|| self.schema.check_writable()).clone().map_err(Cause::Unwritable)
+    /// Asks whether values of the layout can be written: what checking readers refuse is not written, nor what rkyv cannot.
+    /// Where pointers are in what rkyv lays out: see [`Schema::pointers_within`].
+    pub(crate) fn writable(&self) -> Result<u64, Cause> {
+        let written = self.written.get_or_init(|| Written {
+            checked: self.schema.check_writable(),
+            padded: self.schema.can_be_padded(),
+            pointers: self.schema.pointers_within(),
+        });
+        written.checked.clone().map_err(Cause::Unwritable)?;
+        match written.padded {
+            true => Ok(written.pointers),
+            false => Err(Cause::Unpadded { align: self.schema.max_align() }),
+        }
     }
 
     /// Who only writes does not ask for it.

@@ -36,6 +36,10 @@ pub struct Stream {
     position: u64,
     /// Where the object being written starts.
     start: u64,
+    /// Where a piece of it that has pointers can start at the latest: they have to reach back to the object's start.
+    last: u64,
+    /// The object's largest alignment.
+    align: u64,
     /// The checksum of the object being written, without the bytes of the buffer from `unhashed` on.
     hasher: Hasher,
     unhashed: usize,
@@ -75,6 +79,8 @@ impl Stream {
             flushed: 0,
             position: 0,
             start: 0,
+            last: u64::MAX,
+            align: 1,
             hasher: Hasher::new(0),
             unhashed: 0,
             failure: None,
@@ -93,8 +99,23 @@ impl Stream {
 
     pub(crate) fn begin_object(&mut self) {
         self.start = self.position;
+        self.last = u64::MAX;
         self.hasher = Hasher::new(0);
         self.unhashed = self.buffer.len();
+    }
+
+    /// Says that the object being written has pieces with pointers in their first `bytes` bytes, and no larger alignment.
+    pub(crate) fn expect_pointers_within(&mut self, bytes: u64, align: u32) {
+        self.last = self.start.saturating_add(Payload::NATIVE.max_position().saturating_sub(bytes));
+        self.align = align.into();
+    }
+
+    /// A position in the object from where pointers reach, aligned as this one.
+    #[cold]
+    fn before(&self) -> u64 {
+        let position = self.position - self.start;
+        let over = (self.position - self.last).next_multiple_of(self.align);
+        position.checked_sub(over).unwrap_or(position % self.align)
     }
 
     /// The checksum of the object so far.
@@ -190,7 +211,9 @@ impl Stream {
     #[cold]
     fn append_to_object(&mut self, bytes: &[u8]) -> Result<(), Stopped> {
         let limit = Payload::NATIVE.max_position();
-        let appended = match bytes.len() as u64 > limit.saturating_sub(self.pos() as u64) {
+        let left = limit.saturating_sub(self.position - self.start);
+        let refused = self.position > self.last && !bytes.is_empty() || bytes.len() as u64 > left;
+        let appended = match refused {
             true => Err(Cause::TooLarge { limit }),
             false => self.append(bytes),
         };
@@ -203,9 +226,13 @@ impl Stream {
 
 impl Positional for Stream {
     /// The position in the object: what relative offsets are made of.
+    ///
+    /// rkyv computes those of a piece before it writes the piece, and panics where one is too large. So where a pointer may
+    /// not reach, it is told a position from where it does: what it makes of that is refused.
     #[inline]
     fn pos(&self) -> usize {
-        (self.position - self.start) as usize
+        let position = if self.position > self.last { self.before() } else { self.position - self.start };
+        position as usize
     }
 }
 
@@ -225,7 +252,7 @@ impl<E: Source> Writer<E> for Stream {
     #[inline]
     fn write(&mut self, bytes: &[u8]) -> Result<(), E> {
         let end = self.position + bytes.len() as u64;
-        let reach = end - self.start <= Payload::NATIVE.max_position();
+        let reach = end - self.start <= Payload::NATIVE.max_position() && self.position <= self.last;
         // Nearly always: rkyv writes values of a few bytes each.
         if reach && end <= self.limit && bytes.len() <= BUFFER - self.buffer.len() {
             self.buffer.extend_from_slice(bytes);

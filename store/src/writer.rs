@@ -307,7 +307,9 @@ impl Writer {
     /// After an error the writer is as it was before the call.
     /// - [`Cause::Name`]: longer than 255 bytes, or a control character in it; [`Cause::ObjectExists`] (EEXIST).
     /// - [`Cause::Unwritable`]: readers would refuse the type's layout, as types in it differ only behind 65 links.
-    /// - [`Cause::Overaligned`]: the type's alignment is above the page size.
+    /// - [`Cause::Overaligned`]: the type's alignment is above the page size. [`Cause::Unpadded`]: it is above 32, and values
+    ///   have parts outside of themselves that end anywhere. Plain values of any alignment, vectors and boxes of them,
+    ///   B-trees and a hash map of them can be written.
     /// - [`Cause::TooLarge`] (EFBIG): the archived object passes the reach of its relative offsets, 2 GiB unless built
     ///   with the feature `pointer_width_64`.
     /// - [`Cause::Serialize`]: the type's `Serialize` refused the value.
@@ -469,7 +471,7 @@ impl Build {
     {
         let known = Known::of::<T::Archived>();
         let serialize = |stream: &mut Stream| {
-            known.writable()?;
+            stream.expect_pointers_within(known.writable()?, known.schema.max_align());
             let mut arena = Arena::new();
             let mut serializer = rkyv::ser::Serializer::new(stream, arena.acquire(), Share::new());
             rkyv::api::serialize_using(value, &mut serializer)
