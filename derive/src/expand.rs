@@ -10,12 +10,13 @@ use proc_macro2::{Group, Ident, Literal, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{
     Data, DeriveInput, Error, Field, Fields, Generics, Member, Path, Result, Type, Variant, WherePredicate,
-    ext::IdentExt, parse_quote, spanned::Spanned,
+    ext::IdentExt, parse_quote,
 };
 
 use crate::{
-    attributes::{LayoutOfField, LayoutOfType, RkyvOfField, RkyvOfType, at, no_layout_on_variant},
-    types::{is_named, mentions, parameters, spelled_usize, write_out_self},
+    attributes::{LayoutOfField, LayoutOfType, RkyvOfField, RkyvOfType, at},
+    refuse::{has_repr, refuse},
+    types::{is_named, mentions, parameters, write_out_self},
 };
 
 /// What the derived impl is for.
@@ -74,106 +75,9 @@ pub(crate) fn layout(mut input: DeriveInput) -> Result<TokenStream> {
     Expansion { input: &input, graven, of_type, rkyv_of_type, target, fields }.expand()
 }
 
-/// What no layout can be made of, with the remedy. All errors at once.
-fn refuse(input: &DeriveInput, of_type: &LayoutOfType) -> Result<()> {
-    let mut errors: Option<Error> = None;
-    let mut add = |error: Error| match &mut errors {
-        Some(errors) => errors.combine(error),
-        None => errors = Some(error),
-    };
-
-    let (fields, in_enum): (Vec<&Field>, bool) = match &input.data {
-        Data::Struct(data) => (data.fields.iter().collect(), false),
-        Data::Enum(data) => (data.variants.iter().flat_map(|variant| &variant.fields).collect(), true),
-        Data::Union(data) => {
-            if of_type.opaque.is_none() {
-                add(Error::new(
-                    data.union_token.span(),
-                    "a union has no layout: its bytes do not say which of the fields they are. Use an enum, or \
-                     `#[layout(portable, opaque = \"name/version\")]` if the program alone is to know",
-                ));
-            }
-            (data.fields.named.iter().collect(), false)
-        }
-    };
-    for field in fields {
-        let of_layout = match LayoutOfField::parse(&field.attrs) {
-            Ok(of_layout) => of_layout,
-            Err(error) => {
-                add(error);
-                continue;
-            }
-        };
-        if let Some(path) = RkyvOfField::parse(&field.attrs)?.niche
-            && in_enum
-        {
-            add(Error::new(
-                path.span(),
-                "a niche in an enum: checking such an archive is undefined behavior in rkyv 0.8.18 (rkyv#698). Leave \
-                 it out, or put the niche on a struct",
-            ));
-        }
-        if !of_type.allow_usize
-            && !of_layout.allow_usize
-            && let Some(ident) = spelled_usize(&field.ty)
-        {
-            let fixed = ident.to_string().replace("usize", "u64").replace("isize", "i64");
-            let fixed = fixed.replace("Usize", "U64").replace("Isize", "I64");
-            add(Error::new(
-                ident.span(),
-                format!(
-                    "rkyv archives `{ident}` cut to the offset width, 4 bytes by default, without an error: use \
-                     `{fixed}`, or write `#[layout(allow_usize)]` on the field if no value is larger"
-                ),
-            ));
-        }
-    }
-    if let Data::Enum(data) = &input.data {
-        if data.variants.is_empty() {
-            add(Error::new(input.ident.span(), "an enum without variants has no values to archive"));
-        }
-        // rkyv copies the expression into enums of these names, where `Self` and they mean something else (rkyv#708).
-        let meaning_changes =
-            ["Self", "Tag", "ArchivedTag", "Discriminant", "__Tag"].map(|name| format_ident!("{name}"));
-        for variant in &data.variants {
-            if let Err(error) = no_layout_on_variant(&variant.attrs) {
-                add(error);
-            }
-            if let Some((_, expression)) = &variant.discriminant
-                && mentions(expression, &meaning_changes)
-            {
-                add(Error::new(
-                    expression.span(),
-                    "rkyv copies this expression into enums where it can mean another number (rkyv#708): write the \
-                     number, or the path of a constant outside the enum",
-                ));
-            }
-        }
-    }
-    if let Some(fingerprint) = &of_type.fingerprint
-        && !parameters(&input.generics).is_empty()
-    {
-        add(Error::new(
-            fingerprint.span(),
-            format!(
-                "a generic type has a layout per instantiation: pin one with `graven::pin_layout!({}<…> = \"…\")`",
-                input.ident
-            ),
-        ));
-    }
-    errors.map_or(Ok(()), Err)
-}
-
 /// A type that is its own archived form must have the layout that its attributes fix, not the compiler's choice.
 fn check_repr(input: &DeriveInput, of_type: &LayoutOfType) -> Result<()> {
-    let mut reprs = Vec::new();
-    for attribute in input.attrs.iter().filter(|a| a.path().is_ident("repr")) {
-        attribute.parse_nested_meta(|meta| {
-            reprs.push(meta.path.require_ident()?.to_string());
-            crate::attributes::rest_of_repr(&meta)
-        })?;
-    }
-    let has = |repr: &str| reprs.iter().any(|r| r == repr);
+    let has = |repr| has_repr(&input.attrs, repr);
     match &input.data {
         Data::Enum(_) if of_type.opaque.is_some() => Ok(()),
         Data::Enum(_) if has("u8") && !has("C") => Ok(()),

@@ -7,7 +7,9 @@ use proc_macro::TokenStream;
 
 mod attributes;
 mod expand;
+mod lints;
 mod object;
+mod refuse;
 mod types;
 
 /// Describes the archived form of a struct or an enum, as data: implements `Layout` for `ArchivedFoo`.
@@ -46,10 +48,13 @@ mod types;
 /// - unions;
 /// - `usize`, `isize`, and their `NonZero` and atomic kin, spelled anywhere in a field's type: rkyv archives them cut to
 ///   the offset width, 4 bytes by default, without an error. Use `u64`. A type alias hides them from any derive, and so
-///   does a type parameter;
+///   does a type parameter; a wrapper that is not known to keep them, such as `Skip`, may archive them as it likes;
 /// - `#[rkyv(niche)]` on fields of enums: checking such an archive is undefined behavior in rkyv 0.8.18 (rkyv#698);
 /// - `Self` and a few names of rkyv's in an explicit discriminant: rkyv copies the expression into other enums, where
-///   they mean something else (rkyv#708);
+///   they mean something else (rkyv#708); discriminants and variants for which one byte has no room; discriminants of
+///   another type than `u8`, which `as _` makes one;
+/// - in enums, fields whose types are spelled as types of the derives' own are called (`Tag`, `Discriminant`,
+///   `VariantX` for a variant `X`): write `self::Tag`; and fields called `serializer` or `deserializer`;
 /// - fields whose archived type has no layout, unless opaque.
 ///
 /// # Examples
@@ -97,6 +102,10 @@ pub fn layout(input: TokenStream) -> TokenStream {
 /// enum whose variants have named fields needs `#[allow(missing_docs)]` on its module: rkyv leaves its `FooResolver`
 /// undocumented.
 ///
+/// `#[allow(…)]` on the type reaches the archived type, and lints of names all that is generated. What is `#[deprecated]`
+/// is named by the derives: fields of structs may be, anything else needs `#[allow(deprecated)]` on the type and on a
+/// module around it.
+///
 /// Every attribute of rkyv's and of `#[derive(Layout)]` may be used as well, for instance
 /// `#[rkyv(derive(Debug, PartialEq))]` for derives on the archived type. Bounds of your own are added to these.
 /// An argument `crate = path` says where graven is, if not at `::graven`.
@@ -123,5 +132,5 @@ pub fn layout(input: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn object(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let item = syn::parse_macro_input!(item as syn::DeriveInput);
-    object::object(arguments.into(), item).unwrap_or_else(syn::Error::into_compile_error).into()
+    object::object(arguments.into(), item).into()
 }

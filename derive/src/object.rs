@@ -18,14 +18,51 @@ use syn::{
     parse_quote,
     punctuated::Punctuated,
     visit::{self, Visit},
+    visit_mut::VisitMut,
 };
 
 use crate::{
     attributes::{LayoutOfType, RkyvOfField, rest},
+    lints,
+    refuse::refuse,
     types::{borrows, mentions, parameters},
 };
 
-pub(crate) fn object(arguments: TokenStream, mut item: DeriveInput) -> Result<TokenStream> {
+pub(crate) fn object(arguments: TokenStream, item: DeriveInput) -> TokenStream {
+    derive(arguments, item.clone()).unwrap_or_else(|error| {
+        // The type as it is, so that what uses it is no further error, and none of the derives has its say.
+        let (error, mut item) = (error.into_compile_error(), item);
+        let used = wrappers(&item);
+        take_arguments(&mut item);
+        quote!(#error #(const _: [::core::marker::PhantomData<#used>; 0] = [];)* #item)
+    })
+}
+
+/// The wrappers that the fields name, if nothing else is needed to name them: they are used, whatever else is wrong.
+fn wrappers(item: &DeriveInput) -> Vec<Type> {
+    let fields: Vec<&Field> = match &item.data {
+        _ if !item.generics.params.is_empty() => Vec::new(),
+        Data::Struct(data) => data.fields.iter().collect(),
+        Data::Enum(data) => data.variants.iter().flat_map(|variant| &variant.fields).collect(),
+        Data::Union(_) => Vec::new(),
+    };
+    let with = fields.into_iter().filter_map(|field| RkyvOfField::parse(&field.attrs).ok()?.with);
+    with.filter(|with| !mentions(with, &[format_ident!("Self")])).collect()
+}
+
+/// Takes what is for the derives off the type.
+fn take_arguments(item: &mut DeriveInput) {
+    struct Take;
+    impl VisitMut for Take {
+        fn visit_attributes_mut(&mut self, attributes: &mut Vec<Attribute>) {
+            attributes
+                .retain(|attribute| !["rkyv", "layout"].iter().any(|name| attribute.path().is_ident(name)));
+        }
+    }
+    Take.visit_derive_input_mut(item);
+}
+
+fn derive(arguments: TokenStream, mut item: DeriveInput) -> Result<TokenStream> {
     let mut krate: Option<Path> = None;
     let parser = syn::meta::parser(|meta| {
         if meta.path.is_ident("crate") {
@@ -42,7 +79,10 @@ pub(crate) fn object(arguments: TokenStream, mut item: DeriveInput) -> Result<To
     {
         item.attrs.push(parse_quote!(#[layout(crate = #path)]));
     }
-    let graven = krate.or(of_layout.krate).unwrap_or_else(|| parse_quote!(::graven));
+    let graven = krate.or_else(|| of_layout.krate.clone()).unwrap_or_else(|| parse_quote!(::graven));
+
+    lints::quiet_names(&mut item);
+    lints::deprecated(&mut item, &quote!(#graven::rkyv))?;
 
     // An opaque type holds no pointers, so it needs no help; and the bounds would keep it from being checked alone.
     let (mut help, mut closed, mut borrowed) = (false, Vec::new(), false);
@@ -73,6 +113,7 @@ pub(crate) fn object(arguments: TokenStream, mut item: DeriveInput) -> Result<To
         (help, closed, borrowed) = (mark.help, mark.closed, mark.borrowed);
     }
 
+    refuse(&item, &of_layout)?;
     let rkyv = merge(&mut item.attrs, &graven, help, &closed)?;
     let deserialize = (!borrowed).then(|| quote!(#graven::rkyv::Deserialize,));
     Ok(quote! {
@@ -228,6 +269,7 @@ fn merge(attributes: &mut Vec<Attribute>, graven: &Path, help: bool, closed: &[I
         arguments.push(quote!(deserialize_bounds(#(#deserialize),*)));
     }
     if !as_type {
+        arguments.extend(lints::handed_on(attributes));
         if !check.is_empty() {
             bytecheck.push(quote!(bounds(#(#check),*)));
         }

@@ -52,6 +52,46 @@ pub(crate) fn spelled_usize(ty: &Type) -> Option<Ident> {
     search.0
 }
 
+/// Whether a field with this wrapper is archived with the numbers that its type spells: it is made of wrappers that only
+/// change what is around them. Of others nobody knows.
+pub(crate) fn keeps_usize(with: &Type) -> bool {
+    struct Search(bool);
+    impl<'ast> Visit<'ast> for Search {
+        fn visit_path(&mut self, path: &'ast syn::Path) {
+            const KEEPING: [&str; 23] = [
+                "Map",
+                "MapKV",
+                "Relaxed",
+                "Acquire",
+                "SeqCst",
+                "AtomicLoad",
+                "Inline",
+                "AsBox",
+                "InlineAsBox",
+                "Lock",
+                "AsOwned",
+                "AsVec",
+                "Niche",
+                "NicheInto",
+                "MapNiche",
+                "DefaultNiche",
+                "Zero",
+                "Null",
+                "Unsafe",
+                "Unshare",
+                "Identity",
+                "Sorted",
+                "With",
+            ];
+            self.0 &= path.segments.last().is_some_and(|last| KEEPING.iter().any(|name| last.ident == name));
+            visit::visit_path(self, path);
+        }
+    }
+    let mut search = Search(true);
+    search.visit_type(with);
+    search.0
+}
+
 /// Whether a reference is spelled in the type, the insides of `PhantomData` left out.
 pub(crate) fn borrows(ty: &Type) -> bool {
     struct Search(bool);
@@ -107,8 +147,18 @@ pub(crate) fn write_out_self(input: &mut syn::DeriveInput) {
             }
             visit_mut::visit_type_path_mut(self, ty);
         }
-        // Discriminants: `Self` is refused there.
-        fn visit_expr_mut(&mut self, _: &mut syn::Expr) {}
+        // In the length of an array: a constant of the type's.
+        fn visit_expr_path_mut(&mut self, path: &mut syn::ExprPath) {
+            let mut ty = TypePath { qself: path.qself.take(), path: path.path.clone() };
+            if !ty.path.is_ident("Self") {
+                self.visit_type_path_mut(&mut ty);
+            }
+            (path.qself, path.path) = (ty.qself, ty.path);
+        }
+        // In discriminants `Self` is refused.
+        fn visit_variant_mut(&mut self, variant: &mut syn::Variant) {
+            self.visit_fields_mut(&mut variant.fields);
+        }
     }
     let (name, (_, arguments, _)) = (&input.ident, input.generics.split_for_impl());
     let mut write_out = WriteOut(parse_quote!(#name #arguments));

@@ -1,6 +1,6 @@
 //! rkyv cuts `usize` to the offset width without an error, so it has to be asked for where it is spelled.
 
-use graven::rkyv::with::{AtomicLoad, Relaxed};
+use graven::rkyv::with::{AsBox, AtomicLoad, Map, Niche, Relaxed, Skip};
 use std::{marker::PhantomData, num::NonZeroUsize, sync::atomic::AtomicIsize};
 
 const LEN: usize = 2;
@@ -26,6 +26,19 @@ struct Everywhere {
 enum InVariants {
     Tuple(u8, usize),
     Named { count: isize },
+}
+
+/// Wrappers that keep the numbers, and one that does not.
+#[graven::object]
+struct Wrapped {
+    #[rkyv(with = AsBox)]
+    boxed: usize,
+    #[rkyv(with = Map<Niche>)]
+    niche: Vec<Option<Box<usize>>>,
+    #[rkyv(with = Map<graven::rkyv::with::Identity>)]
+    mapped: Vec<usize>,
+    #[rkyv(with = Skip)]
+    skipped: usize,
 }
 
 #[graven::object]
