@@ -11,6 +11,7 @@ use graven_format::{Header, RegionHeader};
 use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, OFlag, fallocate};
 use nix::sys::stat::{FileStat, Mode, SFlag, fchmod};
+use nix::sys::statfs::{OVERLAYFS_SUPER_MAGIC, fstatfs};
 use nix::sys::uio::pread;
 
 use super::lock::{ATTACHMENTS, Lock, OWNER, UNATTACHED};
@@ -390,7 +391,10 @@ impl RegionOptions {
         let other = reopen().map_err(Error::system("open the region"))?;
         let map = |fd: BorrowedFd<'_>| Map::new(fd, header, self.at, writable);
         let Some((map, kept)) = attach::attach(attached, other, &ATTACHMENTS, map)? else { return Ok(None) };
-        if kept.is_some() && self.read_only {
+        // Asked only where the lock did not live on, or a stranger's is in the way of seeing that it does.
+        let is_overlay =
+            |fd: &OwnedFd| fstatfs(fd).is_ok_and(|fs| fs.filesystem_type() == OVERLAYFS_SUPER_MAGIC);
+        if self.read_only && kept.as_ref().is_some_and(is_overlay) {
             return Err(Error::system(
                 "attach to a region for reading on overlayfs, where what is mapped may not be the file that others write; \
                  attach for writing, or put the store on tmpfs, as /dev/shm is",
