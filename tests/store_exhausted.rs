@@ -13,6 +13,7 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::{SigHandler, Signal, signal};
 use support::*;
 
 fn value(stamp: u64) -> Vec<u64> {
@@ -196,5 +197,37 @@ fn no_mappings_left_is_an_error_wherever_it_ends() {
     }
     tell(format!("{failures:?}"));
     assert!(failures[0] >= 5 && failures.last() == Some(&0), "{failures:?}");
+    done();
+}
+
+#[test]
+fn a_limit_of_file_sizes_is_an_error_where_its_signal_is_ignored() {
+    if !alone("a_limit_of_file_sizes_is_an_error_where_its_signal_is_ignored") {
+        return;
+    }
+    // SAFETY: signal(2) with SIG_IGN installs no handler.
+    unsafe { signal(Signal::SIGXFSZ, SigHandler::SigIgn) }.unwrap();
+    let [directory, elsewhere] = [(); 2].map(|()| directory());
+    let store = store(&directory);
+    store.owner("one").unwrap().publish(&value(1)).unwrap();
+    graven::write(elsewhere.path().join("loaded.grv"), &value(3)).unwrap();
+    let (soft, hard) = getrlimit(Resource::RLIMIT_FSIZE).unwrap();
+    let mut failures = Vec::new();
+    for limit in [0, 100, 4096, 8192, 40_000, 1 << 20] {
+        setrlimit(Resource::RLIMIT_FSIZE, limit, hard).unwrap();
+        failures.push(all(&store, elsewhere.path(), Errno::EFBIG));
+        let region = store.region("large").size(1 << 20).create();
+        assert_eq!(region.unwrap_err().errno(), Errno::EFBIG as i32);
+        let write = graven::write(elsewhere.path().join("written"), &vec![1u64; many(1 << 18)]);
+        assert!(many(1 << 18) < 1 << 18 || write.is_err_and(|error| error.errno() == Errno::EFBIG as i32));
+        setrlimit(Resource::RLIMIT_FSIZE, soft, hard).unwrap();
+        whole(&store, elsewhere.path());
+        let _ = store.remove("two");
+        let _ = store.remove("new");
+        assert_eq!(names_in(directory.path()), ["one.ctl", "one.grv", "one.life", "one.own"], "{limit}");
+        let _ = fs::remove_file(elsewhere.path().join("written"));
+    }
+    tell(format!("{failures:?}"));
+    assert!(failures[0] >= 4 && failures.last() == Some(&0), "{failures:?}");
     done();
 }

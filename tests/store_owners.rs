@@ -126,7 +126,11 @@ fn a_store_that_is_not_there_is_not_found() {
 #[test]
 fn the_store_of_a_user_is_the_users_alone() {
     let test = "the_store_of_a_user_is_the_users_alone";
-    if let Some(expected) = role() {
+    if let Some(mut expected) = role() {
+        if let Some(other) = expected.strip_prefix("as another: ") {
+            expected = other.to_owned();
+            become_user(65532);
+        }
         // SAFETY: only this process uses it.
         match unsafe { Store::user() } {
             Ok(store) => {
@@ -162,6 +166,13 @@ fn the_store_of_a_user_is_the_users_alone() {
         fs::DirBuilder::new().mode(0o700).create(&at).unwrap();
         std::os::unix::fs::chown(&at, Some(65534), None).unwrap();
         assert_eq!(user("another user's"), "true");
+        // With the environment of another nothing is made among their things, where it would lock them out.
+        fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o777)).unwrap();
+        fs::remove_dir(&at).unwrap();
+        let own = user("as another: ");
+        assert_eq!(own, "/dev/shm/graven-65532");
+        assert!(!at.exists());
+        fs::remove_dir(own).unwrap();
     } else {
         println!("SKIPPED: only root can make another user's directory");
     }
@@ -392,9 +403,31 @@ fn a_control_page_that_is_none_is_refused_and_can_be_removed() {
         store.remove("one").unwrap();
         store.owner("one").unwrap().retire().unwrap();
     }
+    let target = directory.path().join("target");
+    fs::write(&target, "another's").unwrap();
+    let put: [&dyn Fn(); 5] = [
+        &|| fs::create_dir(&page).unwrap(),
+        &|| symlink(&target, &page).unwrap(),
+        &|| symlink("nowhere", &page).unwrap(),
+        &|| drop(std::os::unix::net::UnixListener::bind(&page).unwrap()),
+        &|| nix::unistd::mkfifo(&page, nix::sys::stat::Mode::S_IRWXU).unwrap(),
+    ];
+    for put in put {
+        put();
+        let errors = [store.reader::<u64>("one", Timeout::Now).unwrap_err(), store.owner("one").unwrap_err()];
+        for error in errors {
+            assert!(matches!(error.cause(), Cause::Control { what: "not a regular file" }), "{error}");
+        }
+        store.remove("one").unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"another's");
+        store.owner("one").unwrap().retire().unwrap();
+    }
+    // What is in a directory is not removed along.
     fs::create_dir(&page).unwrap();
-    let error = store.reader::<u64>("one", Timeout::Now).unwrap_err();
-    assert!(matches!(error.cause(), Cause::Control { what: "not a regular file" }), "{error}");
+    fs::write(page.join("file"), "").unwrap();
+    let error = store.remove("one").unwrap_err();
+    check(&error, ErrorKind::System, Errno::ENOTEMPTY);
+    assert_eq!(error.file(), Some(&*page));
 }
 
 #[test]

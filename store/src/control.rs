@@ -42,12 +42,13 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::stat::{SFlag, fstat};
 
-use crate::dir::{Access, Dir, Temp, file_id};
+use crate::dir::{Access, Dir, file_id};
 use crate::held::{FileId, Held};
 use crate::name::{Name, Role};
 use crate::protocol::Epoch;
 use crate::sync::{Word, order_before_write};
 use crate::sys::copies_blocks;
+use crate::temp::Temp;
 use crate::{Cause, Error, Result, attach};
 
 const SIZE: usize = 4096;
@@ -265,7 +266,7 @@ impl ControlMut {
     ) -> Result<(ControlMut, Temp)> {
         let create = || -> io::Result<_> {
             // The name's lock is held, so nobody else uses the second name.
-            let temp = Temp::create(dir, &name.file(Role::Next), mode)?;
+            let temp = Temp::create(dir, name.file(Role::Control), Some(name.file(Role::Next)), mode)?;
             let file = temp.file()?;
             let access = Access::of(file)?;
             let mode = if exact { mode } else { access.mode | OWN_BITS };

@@ -20,7 +20,8 @@
 //! | `lifecycle` | who may change a name's files, and how it ends |
 //! | `life` | whether a name's owner lives |
 //! | `region` | named memory that processes change together, under locks |
-//! | `dir` | an open directory, and files that appear in it complete or not at all |
+//! | `dir` | an open directory |
+//! | `temp` | files that appear in a directory complete or not at all |
 //! | `sys` | calls that nix lacks |
 //! | `sync` | counters in shared memory, to be read at any time and slept on |
 //! | `timeout` | how long to wait |
@@ -59,6 +60,7 @@ mod store;
 mod stream;
 mod sync;
 mod sys;
+mod temp;
 mod threads;
 mod timeout;
 mod valid;

@@ -21,11 +21,12 @@ use nix::sys::stat::{Mode, fchmod};
 use rkyv::{Archive, Serialize};
 
 use crate::control::{ControlMut, ENDS_WITH_LAST, ENDS_WITH_OWNER, OWN_BITS};
-use crate::dir::{Access, Dir, Temp, check_links};
+use crate::dir::{Access, Dir, check_links};
 use crate::life::Life;
 use crate::lifecycle::{self, Lock};
 use crate::name::{Name, Role};
 use crate::protocol::Epoch;
+use crate::temp::Temp;
 use crate::writer::Complete;
 use crate::{Cause, Error, Result, Segment, Serializer, WriteOptions, Writer};
 
@@ -144,7 +145,7 @@ impl OwnerOptions {
                 let access = Access::of(&control.file).map_err(Error::system("stat the control page"))?;
                 let life = Life::make(dir, name, access)?;
                 control.note_owner()?;
-                temp.link(name.file(Role::Control)).map_err(Error::system("place the control page"))?;
+                temp.link().map_err(Error::system("place the control page"))?;
                 (control, life, on_disk)
             }
             Some(control) => {
@@ -180,7 +181,8 @@ impl OwnerOptions {
                 (true, _) => 0o600,
                 // The umask cannot be asked for without changing it: a file that goes away tells what it leaves.
                 (false, Some(mode)) => {
-                    let temp = Temp::create(&self.dir, &name.file(Role::Next), mode)?;
+                    let next = name.file(Role::Next);
+                    let temp = Temp::create(&self.dir, &next, Some(next.clone()), mode)?;
                     Access::of(temp.file()?)?.mode | OWN_BITS
                 }
                 (false, None) => return Ok(()),
@@ -305,10 +307,10 @@ impl Owner {
         self.lock.fd()?;
         let generation = self.generation + 1;
         let access = || Access::of(&self.control.file).map_err(Error::system("stat the control page"));
-        let second = self.name.file(Role::Next);
         let writer = self.options(generation).mode(access()?.mode);
-        let writer =
-            writer.open_in(&self.dir, second.clone(), &self.dir.path(self.name.file(Role::Segment)))?;
+        let segment = self.name.file(Role::Segment);
+        let path = self.dir.path(&segment);
+        let writer = writer.open_in(&self.dir, segment, Some(self.name.file(Role::Next)), &path)?;
         let mut draft = Draft { writer, owner: self, before: OnceCell::new(), _publish: PhantomData };
         make(&mut draft)?;
         let given = access()?;
@@ -318,15 +320,7 @@ impl Owner {
         let Complete { mut temp, .. } = draft.writer.complete()?;
         self.control.prepare(Epoch::of_generation(self.generation))?;
         self.check_named()?;
-        let segment = self.name.file(Role::Segment);
-        let placed = match temp.replace(&second, &segment) {
-            // Of nobody who lives: the name's lock is ours.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                self.dir.unlink(&second).and_then(|_| temp.replace(&second, &segment))
-            }
-            placed => placed,
-        };
-        placed.map_err(Error::system("put the generation in its place"))?;
+        temp.replace().map_err(Error::system("put the generation in its place"))?;
         // That was the commit.
         self.generation = generation;
         // A chmod or chown in between has found the file before.

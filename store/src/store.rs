@@ -15,6 +15,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -33,7 +34,7 @@ use crate::name::{Name, Role};
 use crate::owner::{Lifetime, Owner, OwnerOptions, give};
 use crate::reader::{Reader, Segments};
 use crate::timeout::Timeout;
-use crate::{Cause, Error, Result, Segment, Summary, Writer, region};
+use crate::{Cause, Error, Result, Segment, Summary, Writer, region, temp};
 
 /// A directory of named segments. Cloning is cheap: clones share one descriptor.
 ///
@@ -103,8 +104,8 @@ impl Store {
         Ok(Store { dir: dir.map_err(|error| error.of_file(path))? })
     }
 
-    /// The user's own store: `$XDG_RUNTIME_DIR/graven`, or where there is no such variable `/dev/shm/graven-UID`. Made
-    /// if it is not there, for this user alone.
+    /// The user's own store: `$XDG_RUNTIME_DIR/graven`, or where there is no such directory, or it is another user's (as with
+    /// `sudo -E`), `/dev/shm/graven-UID`. Made if it is not there, for this user alone.
     ///
     /// # Safety
     /// As [`open`](Store::open).
@@ -115,9 +116,12 @@ impl Store {
     pub unsafe fn user() -> Result<Store> {
         let runtime =
             std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
-        let path = match runtime {
+        let user = geteuid();
+        // As root with another's environment: what is made there would lock them out.
+        let own = |path: &PathBuf| std::fs::metadata(path).is_ok_and(|found| found.uid() == user.as_raw());
+        let path = match runtime.filter(own) {
             Some(runtime) => runtime.join("graven"),
-            None => PathBuf::from(format!("/dev/shm/graven-{}", geteuid())),
+            None => PathBuf::from(format!("/dev/shm/graven-{user}")),
         };
         Store::private(&path).map_err(|error| error.of_file(&path))
     }
@@ -146,7 +150,8 @@ impl Store {
         Ok(Store { dir })
     }
 
-    /// The directory.
+    /// The directory, as it was called when the store was opened: files are reached through a descriptor, also after it was
+    /// renamed.
     pub fn path(&self) -> &Path {
         self.dir.own_path()
     }
@@ -331,7 +336,7 @@ impl Store {
                 return Err(Error::new(Cause::NoName));
             }
             let _lock = Lock::take(&self.dir, &name, true)?;
-            // What is not a control page is removed all the same.
+            // What is not a control page is removed all the same: a link, a socket, an empty directory itself.
             let control = match ControlMut::open(&self.dir, &name) {
                 Err(error) if matches!(error.cause(), Cause::Control { .. }) => None,
                 control => control?,
@@ -343,7 +348,7 @@ impl Store {
 
     /// Ends the names that are over, and removes what those who died have left: the names of processes that are gone if
     /// they were to live as long, those that were to end with the last who was attached, those under which nothing was
-    /// ever published, those whose owner died while ending them, and unfinished generations. Regions that were to end with
+    /// ever published, those whose owner died while ending them, and unfinished files. Regions that were to end with
     /// the last who was attached, too. Returns the names that it ended, sorted, and then the regions' keys. Other users'
     /// names and regions stay.
     ///
@@ -361,13 +366,19 @@ impl Store {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn sweep(&self) -> Result<Vec<String>> {
-        let mut names: Vec<Name> = self.files()?.into_iter().map(|(name, _)| name).collect();
+        // A segment alone, and what lies beside it, is a file like any other: whoever owns a name makes the rest first.
+        let owned = |role| matches!(role, Role::Control | Role::Owner | Role::Life);
+        let files = self.files()?.into_iter();
+        let mut names: Vec<Name> = files.filter_map(|(name, role)| owned(role).then_some(name)).collect();
         names.sort();
         names.dedup();
         // Whoever owns a name keeps it in order.
         names.retain(|name| !life::is_owned(&self.dir, name));
         names.retain(|name| lifecycle::end_if_over(&self.dir, name).unwrap_or(false));
         let mut swept: Vec<String> = names.iter().map(Name::to_string).collect();
+        temp::sweep(&self.dir)
+            .map_err(Error::system("read the directory"))
+            .map_err(|error| error.of_file(self.path()))?;
         swept.extend(region::sweep(&self.dir).map_err(|error| error.of_file(self.path()))?);
         Ok(swept)
     }

@@ -4,10 +4,10 @@
 //! told too. The owner's death closes the reading end of its FIFO, which is an error condition of the writing end.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use nix::errno::Errno;
+use nix::fcntl::OFlag;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
@@ -107,14 +107,17 @@ impl Watch {
     }
 }
 
-fn inotify(dir: &Dir, name: &Name) -> nix::Result<Inotify> {
+fn inotify(dir: &Dir, name: &Name) -> io::Result<Inotify> {
     let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
     let told = AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_ATTRIB | AddWatchFlags::IN_DELETE_SELF;
-    match inotify.add_watch(&dir.path(name.file(Role::Control)), told) {
+    match dir.open_file(name.file(Role::Control), OFlag::O_PATH) {
+        // By its descriptor: the directory's path may lead elsewhere by now. Where /proc is not there, to a timer.
+        Ok(page) => inotify.add_watch(&*format!("/proc/self/fd/{}", page.as_raw_fd()), told).map(drop)?,
         // The name has ended: nothing will be told, but once it is asked it says so.
-        Ok(_) | Err(Errno::ENOENT) => Ok(inotify),
-        Err(errno) => Err(errno),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
     }
+    Ok(inotify)
 }
 
 fn timer(expiration: Expiration) -> nix::Result<TimerFd> {

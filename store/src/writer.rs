@@ -7,6 +7,7 @@
 //! Source: SPEC 9.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
@@ -23,10 +24,11 @@ use rkyv::ser::allocator::Arena;
 use rkyv::ser::sharing::Share;
 use rkyv::{Archive, Serialize};
 
-use crate::dir::{self, Dir, Temp};
+use crate::dir::Dir;
 use crate::held::Process;
 use crate::known::Known;
 use crate::stream::Stream;
+use crate::temp::Temp;
 use crate::{Cause, Error, Result, Segment, Serializer};
 
 /// The smallest alignment of an object's position.
@@ -215,12 +217,19 @@ impl WriteOptions {
         let target = std::path::absolute(path).map_err(Error::system("find the working directory"))?;
         let directory = target.parent().unwrap_or(Path::new("/"));
         let dir = Dir::open(directory).map_err(Error::system("open the directory it is to be in"))?;
-        self.open_in(&dir, dir::second_name(), path)
+        self.open_in(&dir, target.file_name().unwrap_or_default(), None, path)
     }
 
-    /// A segment in `dir`, which has the name `second` where it needs one before it is placed. `path` is for errors.
-    pub(crate) fn open_in(self, dir: &Dir, second: String, path: &Path) -> Result<Writer> {
-        let temp = Temp::create(dir, &second, self.mode & 0o777);
+    /// A segment that will be called `target` in `dir`, and `own` for a moment, if nobody else uses that. `path` is for
+    /// errors.
+    pub(crate) fn open_in(
+        self,
+        dir: &Dir,
+        target: impl AsRef<OsStr>,
+        own: Option<String>,
+        path: &Path,
+    ) -> Result<Writer> {
+        let temp = Temp::create(dir, target, own, self.mode & 0o777);
         let temp = temp.map_err(Error::system("create a file in the directory"))?;
         let handle =
             temp.file().and_then(File::try_clone).map_err(Error::system("duplicate the descriptor"))?;
@@ -357,14 +366,15 @@ impl Writer {
         let path = self.path.clone();
         let finish = || {
             let Complete { summary, mut temp, dir, options } = self.complete()?;
-            let target = path.file_name().ok_or(Errno::EISDIR);
-            let target = target.map_err(Error::system("put the file in its place"))?;
-            // A name that nobody has is taken in one step. Only replacing takes two.
-            let placed = match temp.link(target) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !options.create_new => {
-                    temp.replace_among_others(target)
-                }
-                placed => placed,
+            let placed = match path.file_name() {
+                None => Err(Errno::EISDIR.into()),
+                // A name that nobody has is taken in one step. Only replacing takes two.
+                Some(_) => match temp.link() {
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !options.create_new => {
+                        temp.replace()
+                    }
+                    placed => placed,
+                },
             };
             placed.map_err(Error::system("put the file in its place"))?;
             if options.durable {

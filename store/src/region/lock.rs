@@ -34,6 +34,7 @@
 //! | 2^60 and 2^61, each + the same | the gate and the queue of the same |
 //! | 2^62 | the owner |
 //! | 2^62 + 1 | who removes the name |
+//! | 2^62 + 2 | who writes the file while it has a name for that: see `temp` |
 //! | 2^62 + 2^32 to the end | attachments |
 //!
 //! Source: SPEC 16.3; fcntl(2), futex(2).

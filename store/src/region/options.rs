@@ -21,11 +21,12 @@ use super::{
     End, Inner, LOOK_AGAIN, PATIENCE, Region, RegionError, file_id, file_of, hold, kernel_page_size, remove,
     stat_of,
 };
-use crate::dir::{Dir, Temp, second_name};
+use crate::dir::Dir;
 use crate::held::{self, Held, Process};
 use crate::name::Name;
 use crate::ofd::{self, Sharing};
 use crate::sync::Counter;
+use crate::temp::Temp;
 use crate::{Cause, Error, Result, Store, Timeout, attach, sys};
 
 /// The most pages of a file that are allocated in one go: so much is lost when a signal comes in between.
@@ -299,8 +300,7 @@ impl RegionOptions {
             return Ok(None);
         }
         let mode = if self.secure { 0o600 } else { self.mode };
-        let temp =
-            Temp::create(&self.dir, &second_name(), mode).map_err(Error::system("create the region"))?;
+        let temp = Temp::create(&self.dir, &file, None, mode).map_err(Error::system("create the region"))?;
         let new = temp.file().map_err(Error::system("create the region"))?;
         check_blocks(new)?;
         let protect =
@@ -333,7 +333,7 @@ impl RegionOptions {
             inner.map.word_mut(RegionHeader::OWNED)?.store(1);
         }
         protect(mode)?;
-        match temp.link(&file) {
+        match temp.link() {
             Err(error) if error.raw_os_error() == Some(Errno::EEXIST as i32) => {
                 // The file never had its name: there is none to remove.
                 inner.end.transient = false;
