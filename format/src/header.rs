@@ -530,7 +530,8 @@ pub enum HeaderError {
         /// Bytes that are there.
         got: u64,
     },
-    /// The objects are encoded for builds with other cargo features. Intact, but not for this program.
+    /// The objects are encoded for builds with other cargo features, of this crate or, by any other crate of the program, of
+    /// rkyv. Intact, but not for this program.
     ForeignPayload {
         /// How the objects are encoded.
         segment: Payload,

@@ -2,6 +2,9 @@
 
 use core::fmt;
 
+use rkyv::primitive::{ArchivedU32, ArchivedUsize};
+use rkyv::rend::{u32_be, u32_le, unaligned::u32_ube, unaligned::u32_ule};
+
 /// How the numbers and relative offsets of a segment's objects are encoded.
 ///
 /// rkyv fixes all three for a build, by cargo features. A segment records them, so that a reader of another
@@ -18,12 +21,32 @@ pub struct Payload {
     pub unaligned: bool,
 }
 
+/// The byte order of a number's type.
+trait Order {
+    const BIG_ENDIAN: bool;
+}
+
+macro_rules! orders {
+    ($($ty:ty: $big_endian:literal;)*) => {$(
+        impl Order for $ty {
+            const BIG_ENDIAN: bool = $big_endian;
+        }
+    )*};
+}
+orders! {
+    u32_le: false;
+    u32_ule: false;
+    u32_be: true;
+    u32_ube: true;
+}
+
 impl Payload {
-    /// The traits of this build.
+    /// The traits of this build, measured of rkyv's own archived types: its cargo features may be switched on by any crate
+    /// of the program, whatever ours say.
     pub const NATIVE: Payload = Payload {
-        big_endian: cfg!(feature = "big_endian"),
-        offset_width: size_of::<rkyv::primitive::ArchivedUsize>() as u8,
-        unaligned: align_of::<rkyv::primitive::ArchivedU64>() == 1,
+        big_endian: <ArchivedU32 as Order>::BIG_ENDIAN,
+        offset_width: size_of::<ArchivedUsize>() as u8,
+        unaligned: align_of::<ArchivedU32>() == 1,
     };
 
     /// The largest position in an object that a relative offset of this width can reach from anywhere: 2^(8w-1)-1.
@@ -58,10 +81,11 @@ mod tests {
 
     #[test]
     fn native_traits_are_those_of_the_archived_primitives() {
-        let archived: &dyn core::any::Any = &rkyv::primitive::ArchivedU32::from_native(1);
-        let big = archived.is::<rkyv::rend::u32_be>() || archived.is::<rkyv::rend::unaligned::u32_ube>();
-        assert_eq!(big, Payload::NATIVE.big_endian);
-        assert_eq!(align_of::<rkyv::primitive::ArchivedU32>() == 1, Payload::NATIVE.unaligned);
+        // By their bytes, where the constants go by their types.
+        let bytes = rkyv::to_bytes::<rkyv::rancor::BoxedError>(&1u32).unwrap();
+        assert_eq!(bytes[..] == [0, 0, 0, 1], Payload::NATIVE.big_endian);
+        assert_eq!(align_of::<rkyv::primitive::ArchivedU64>() == 1, Payload::NATIVE.unaligned);
+        assert_eq!(size_of::<rkyv::boxed::ArchivedBox<u8>>(), usize::from(Payload::NATIVE.offset_width));
     }
 
     #[test]
