@@ -32,6 +32,8 @@ fn overlay(within: &Path, lower: impl FnOnce(&Path)) -> Result<PathBuf, String> 
     for dir in ["lower", "upper", "work", "merged"] {
         fs::create_dir(path(dir)).unwrap();
     }
+    // Of a file system of its own: there a file has another number once it is copied up.
+    mount("tmpfs", &path("lower"), "size=64m")?;
     lower(&path("lower"));
     let show = |name| path(name).display().to_string();
     let layers = format!("lowerdir={},upperdir={},workdir={}", show("lower"), show("upper"), show("work"));

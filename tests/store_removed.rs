@@ -75,7 +75,11 @@ fn of_two_owners_the_one_whose_lock_was_removed_is_told_and_spoils_nothing() {
         remove(directory.path(), &[".own"]);
         let mut second = own();
         let generation = second.publish(&20u64).unwrap();
+        // Nor is anything told in the place of the other.
+        let page = || fs::read(directory.path().join("one.ctl")).unwrap();
+        let told = page();
         removed(&first.publish(&10u64).unwrap_err());
+        assert!(page() == told);
         assert_eq!(newest(&store), 20);
         assert_eq!(second.publish(&30u64).unwrap(), generation + 1);
         let there = names_in(directory.path());
@@ -162,5 +166,21 @@ fn a_name_that_ends_with_its_process_ends_though_its_page_was_removed() {
     owner.publish(&1u64).unwrap();
     remove(directory.path(), &[".ctl", ".life"]);
     owner.retire().unwrap();
+    assert_eq!(names_in(directory.path()), [""; 0]);
+}
+
+#[test]
+fn an_end_is_not_taken_back_by_an_owner_whose_lock_was_removed() {
+    let directory = directory();
+    let store = store(&directory);
+    let mut first = owned(&store);
+    let mut reader = store.reader::<u64>("one", Timeout::Now).unwrap();
+    remove(directory.path(), &[".own"]);
+    let mut second = store.owner("one").unwrap();
+    second.publish(&2u64).unwrap();
+    second.retire().unwrap();
+    removed(&first.publish(&3u64).unwrap_err());
+    drop(first);
+    assert!(matches!(reader.latest().unwrap_err().cause(), Cause::Retired));
     assert_eq!(names_in(directory.path()), [""; 0]);
 }

@@ -289,12 +289,14 @@ impl ControlMut {
         Ok(ControlMut { control, copies_blocks: copies_blocks(&file), file })
     }
 
-    /// Sets the epoch and tells everyone who waits for it, in epoll too.
+    /// Sets the epoch and tells everyone who waits for it, in epoll too. It never goes back, nor is an end taken back: not
+    /// even by an owner whose lock was removed just now.
     ///
     /// # Errors
     /// [`Cause::System`]: ENOSPC. Then the epoch is what it was.
     pub(crate) fn announce(&self, epoch: Epoch) -> Result<()> {
-        self.write(&[(EPOCH, epoch.0), (TOLD, nanoseconds().to_le())])?;
+        let epoch = epoch.0.max(self.now().0);
+        self.write(&[(EPOCH, epoch), (TOLD, nanoseconds().to_le())])?;
         self.epoch().wake_all();
         Ok(())
     }

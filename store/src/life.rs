@@ -102,7 +102,7 @@ pub(crate) fn end(dir: &Dir, name: &Name) -> io::Result<Option<OwnedFd>> {
 /// Whether the owner lives whose FIFO that is a writing end of.
 pub(crate) fn is_lived(end: impl AsFd) -> io::Result<bool> {
     let lock = ofd::conflict(&end, Sharing::Exclusive, &(0..END))?;
-    Ok(is_fifo(&fstat(&end)?) && lock.is_some_and(|(sharing, _)| sharing == Sharing::Shared))
+    Ok(lock.is_some_and(|(sharing, _)| sharing == Sharing::Shared))
 }
 
 /// Whether an owner lives. Where the kernel does not say, for lack of descriptors perhaps, it is taken to live.

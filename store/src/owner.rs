@@ -318,8 +318,9 @@ impl Owner {
         file.and_then(|file| given.give(file))
             .map_err(Error::system("give it to the name's user, group and mode"))?;
         let Complete { mut temp, .. } = draft.writer.complete()?;
-        self.control.prepare(Epoch::of_generation(self.generation))?;
+        // Before anything is written that another owner could have written by now.
         self.check_named()?;
+        self.control.prepare(Epoch::of_generation(self.generation))?;
         temp.replace().map_err(Error::system("put the generation in its place"))?;
         // That was the commit.
         self.generation = generation;

@@ -414,7 +414,7 @@ macro_rules! follow {
                 self.0.generation
             }
 
-            /// Whether the name has a live owner. One system call. Where the kernel does not say, for lack of
+            /// Whether the name has a live owner. Three system calls. Where the kernel does not say, for lack of
             /// descriptors perhaps, the owner is taken to live.
             pub fn owner_alive(&self) -> bool {
                 self.0.owner_alive()

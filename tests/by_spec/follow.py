@@ -49,11 +49,11 @@ class Reader:
         try:
             fd = self.open(".life", os.O_WRONLY)
         except OSError as error:
-            return error.errno not in (errno.ENXIO, errno.ENOENT)
+            return error.errno not in (errno.ENXIO, errno.ENOENT, errno.ELOOP, errno.EISDIR)
         try:
             lock = struct.pack("@hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, (1 << 63) - 1, 0)
             found = struct.unpack("@hhqqi4x", fcntl.fcntl(fd, F_OFD_GETLK, lock))
-            return stat.S_ISFIFO(os.fstat(fd).st_mode) and found[0] == fcntl.F_RDLCK
+            return found[0] == fcntl.F_RDLCK
         finally:
             os.close(fd)
 
