@@ -95,8 +95,8 @@ pub enum Kind {
 /// Copying is free. Boxes and shared pointers are followed by all questions but [`kind`](Value::kind),
 /// [`ty`](Value::ty), [`offset`](Value::offset) and [`target`](Value::target) themselves. No question recurses.
 ///
-/// Not checked: that pointers lead to different bytes. A hostile object may hold the same bytes many times, and shared
-/// pointers in it may form cycles; whoever walks a whole tree needs a limit, as serializing has one.
+/// Not checked: that pointers lead to different bytes. A hostile object may hold the same bytes many times, and be as deep
+/// as it is long; whoever walks a whole tree needs a limit, as serializing has one.
 ///
 /// # Examples
 /// ```
@@ -237,19 +237,11 @@ impl<'a> Value<'a> {
     /// Where the pointer at `pointer` leads, if `size` bytes are there, aligned: `before` of them before the target,
     /// all of them before the pointer.
     fn follow(&self, pointer: u64, before: u64, size: u64, align: u64) -> Result<u64> {
-        self.reach(pointer, pointer, before, size, align, false)
+        self.reach(pointer, pointer, before, size, align)
     }
 
-    /// As [`follow`](Value::follow), for distances that count from `base`, and for targets `anywhere`.
-    fn reach(
-        &self,
-        pointer: u64,
-        base: u64,
-        before: u64,
-        size: u64,
-        align: u64,
-        anywhere: bool,
-    ) -> Result<u64> {
+    /// As [`follow`](Value::follow), for distances that count from `base`, which the target lies before.
+    fn reach(&self, pointer: u64, base: u64, before: u64, size: u64, align: u64) -> Result<u64> {
         let target = base.checked_add_signed(self.distance(pointer)?);
         let first = target.and_then(|target| target.checked_sub(before));
         let (Some(target), Some(first)) = (target, first) else { return Err(self.outside(size)) };
@@ -258,7 +250,7 @@ impl<'a> Value<'a> {
         if !first.is_multiple_of(align) {
             return Err(Value { at: first, ..*self }.error(ValueCause::Unaligned { align }));
         }
-        if end > pointer && !anywhere {
+        if end > base {
             return Err(self.error(ValueCause::NotBelow { pointer }));
         }
         Ok(target)
@@ -316,24 +308,23 @@ impl<'a> Value<'a> {
     /// What a box or a shared pointer leads to. O(1).
     ///
     /// # Errors
-    /// [`ValueCause::Kind`] of other values; [`ValueCause::OutOfBounds`], [`ValueCause::Unaligned`]; of boxes
+    /// [`ValueCause::Kind`] of other values; [`ValueCause::OutOfBounds`], [`ValueCause::Unaligned`],
     /// [`ValueCause::NotBelow`].
     ///
     /// Source: SPEC 5; 6.3, "Who may point where".
     pub fn target(&self) -> Result<Value<'a>> {
         match self.ty().shape {
-            Shape::Box { pointee } => self.pointee(pointee, false),
-            Shape::Shared { pointee } => self.pointee(pointee, true),
+            Shape::Box { pointee } | Shape::Shared { pointee } => self.pointee(pointee),
             _ => Err(self.not("the target of a pointer")),
         }
     }
 
-    fn pointee(&self, ty: u32, anywhere: bool) -> Result<Value<'a>> {
+    fn pointee(&self, ty: u32) -> Result<Value<'a>> {
         let len = if self.type_of(ty).shape.is_unsized() { self.word(self.at + self.width())? } else { 0 };
         let target = Value { ty, len, ..*self };
         let size = target.byte_len().ok_or_else(|| self.outside(u64::MAX))?;
         let align = target.ty().align.into();
-        self.place(ty, self.reach(self.at, self.at, 0, size, align, anywhere)?, len)
+        self.place(ty, self.follow(self.at, 0, size, align)?, len)
     }
 
     /// This value, or what boxes and shared pointers lead to: never of [`Kind::Pointer`]. O(pointers).
@@ -476,7 +467,7 @@ impl<'a> Value<'a> {
     ///
     /// # Errors
     /// [`ValueCause::Kind`] of other values, [`ValueCause::Tag`]; of weak pointers [`ValueCause::OutOfBounds`],
-    /// [`ValueCause::Unaligned`].
+    /// [`ValueCause::Unaligned`], [`ValueCause::NotBelow`].
     ///
     /// Source: SPEC 6.2, niched and weak.
     pub fn option(&self) -> Result<Option<Value<'a>>> {
@@ -487,7 +478,7 @@ impl<'a> Value<'a> {
             }
             &Shape::Weak { pointee } => match value.distance(value.at)? {
                 1 => Ok(None),
-                _ => value.pointee(pointee, true).map(Some),
+                _ => value.pointee(pointee).map(Some),
             },
             &Shape::Niched { inner, niche } => {
                 let inner = value.place(inner, value.at, 0)?;

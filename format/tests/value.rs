@@ -126,26 +126,33 @@ fn bytes_that_a_scalar_cannot_have_are_refused() {
     assert_eq!(cause(root(&bytes, &of, 0).field("x")), ValueCause::Tag { got: 4 });
 }
 
+/// [S5]
 #[test]
 fn pointers_lead_into_the_object_aligned_and_down() {
-    let of = schema(&[ty(8, 4, 4).links(&[1]), number(4)]);
-    let target = |distance| {
-        let object = words(&[0, distance, 0]);
-        cause(root(&object, &of, 4).target())
-    };
-    assert_eq!(target(-8), ValueCause::OutOfBounds { size: 4, length: 12 });
-    assert_eq!(target(i32::MIN), ValueCause::OutOfBounds { size: 4, length: 12 });
-    assert_eq!(target(8), ValueCause::OutOfBounds { size: 4, length: 12 });
-    assert_eq!(target(-2), ValueCause::Unaligned { align: 4 });
-    for up in [0, 4] {
-        assert_eq!(target(up), ValueCause::NotBelow { pointer: 4 });
+    for code in [8, 9] {
+        let of = schema(&[ty(code, 4, 4).links(&[1]), number(4)]);
+        let target = |distance| {
+            let object = words(&[0, distance, 0]);
+            cause(root(&object, &of, 4).target())
+        };
+        assert_eq!(target(-8), ValueCause::OutOfBounds { size: 4, length: 12 });
+        assert_eq!(target(i32::MIN), ValueCause::OutOfBounds { size: 4, length: 12 });
+        assert_eq!(target(8), ValueCause::OutOfBounds { size: 4, length: 12 });
+        assert_eq!(target(-2), ValueCause::Unaligned { align: 4 });
+        for up in [0, 4] {
+            assert_eq!(target(up), ValueCause::NotBelow { pointer: 4 });
+        }
+        assert_eq!(root(&words(&[5, -4]), &of, 4).as_u64().unwrap(), 5);
     }
-    assert_eq!(root(&words(&[5, -4]), &of, 4).as_u64().unwrap(), 5);
+    // A text ends before its string, not before the pointer in it.
+    let string = schema(&[ty(6, 8, 4)]);
+    let text = |distance| [&b"0123456789abc\0\0\0"[..], &words(&[0x8d, distance])].concat();
+    assert_eq!(root(&text(-16), &string, 16).as_str().unwrap(), "0123456789abc");
+    assert_eq!(cause(root(&text(-12), &string, 16).as_str()), ValueCause::NotBelow { pointer: 20 });
 
-    // Shared ones lead anywhere; weak ones nowhere, too.
-    let shared = schema(&[ty(9, 4, 4).links(&[1]), number(4)]);
-    assert_eq!(root(&words(&[0, 4, 7]), &shared, 4).as_u64().unwrap(), 7);
+    // Weak ones may lead nowhere, too.
     let weak = schema(&[ty(10, 4, 4).links(&[1]), number(4)]);
+    assert_eq!(cause(root(&words(&[0, 4, 7]), &weak, 4).option()), ValueCause::NotBelow { pointer: 4 });
     assert!(root(&words(&[1]), &weak, 0).option().unwrap().is_none());
     assert_eq!(cause(root(&words(&[1]), &weak, 0).path("x")), ValueCause::IsNone);
 }
@@ -185,10 +192,10 @@ fn c_strings_end_with_their_only_zero() {
 }
 
 #[test]
-fn a_pointer_that_leads_to_itself_is_given_up() {
+fn pointers_that_lead_straight_to_each_other_are_given_up() {
     let of = schema(&[ty(9, 4, 4).links(&[0])]);
-    let object = words(&[0]);
-    let value = root(&object, &of, 0);
+    let object = words(&[-4; 300]);
+    let value = root(&object, &of, 4 * 299);
     assert_eq!(value.target().unwrap().kind(), Kind::Pointer);
     assert_eq!(cause(value.as_u64()), ValueCause::TooDeep { limit: 254 });
     assert!(value.as_str().is_err() && value.len().is_err() && value.path("a.b.c").is_err());
@@ -225,6 +232,7 @@ fn tables_without_room_or_with_another_count_than_they_say_are_refused() {
     assert_eq!(cause(last), ValueCause::Count { count: 15 });
 }
 
+/// [S6.3c]
 #[test]
 fn a_probe_that_meets_no_unused_place_ends() {
     for capacity in [1000usize, 1008, 1009] {
@@ -443,10 +451,10 @@ mod serialized {
     use super::*;
 
     #[test]
-    fn shared_pointers_in_a_circle_end_at_the_depth_limit() {
+    fn values_inside_each_other_end_at_the_depth_limit() {
         let of = schema(&[structure(8, 4, &[("next", 0, 1), ("other", 4, 1)]), ty(9, 4, 4).links(&[0])]);
-        let object = words(&[0, -4]);
-        let error = serde_json::to_string(&root(&object, &of, 0)).unwrap_err().to_string();
+        let object = words(&[-8; 400]);
+        let error = serde_json::to_string(&root(&object, &of, 4 * 398)).unwrap_err().to_string();
         assert!(error.starts_with("next.next.next"), "{error}");
         assert!(error.ends_with("values inside each other deeper than 128"), "{error}");
     }

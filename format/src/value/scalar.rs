@@ -146,7 +146,7 @@ impl<'a> Value<'a> {
             true => raw & (u64::MAX >> (64 - 8 * width + 2)),
             false => (raw & 0x3f) | ((raw & !0xff) >> 2),
         };
-        let start = self.reach(self.at + width, self.at, 0, len, 1, false)?;
+        let start = self.reach(self.at + width, self.at, 0, len, 1)?;
         self.bytes(start, len)
     }
 

@@ -28,8 +28,8 @@ use super::path::push_name;
 use super::{Kind, Result, Value, ValueCause, ValueError, is_tuple};
 use crate::layout::{Field, Shape};
 
-/// How much of a value is serialized before it is an error: hostile objects may be deep, may hold the same bytes many
-/// times, and shared pointers in them may form cycles.
+/// How much of a value is serialized before it is an error: hostile objects may be deep, and may hold the same bytes many
+/// times.
 ///
 /// # Examples
 /// ```
