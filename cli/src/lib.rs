@@ -129,8 +129,16 @@ Examples:
     },
     /// Check that every byte of a segment is as it was written
     ///
-    /// Checks header, directory, schema, all checksums and all padding. What the objects' bytes mean is not asked. What
-    /// takes longer than a second shows on a terminal how far it is.
+    /// Checked are the header, the directory, the schema, all checksums, that all padding is zero; that each object's bytes
+    /// are what its schema says (pointers, tags, bools, chars, texts, tables of maps); and, where keys are texts,
+    /// integers, bools or chars, that looking them up in hash maps finds them and that those of B-trees ascend.
+    ///
+    /// Not checked are the rules that types have of their own, which only programs with these types can check: the types
+    /// are named. Nor are keys of other types, nor all keys of a hash map in which most collide. Checksums find damage;
+    /// they do not tell who wrote it.
+    ///
+    /// Segments of other builds (other endianness, offset width or alignment) are checked alike. What takes longer than a
+    /// second shows on a terminal how far it is.
     #[command(after_help = "\
 Examples:
   graven verify users.grv

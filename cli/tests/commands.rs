@@ -184,6 +184,40 @@ fn verify_says_ok_or_which_byte_range_is_damaged() {
     assert!(error.contains(text(&path)) && error.contains("the root object"), "{error}");
 }
 
+/// The help names what `verify` finds, each kind of which is damaged here, and what it does not.
+#[test]
+fn verify_says_in_its_help_what_it_checks_and_what_it_does_not() {
+    let help = print(&["verify", "--help"]).split_whitespace().collect::<Vec<_>>().join(" ");
+    let (checked, not_checked) = help.split_once("Not checked are").unwrap();
+    for word in ["header", "directory", "schema", "checksums", "padding", "object", "keys", "looking them up"]
+    {
+        assert!(checked.contains(word), "{word}: {help}");
+    }
+    for word in ["rules that types have", "types are named", "keys of other types", "collide", "who wrote it"]
+    {
+        assert!(not_checked.contains(word), "{word}: {help}");
+    }
+
+    // A map whose keys are swapped, under right checksums.
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("map.grv");
+    graven::write(&path, &std::collections::BTreeMap::from([(1u8, 1u8), (2, 2)])).unwrap();
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[4096 + 1..4096 + 3].reverse();
+    let segment = graven::Segment::from_bytes(&bytes).unwrap();
+    let entry = segment.objects().next().unwrap().unwrap();
+    let sum = graven_format::checksum(entry.object.of(&bytes).unwrap());
+    let header = *segment.header();
+    let at = header.directory.position as usize + 16 + 8;
+    bytes[at + 80..at + 88].copy_from_slice(&sum.to_le_bytes());
+    let directory = graven_format::checksum(header.directory.of(&bytes).unwrap());
+    bytes[..256].copy_from_slice(&graven::Header { directory_checksum: directory, ..header }.encode());
+    let damaged = dir.path().join("damaged.grv");
+    fs::write(&damaged, bytes).unwrap();
+    let (_, error) = fail(&["verify", text(&damaged)]);
+    assert!(error.contains("key 1 is not above the one before it"), "{error}");
+}
+
 #[test]
 fn verify_as_json_says_what_was_checked_of_each_object() {
     let (_dir, path) = sample_file();

@@ -194,6 +194,7 @@ fn reserved_bytes_of_an_entry_have_to_be_zero() {
     }
 }
 
+/// [S4.4c]
 #[test]
 fn padding_behind_the_slots_has_to_be_zero() {
     let mut segment = build(&[], &[]);
@@ -327,6 +328,7 @@ fn a_search_in_slots_that_are_all_full_ends_with_an_error() {
     assert_eq!(segment.directory().find("nothing"), Err(DirectoryError::NoEmptySlot { slots: 8 }));
 }
 
+/// [S4.4c]
 #[test]
 fn a_hash_that_is_not_its_names_is_refused() {
     let mut segment = segment();
@@ -348,6 +350,7 @@ fn a_name_of_the_same_hash_is_not_taken_for_the_one_looked_for() {
     assert_eq!(segment.directory().find("other"), Ok(None));
 }
 
+/// [S4.4c]
 #[test]
 fn names_stand_back_to_back() {
     let mut segment = segment();
@@ -359,6 +362,7 @@ fn names_stand_back_to_back() {
     assert_eq!(check_error(&segment), error);
 }
 
+/// [S4.4c]
 #[test]
 fn nothing_stands_behind_the_last_name() {
     let mut segment = segment();
@@ -367,6 +371,7 @@ fn nothing_stands_behind_the_last_name() {
     assert_eq!(check_error(&segment), DirectoryError::Trailing { offset, bytes: 3 });
 }
 
+/// [S4.4c]
 #[test]
 fn objects_are_in_order_and_do_not_overlap() {
     let mut segment = segment();
@@ -376,6 +381,7 @@ fn objects_are_in_order_and_do_not_overlap() {
     assert_eq!(check_error(&segment), error);
 }
 
+/// [S4.4c]
 #[test]
 fn two_objects_of_one_name_are_refused() {
     let mut segment = named(&["aa", "ab"]);
@@ -385,6 +391,7 @@ fn two_objects_of_one_name_are_refused() {
     assert_eq!(check_error(&segment), DirectoryError::DuplicateName { name: "aa".into() });
 }
 
+/// [S4.4c]
 #[test]
 fn each_entry_is_in_exactly_one_slot() {
     let good = segment();
@@ -402,6 +409,7 @@ fn each_entry_is_in_exactly_one_slot() {
     assert_eq!(segment.directory().find("wide"), Ok(None));
 }
 
+/// [S4.4c]
 #[test]
 fn an_entry_behind_an_empty_slot_is_unreachable() {
     let mut segment = named(&["alone"]);

@@ -263,6 +263,7 @@ fn addresses_are_multiples_of_the_page_size_that_the_segment_fits_behind() {
     assert_eq!(Header::decode(&bytes(|header| header.address = address)).unwrap().address, address);
 }
 
+/// [S4.3]
 #[test]
 fn a_fixed_segment_has_an_address_and_relocations_behind_the_directory() {
     let fixed = |change: fn(&mut Header)| {
@@ -433,4 +434,55 @@ fn the_checks_come_in_the_order_of_the_specification() {
     let sum = checksum(&bytes[..248]);
     bytes[248..].copy_from_slice(&sum.to_le_bytes());
     assert!(Header::decode(&bytes).is_ok());
+}
+
+/// [S8b]
+#[test]
+fn sections_are_checked_one_after_the_other_and_what_the_mode_wants_behind_them() {
+    type Step = (fn(&mut Header), fn(&HeaderError) -> bool);
+    fn is_bad(error: &HeaderError, name: &str) -> bool {
+        matches!(error, HeaderError::BadField { field, .. } if *field == name)
+    }
+    fn is_bounds(error: &HeaderError, name: &str) -> bool {
+        matches!(error, HeaderError::SectionBounds { section, .. } if *section == name)
+    }
+    fn is_align(error: &HeaderError, name: &str) -> bool {
+        matches!(error, HeaderError::SectionAlign { section, .. } if *section == name)
+    }
+    // What mends a rule, and the rule; the last first.
+    let relative: [Step; 9] = [
+        (|h| h.address = 0, |e| is_bad(e, "address")),
+        (|h| h.file_offset = 0, |e| is_bad(e, "file offset")),
+        (|h| h.relocations_checksum = 0, |e| is_bad(e, "relocations checksum")),
+        (|h| h.relocations.length = 0, |e| is_bad(e, "relocations length")),
+        (|h| h.relocations.position = 0, |e| is_bad(e, "relocations position")),
+        (|h| h.directory.position += 4, |e| is_align(e, "directory")),
+        (|h| h.directory.length = 24, |e| is_bounds(e, "directory")),
+        (|h| h.schema.position += 4, |e| is_align(e, "schema")),
+        (|h| h.schema.length = 4, |e| is_bounds(e, "schema")),
+    ];
+    let fixed: [Step; 4] = [
+        (|h| h.file_offset = 0, |e| is_bad(e, "file offset")),
+        (|h| h.address = 4096, |e| is_bad(e, "address")),
+        (|h| h.relocations.position += 4, |e| is_align(e, "relocations")),
+        (|h| h.relocations.length = 8, |e| is_bounds(e, "relocations")),
+    ];
+    let mut broken = header();
+    broken.schema = Section { position: 4100, length: u64::MAX };
+    broken.directory = Section { position: 4124, length: u64::MAX };
+    broken.relocations = Section { position: 4164, length: u64::MAX };
+    (broken.relocations_checksum, broken.file_offset, broken.address) = (1, 1, 1);
+    let mended = |mut broken: Header, steps: &[Step]| {
+        for (mend, expected) in steps.iter().rev() {
+            let error = Header::decode(&broken.encode()).unwrap_err();
+            assert!(expected(&error), "{error}");
+            mend(&mut broken);
+        }
+        assert_eq!(Header::decode(&broken.encode()), Ok(broken));
+        broken
+    };
+    let whole = mended(broken, &relative);
+    broken = Header { mode: Mode::Fixed, address: 1, ..whole };
+    (broken.relocations, broken.file_offset) = (Section { position: 4164, length: u64::MAX }, 1);
+    mended(broken, &fixed);
 }

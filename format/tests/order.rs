@@ -8,6 +8,8 @@ use rkyv::collections::btree_map::ArchivedBTreeMap;
 use rkyv::collections::swiss_table::{ArchivedHashSet, ArchivedIndexMap};
 use rkyv::primitive::ArchivedU32;
 use rkyv::rancor::BoxedError;
+use rkyv::string::ArchivedString;
+use rkyv::tuple::ArchivedTuple1;
 
 fn words(words: &[i32]) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_le_bytes()).collect()
@@ -31,6 +33,7 @@ fn leaf(keys: [u8; 2]) -> Vec<u8> {
     [vec![0, keys[0], keys[1], 1, 0, 0, 0, 0], words(&[2, -12, 2])].concat()
 }
 
+/// [S6.3h]
 #[test]
 fn keys_of_a_b_tree_ascend() {
     type Map = ArchivedBTreeMap<u8, bool, 2>;
@@ -83,6 +86,39 @@ fn entries_of_a_hash_table_are_where_a_lookup_finds_them() {
     assert_eq!(found::<Set>(&bytes, root), Some((root, what)));
 }
 
+/// Numbers by value whatever their sign, texts by their bytes, chars by their numbers. [S6.3h]
+#[test]
+fn keys_of_a_b_tree_are_in_the_order_of_their_kind() {
+    fn in_order<K: Layout>(object: &[u8], root: u64) -> bool {
+        found::<ArchivedBTreeMap<K, bool, 2>>(object, root).is_none()
+    }
+    let bytes = |one: i8, other: i8| leaf([one as u8, other as u8]);
+    assert!(in_order::<i8>(&bytes(-1, 0), 12) && !in_order::<i8>(&bytes(0, -1), 12));
+    assert!(in_order::<u8>(&bytes(0, -1), 12) && !in_order::<u8>(&bytes(-1, 0), 12));
+    assert!(in_order::<bool>(&leaf([0, 1]), 12) && !in_order::<bool>(&leaf([1, 0]), 12));
+    // A leaf of two keys of eight bytes, 4 behind its start, with two bools, padding and a count behind them.
+    let texts = |one: &[u8; 8], other: &[u8; 8]| {
+        [&[0; 4], &one[..], other, &[1, 0, 0, 0], &words(&[2, -28, 2])].concat()
+    };
+    let (z, umlaut) = (b"z\xff\xff\xff\xff\xff\xff\xff", b"\xc3\xa4\xff\xff\xff\xff\xff\xff");
+    assert!(in_order::<ArchivedString>(&texts(z, umlaut), 28));
+    assert!(!in_order::<ArchivedString>(&texts(umlaut, z), 28));
+}
+
+/// Nor can other keys' order and hash be known: these may be a program's own. [S6.3f]
+#[test]
+fn keys_that_look_like_tuples_or_are_arrays_are_not_checked() {
+    for keys in [[2, 1], [7, 7]] {
+        assert_eq!(found::<ArchivedBTreeMap<ArchivedTuple1<u8>, bool, 2>>(&leaf(keys), 12), None);
+        assert_eq!(found::<ArchivedBTreeMap<[u8; 1], bool, 2>>(&leaf(keys), 12), None);
+    }
+    let (bytes, root) = set(40, &[(7, 9, 1), (30, 9, 2)]);
+    assert_eq!(found::<ArchivedHashSet<ArchivedTuple1<u8>>>(&bytes, root), None);
+    assert_eq!(found::<ArchivedHashSet<[u8; 1]>>(&bytes, root), None);
+    assert!(found::<ArchivedHashSet<u8>>(&bytes, root).is_some());
+}
+
+/// [S6.3d]
 #[test]
 fn keys_of_a_hash_table_differ() {
     type Set = ArchivedHashSet<u8>;

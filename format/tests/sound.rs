@@ -36,7 +36,7 @@ fn sound(types: &[Ty]) {
     assert_eq!(schema(types).check_sound(), Ok(()));
 }
 
-/// [S6.1b]
+/// [S6.1d]
 #[test]
 fn a_type_that_contains_itself_is_refused_unless_a_pointer_lies_between() {
     let field = |ty| [("of", 0, ty)];
@@ -54,7 +54,7 @@ fn a_type_that_contains_itself_is_refused_unless_a_pointer_lies_between() {
     sound(&[structure(8, 4, &[("a", 0, 1), ("b", 4, 1)]), number(4)]);
 }
 
-/// [S6.1b]
+/// [S6.1d] [S6.2a]
 #[test]
 fn sizes_and_alignments_are_those_of_the_shape_in_the_tables_payload() {
     let shapes: &[(u8, u64, u32)] =
@@ -80,6 +80,7 @@ fn sizes_and_alignments_are_those_of_the_shape_in_the_tables_payload() {
         unsound(&of(size - 1), UnsoundSchema::Size { ty: 0, size: size - 1, expected: size });
     }
     unsound(&[ty(0, 1, 1)], UnsoundSchema::Size { ty: 0, size: 1, expected: 0 });
+    sound(&[ty(0, 0, 64)]);
 
     // The same shapes in other payloads.
     for (offset_width, unaligned) in [(2, false), (4, true), (8, false), (8, true)] {
@@ -96,7 +97,7 @@ fn sizes_and_alignments_are_those_of_the_shape_in_the_tables_payload() {
     }
 }
 
-/// [S6.1b]
+/// [S6.1d] [S6.2a]
 #[test]
 fn pointers_to_unsized_types_have_room_for_the_length() {
     for pointee in [ty(11, 0, 4).links(&[2]), ty(12, 0, 1), ty(13, 0, 1)] {
@@ -112,7 +113,7 @@ fn pointers_to_unsized_types_have_room_for_the_length() {
     );
 }
 
-/// [S6.1b]
+/// [S6.1d]
 #[test]
 fn unsized_types_are_pointees_only() {
     unsound(&[ty(12, 0, 1)], UnsoundSchema::UnsizedRoot);
@@ -135,7 +136,7 @@ fn unsized_types_are_pointees_only() {
     );
 }
 
-/// [S6.1b]
+/// [S6.1d] [S6.2a]
 #[test]
 fn numbers_have_the_sizes_of_their_kind_and_only_integers_are_never_zero() {
     for (a, kind, sizes) in [
@@ -165,7 +166,7 @@ fn numbers_have_the_sizes_of_their_kind_and_only_integers_are_never_zero() {
     }
 }
 
-/// [S6.1b]
+/// [S6.1d] [S6.2a]
 #[test]
 fn arrays_are_as_long_as_their_elements_together_without_overflow() {
     sound(&[array(12, 4, 1, 3), number(4)]);
@@ -178,7 +179,7 @@ fn arrays_are_as_long_as_their_elements_together_without_overflow() {
     unsound(&[opaque(1 << 63, 1)], UnsoundSchema::TooLarge { ty: 0 });
 }
 
-/// [S6.1b]
+/// [S6.1d]
 #[test]
 fn fields_are_aligned_inside_and_apart() {
     let of = |size, align, fields: &[Field<'_>]| vec![structure(size, align, fields), number(4), unit()];
@@ -212,7 +213,7 @@ fn fields_are_aligned_inside_and_apart() {
     unsound(&[opaque(6, 4)], UnsoundSchema::SizeOfAlign { ty: 0, size: 6, align: 4 });
 }
 
-/// [S6.1b]
+/// [S6.1d]
 #[test]
 fn fields_of_enums_lie_behind_a_tag_that_only_their_variant_has() {
     let of = |size, variants: &[(&str, u8, &[Field<'_>])]| {
@@ -236,7 +237,7 @@ fn fields_of_enums_lie_behind_a_tag_that_only_their_variant_has() {
     unsound(&of(6, &[]), UnsoundSchema::SizeOfAlign { ty: 0, size: 6, align: 4 });
 }
 
-/// [S6.1b]
+/// [S6.1d]
 #[test]
 fn niches_are_those_of_their_values() {
     let inner = [number(4).b(1), ty(2, 8, 8).a(2), ty(8, 4, 4).links(&[1]), boolean(), number(4)];
@@ -253,7 +254,7 @@ fn niches_are_those_of_their_values() {
     unsound(&wrong, UnsoundSchema::Size { ty: 0, size: 8, expected: 4 });
 }
 
-/// [S6.1b]
+/// [S6.1d]
 #[test]
 fn nodes_and_entries_of_maps_have_room_and_fit_into_memory() {
     let tree = |entries| [ty(17, 8, 4).links(&[1, 2]).word(entries), opaque(1 << 40, 1), unit()];

@@ -63,7 +63,7 @@ fn a_root_lies_in_the_object_where_its_type_may() {
     accepted::<ArchivedU32>(&[0; 8], 4);
 }
 
-/// [S8.20]
+/// [S5] [S6.3i] [S8.20]
 #[test]
 fn a_pointer_leads_to_unclaimed_bytes_before_it() {
     type Boxed = ArchivedBox<ArchivedU32>;
@@ -79,6 +79,29 @@ fn a_pointer_leads_to_unclaimed_bytes_before_it() {
     accepted::<Two>(&words(&[7, 7, -8, -8]), 8);
     refused::<Two>(&words(&[7, 7, -8, -12]), 8, 12, "1", outside(0, 4, 4, 8));
     refused::<Two>(&words(&[7, 7, -4, -12]), 8, 12, "1", outside(0, 4, 8, 8));
+
+    // So it is with targets of no bytes: of a box, of a vec, of an index map.
+    type Empty = ArchivedTuple2<Boxed, ArchivedBox<()>>;
+    refused::<Empty>(&words(&[7, -4, -5]), 4, 8, "1", outside(3, 0, 4, 4));
+    accepted::<Empty>(&words(&[7, -4, -4]), 4);
+    refused::<Empty>(&words(&[7, -4, -3]), 4, 8, "1", outside(5, 0, 4, 4));
+    type EmptyVec = ArchivedTuple2<Boxed, ArchivedVec<ArchivedU32>>;
+    refused::<EmptyVec>(&words(&[7, -4, -8, 0]), 4, 8, "1", outside(0, 0, 4, 4));
+    accepted::<EmptyVec>(&words(&[7, -4, -4, 0]), 4);
+    // The root of an empty B-tree and the table of an empty hash map mean nothing.
+    type EmptyTree = ArchivedTuple2<ArchivedBTreeMap<u8, u8, 5>, ArchivedHashMap<u8, u8>>;
+    accepted::<EmptyTree>(&words(&[99, 0, -99, 0, 0]), 0);
+}
+
+/// [S6.3g]
+#[test]
+fn the_pointer_to_no_entries_of_an_index_map_is_one_like_any_other() {
+    type Map = ArchivedTuple2<ArchivedBox<ArchivedU32>, ArchivedIndexMap<u8, ArchivedU32>>;
+    let map = |to: i32| words(&[7, -4, 99, 0, 0, to - 20]);
+    accepted::<Map>(&map(4), 4);
+    refused::<Map>(&map(0), 4, 8, "1", outside(0, 0, 4, 4));
+    refused::<Map>(&map(8), 4, 8, "1", outside(8, 0, 4, 4));
+    refused::<Map>(&map(5), 4, 8, "1", outside(5, 0, 4, 4));
 }
 
 #[test]
@@ -174,6 +197,7 @@ fn tags_are_those_of_variants() {
     }
 }
 
+/// [S6.3b]
 #[test]
 fn texts_are_utf8_and_in_line_if_they_fit() {
     accepted::<ArchivedString>(b"in line\xff", 0);
@@ -209,6 +233,7 @@ fn texts_are_utf8_and_in_line_if_they_fit() {
     }
 }
 
+/// [S6.3j]
 #[test]
 fn shared_pointers_to_one_place_agree_and_do_not_lead_into_themselves() {
     type Slice = ArchivedRc<[u8], RcFlavor>;
@@ -221,6 +246,23 @@ fn shared_pointers_to_one_place_agree_and_do_not_lead_into_themselves() {
     let object = words(&[0, -4, -8]);
     refuse(&Validator::of::<Mixed>(), &object, 4, &(8, "1", ObjectCause::Shared { target: 0 }));
     assert_eq!(Validator::of_schema(&Schema::of::<Mixed>()).unwrap().check(&object, 4), Ok(()));
+
+    // Targets of no bytes as well.
+    type Empty = ArchivedRc<(), RcFlavor>;
+    accepted::<ArchivedTuple2<Empty, Empty>>(&words(&[-0, -4]), 0);
+    let object = words(&[0, 0, -4, 0]);
+    type Apart = ArchivedTuple2<Empty, Slice>;
+    refused::<Apart>(&object[4..], 0, 4, "1", ObjectCause::Shared { target: 0 });
+
+    // The first one that is visited has a window, later ones have none.
+    type Late = ArchivedTuple3<
+        ArchivedRc<ArchivedU32, RcFlavor>,
+        ArchivedBox<ArchivedU32>,
+        ArchivedRc<ArchivedU32, RcFlavor>,
+    >;
+    accepted::<Late>(&words(&[7, 8, -8, -8, -16]), 8);
+    type First = ArchivedTuple2<ArchivedBox<ArchivedU32>, ArchivedRc<ArchivedU32, RcFlavor>>;
+    refused::<First>(&words(&[7, 8, -4, -12]), 8, 12, "1", outside(0, 4, 8, 8));
 
     let node = schema(&[structure(4, 4, &[("next", 0, 1)]), ty(9, 4, 4).links(&[0])]);
     let node = Validator::of_schema(&node).unwrap();

@@ -130,6 +130,7 @@ fn a_damaged_directory_is_reported_as_such() {
     assert_eq!(sealed(offset, &[5]), VerifyError::Directory(error));
 }
 
+/// [S6.1a]
 #[test]
 fn schema_tables_stand_back_to_back_and_all_are_used() {
     let unused = build(&[("a", vec![0; 8], 0, 16, 0)], &[narrow_table(), wide_table()]);
@@ -151,6 +152,14 @@ fn schema_tables_stand_back_to_back_and_all_are_used() {
     assert_eq!(verify(&overlapping), VerifyError::TablePosition { name: "routes".into(), table, expected });
 }
 
+/// [S6.1a]
+#[test]
+fn schema_tables_may_stand_in_any_order_and_equal_ones_twice() {
+    let objects =
+        [("first", vec![0; 32], 0, 32, 1), ("second", vec![0; 8], 0, 16, 0), ("", vec![0; 32], 0, 32, 2)];
+    build(&objects, &[narrow_table(), wide_table(), wide_table()]).view().verify().unwrap();
+}
+
 #[test]
 fn a_schema_table_that_cannot_be_read_is_reported_with_the_object() {
     let table = segment().directory().entry(1).unwrap().schema;
@@ -162,6 +171,7 @@ fn a_schema_table_that_cannot_be_read_is_reported_with_the_object() {
     }
 }
 
+/// [S6.1e]
 #[test]
 fn a_schema_table_of_another_encoding_than_the_segments_is_refused() {
     let recorded = Payload { big_endian: !Payload::NATIVE.big_endian, ..Payload::NATIVE };
