@@ -3,11 +3,13 @@
 use std::fmt;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use graven::{Lifetime, RegionHeader, Stat, Store};
 use graven_format::View;
+use nix::fcntl::AtFlags;
+use nix::sys::stat::fstatat;
 use serde_json::{Value, json};
 
 use crate::inspect::Found;
@@ -89,8 +91,9 @@ impl Named {
         let mut problem = None;
         if stat.generation > 0 || stat.length > 0 || stat.published > UNIX_EPOCH {
             // A generation is replaced, never edited: what is open stays whole.
-            let path = store.path().join(format!("{name}.grv"));
-            match source::described(&path) {
+            let file = format!("{name}.grv");
+            let path = store.path().join(&file);
+            match source::described_in(store, &file) {
                 Ok(bytes) => objects = Objects::of(&bytes),
                 Err(failure) => problem = Some(failure.to_string()),
             }
@@ -192,8 +195,7 @@ impl Listing {
         }
         let mut regions = Vec::new();
         for key in store.regions().map_err(Failure::from)? {
-            let found =
-                region(&store.path().join(format!("{key}.rgn"))).map_err(|failure| failure.to_string());
+            let found = region(store, &format!("{key}.rgn")).map_err(|failure| failure.to_string());
             regions.push((key, found));
         }
         Ok(Listing { store: store.path().to_owned(), names, regions })
@@ -263,7 +265,7 @@ fn unreadable(name: &str, columns: usize) -> Vec<String> {
 }
 
 fn is_there(store: &Store, name: &str) -> bool {
-    store.path().join(format!("{name}.grv")).symlink_metadata().is_ok()
+    fstatat(store, &*format!("{name}.grv"), AtFlags::AT_SYMLINK_NOFOLLOW).is_ok()
 }
 
 fn holds(header: &RegionHeader) -> &'static str {
@@ -271,15 +273,16 @@ fn holds(header: &RegionHeader) -> &'static str {
 }
 
 /// What a region's file says.
-fn region(path: &Path) -> Result<RegionHeader, Failure> {
+fn region(store: &Store, file: &str) -> Result<RegionHeader, Failure> {
+    let path = store.path().join(file);
     let read = || {
-        let file = source::regular(path)?;
+        let file = source::regular_in(store, file)?;
         let mut bytes = [0; RegionHeader::SIZE];
         let read = file.read_exact_at(&mut bytes, 0);
         read.map_err(|error| Failure::new(format!("cannot read: {error}")))?;
         RegionHeader::decode(&bytes).map_err(Failure::new)
     };
-    read().map_err(|failure: Failure| failure.of_file(path))
+    read().map_err(|failure: Failure| failure.of_file(&path))
 }
 
 /// Milliseconds since 1970; nothing for what never happened.

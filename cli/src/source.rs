@@ -6,9 +6,11 @@ use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
+use graven::Store;
 use graven_format::{Header, Section, View};
 use memmap2::{MmapMut, MmapOptions};
-use nix::fcntl::OFlag;
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::Mode;
 
 use crate::Failure;
 
@@ -18,7 +20,8 @@ const PIECE: usize = 16 << 20;
 /// The whole segment.
 pub(crate) fn whole(path: &Path) -> Result<MmapMut, Failure> {
     let read = || {
-        let (file, header) = open(path)?;
+        let file = regular(path)?;
+        let header = header(&file)?;
         let mut memory = memory(&header, MmapOptions::new())?;
         read(&file, &mut memory, Section { position: 0, length: header.length })?;
         Ok(memory)
@@ -30,13 +33,19 @@ pub(crate) fn whole(path: &Path) -> Result<MmapMut, Failure> {
 ///
 /// So a segment far larger than memory can be looked at, at the cost of its header, schema and directory.
 pub(crate) fn described(path: &Path) -> Result<MmapMut, Failure> {
-    frame(path).map(|(_, memory)| memory)
+    frame(regular(path), path).map(|(_, memory)| memory)
+}
+
+/// The same of a file of a store.
+pub(crate) fn described_in(store: &Store, file: &str) -> Result<MmapMut, Failure> {
+    frame(regular_in(store, file), &store.path().join(file)).map(|(_, memory)| memory)
 }
 
 /// The same, and the file for reading more of it.
-fn frame(path: &Path) -> Result<(File, MmapMut), Failure> {
+fn frame(file: Result<File, Failure>, path: &Path) -> Result<(File, MmapMut), Failure> {
     let read = || {
-        let (file, header) = open(path)?;
+        let file = file?;
+        let header = header(&file)?;
         let mut options = MmapOptions::new();
         let mut memory = memory(&header, options.no_reserve_swap().clone())?;
         let page = Section { position: 0, length: header.page_size.into() };
@@ -50,7 +59,7 @@ fn frame(path: &Path) -> Result<(File, MmapMut), Failure> {
 
 /// The same with one object, or without a name the root, or without a root all objects: what `dump` prints.
 pub(crate) fn objects(path: &Path, name: Option<&str>) -> Result<MmapMut, Failure> {
-    let (file, mut memory) = frame(path)?;
+    let (file, mut memory) = frame(regular(path), path)?;
     let mut wanted = Vec::new();
     {
         let view = View::inspect(&memory).map_err(|error| Failure::new(error).of_file(path))?;
@@ -78,26 +87,35 @@ pub(crate) fn objects(path: &Path, name: Option<&str>) -> Result<MmapMut, Failur
 
 /// The file, which is no pipe and no device.
 pub(crate) fn regular(path: &Path) -> Result<File, Failure> {
-    let cannot = |error: io::Error| Failure::new(format!("cannot open: {error}"));
     let mut options = OpenOptions::new();
     // Opening a pipe must not wait for its other end.
-    let file = options.read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path).map_err(cannot)?;
+    check_regular(options.read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path))
+}
+
+/// The same of a store: not by its path, which may lead elsewhere by now, nor through a link.
+pub(crate) fn regular_in(store: &Store, file: &str) -> Result<File, Failure> {
+    let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    check_regular(openat(store, file, flags, Mode::empty()).map(File::from).map_err(io::Error::from))
+}
+
+fn check_regular(opened: io::Result<File>) -> Result<File, Failure> {
+    let cannot = |error: io::Error| Failure::new(format!("cannot open: {error}"));
+    let file = opened.map_err(cannot)?;
     match file.metadata().map_err(cannot)?.is_file() {
         true => Ok(file),
         false => Err(Failure::new("not a regular file")),
     }
 }
 
-/// The file, and the header if the file is as long as it says.
-fn open(path: &Path) -> Result<(File, Header), Failure> {
-    let file = regular(path)?;
+/// The header, if the file is as long as it says.
+fn header(file: &File) -> Result<Header, Failure> {
     let length = file.metadata().map_err(|error| Failure::new(format!("cannot open: {error}")))?.len();
     let mut bytes = [0; Header::SIZE];
     let bytes = &mut bytes[..length.min(Header::SIZE as u64) as usize];
     file.read_exact_at(bytes, 0).map_err(cannot_read)?;
     let header = Header::decode(bytes).map_err(Failure::new)?;
     header.check_length(length).map_err(Failure::new)?;
-    Ok((file, header))
+    Ok(header)
 }
 
 fn memory(header: &Header, mut options: MmapOptions) -> Result<MmapMut, Failure> {

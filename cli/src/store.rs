@@ -142,7 +142,7 @@ Examples:
     /// End what is over, and remove what processes that died have left
     ///
     /// Names of processes that are gone if they were to live as long, names and regions that were to end with the last
-    /// who was attached, names under which nothing was ever published. Prints what it ended.
+    /// who was attached, names under which nothing was ever published. Prints what it ended. Unfinished files go too.
     #[command(after_help = "\
 Example:
   graven sweep")]

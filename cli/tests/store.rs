@@ -443,6 +443,27 @@ fn ls_watch_prints_again_when_something_changes() {
 }
 
 #[test]
+fn ls_watch_goes_with_a_store_that_is_renamed_and_follows_no_link() {
+    let f = fixture();
+    let (_running, lines) = f.start(&["ls", "--watch", "--json"]);
+    let mut lists = lines.map(|line| serde_json::from_str::<Value>(&line).unwrap());
+    let mut problems = || {
+        let list = lists.next().unwrap();
+        let names = list["names"].as_array().unwrap().iter();
+        names.map(|name| (name["name"].clone(), name["problem"].is_null())).collect::<Vec<_>>()
+    };
+    assert_eq!(problems(), []);
+    let (dir, moved) = (PathBuf::from(f.dir()), format!("{}-moved", f.dir()));
+    fs::rename(&dir, &moved).unwrap();
+    f.store.load(&f.file, "new").unwrap();
+    while problems() != [("new".into(), true)] {}
+    fs::rename(&moved, &dir).unwrap();
+    fs::rename(dir.join("new.grv"), dir.join("elsewhere")).unwrap();
+    std::os::unix::fs::symlink("elsewhere", dir.join("new.grv")).unwrap();
+    assert!(f.fail(&["ls"]).contains("symbolic links"));
+}
+
+#[test]
 fn ls_watch_ends_after_its_count() {
     let f = fixture();
     let (mut running, mut lines) = f.start(&["ls", "--watch", "--count", "2"]);

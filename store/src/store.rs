@@ -14,7 +14,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -426,6 +426,13 @@ impl Store {
 
     fn of_name(&self, name: &Name, error: Error) -> Error {
         error.of_file(&self.dir.path(name.to_string()))
+    }
+}
+
+/// The store's directory, opened as a path (O_PATH): for openat(2) and the like, which find its files wherever it is by now.
+impl AsFd for Store {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.dir.as_fd()
     }
 }
 
