@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ffi::CString;
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 
 use graven::layout::{Field, Shape, Type, TypeRef};
 use graven::{Archive, Cause, ErrorKind, Layout, Segment, Serialize, Serializer, UnsoundSchema, Writer};
@@ -121,6 +122,42 @@ fn a_layout_that_cannot_be_followed_is_not_written() {
     );
     assert_eq!(error.errno(), EINVAL);
     assert_eq!(names_in(directory.path()), [""; 0]);
+}
+
+/// The standard library makes a slice of an array, and bytes of a text, in the same allocation; rkyv knows what it has
+/// written by its address. [S9a]
+#[test]
+fn what_is_shared_as_two_types_is_not_written_as_one_of_them() {
+    #[track_caller]
+    fn refused<T>(value: &T)
+    where
+        T: Archive<Archived: Layout> + for<'a> Serialize<Serializer<'a>>,
+    {
+        let directory = directory();
+        let error = graven::write(directory.path().join("one.grv"), value).unwrap_err();
+        assert!(matches!(error.cause(), Cause::Serialize { .. }), "{error}");
+        assert_eq!((error.kind(), error.errno()), (ErrorKind::InvalidArgument, EINVAL));
+        let message = error.to_string();
+        assert!(message.contains("disagree on its type") && message.contains("Unshare"), "{message}");
+        assert_eq!(names_in(directory.path()), [""; 0]);
+        let file = tempfile::tempfile().unwrap();
+        let length = graven::encoded_len(value).unwrap();
+        let error = graven::write_at(&file, 0, length, value).unwrap_err();
+        assert!(matches!(error.cause(), Cause::Serialize { .. }), "{error}");
+    }
+    let array = Rc::new([1u32, 2, 3]);
+    let slice: Rc<[u32]> = array.clone();
+    refused(&(array.clone(), slice.clone()));
+    refused(&(slice.clone(), Rc::downgrade(&array), array.clone()));
+    let text: Arc<str> = "a text".into();
+    let bytes: Arc<[u8]> = text.clone().into();
+    refused(&(vec![text.clone()], bytes.clone()));
+
+    // Others of these types, and each alone as often as it likes.
+    written(&(array.clone(), Rc::<[u32]>::from([1, 2, 3]), array.clone()));
+    written(&(slice.clone(), slice));
+    written(&(text.clone(), Arc::<[u8]>::from(*b"a text"), text, bytes.len() as u32));
+    written(&(Rc::<[u32]>::from([7]), Rc::new([7u64])));
 }
 
 /// What `tests/generated_types` has not: sharing, nothing at all, texts around the length that lies in line.

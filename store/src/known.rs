@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{OnceLock, RwLock};
 
-use graven_format::layout::{Layout, TypeRef};
+use graven_format::layout::{Layout, Shape, TypeRef};
 use graven_format::{Fingerprint, Schema, UnsoundSchema, Validator, canonical_part};
 
 use crate::Cause;
@@ -32,6 +32,8 @@ struct Written {
     padded: bool,
     /// See [`Schema::pointers_within`].
     pointers: u64,
+    /// Whether one shared target may be written for two types.
+    aliased: bool,
 }
 
 type Types = HashMap<TypeId, &'static Known, BuildHasherDefault<TypeIdHasher>>;
@@ -111,12 +113,18 @@ impl Known {
             checked: self.schema.check_writable(),
             padded: self.schema.can_be_padded(),
             pointers: self.schema.pointers_within(),
+            aliased: can_be_aliased(&self.schema),
         });
         written.checked.clone().map_err(Cause::Unwritable)?;
         match written.padded {
             true => Ok(written.pointers),
             false => Err(Cause::Unpadded { align: self.schema.max_align() }),
         }
+    }
+
+    /// Whether a value, of a layout that can be written, may have one shared target as two types.
+    pub(crate) fn can_be_aliased(&self) -> bool {
+        self.written.get().is_some_and(|written| written.aliased)
     }
 
     /// Who only writes does not ask for it.
@@ -128,4 +136,22 @@ impl Known {
     pub(crate) fn same_layout(&self, table: &[u8]) -> bool {
         canonical_part(table).is_ok_and(|theirs| theirs == self.canonical)
     }
+}
+
+/// Whether shared pointers of these types can lead to one allocation as different types: the standard library makes a
+/// slice of an array and bytes of a text without copying. rkyv writes such a target once, as whatever comes first.
+fn can_be_aliased(schema: &Schema) -> bool {
+    let types = schema.types();
+    let shared = types.iter().filter_map(|ty| match ty.shape {
+        Shape::Shared { pointee } | Shape::Weak { pointee } => Some(&types[pointee as usize].shape),
+        _ => None,
+    });
+    let is_byte =
+        |ty: u32| matches!(types[ty as usize].shape, Shape::Number { .. } if types[ty as usize].size == 1);
+    let is_same = |one: &Shape<u32>, other: &Shape<u32>| match (one, other) {
+        (Shape::Slice { element }, Shape::Array { element: other, .. }) => element == other,
+        (Shape::Slice { element }, Shape::Str) => is_byte(*element),
+        _ => false,
+    };
+    shared.clone().any(|one| shared.clone().any(|other| is_same(one, other)))
 }

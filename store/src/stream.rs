@@ -196,6 +196,18 @@ impl Stream {
         Ok(())
     }
 
+    /// The bytes of the object so far, read back; none that are only counted.
+    pub(crate) fn object(&mut self) -> Result<Option<Vec<u8>>, Cause> {
+        self.flush()?;
+        let Some(target) = self.target.as_ref().filter(|_| self.position <= self.limit) else {
+            return Ok(None);
+        };
+        let mut object = vec![0; (self.position - self.start) as usize];
+        let read = target.file.read_exact_at(&mut object, target.base + self.start);
+        read.map_err(|source| Cause::System { action: "read back what was written", source })?;
+        Ok(Some(object))
+    }
+
     /// # Errors
     /// [`Cause::Forked`] (EPERM): this process is a forked child of the one that writes.
     pub(crate) fn check(&self) -> crate::Result<()> {

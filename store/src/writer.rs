@@ -16,7 +16,8 @@ use std::sync::Arc;
 
 use graven_format::layout::Layout;
 use graven_format::{
-    CheckedContents, Entry, Fingerprint, Header, Mode, Payload, Section, Validator, View, checksum, directory,
+    CheckedContents, Entry, Fingerprint, Header, Mode, Payload, Schema, Section, Validator, View, checksum,
+    directory,
 };
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -251,7 +252,7 @@ impl WriteOptions {
 /// | `Vec<T>`, `Box<[T]>` | per element of the collection being written, the size of `T`'s resolver: 8 bytes for `String` or `Vec<U>`, the sum over the fields for structs; nested collections add up |
 /// | `HashMap`, `HashSet`, `IndexMap`, `IndexSet` | the whole table: archived entry plus control byte per slot, and a resolver per entry |
 /// | `BTreeMap`, `BTreeSet` | one node per level, and a resolver per entry |
-/// | `Rc`, `Arc`, `Weak` | about 32 bytes per distinct pointee, until the object ends |
+/// | `Rc`, `Arc`, `Weak` | about 32 bytes per distinct pointee, until the object ends; the whole object, to look at it again, if the type shares slices as well as arrays of one type, or bytes as well as text |
 ///
 /// Dropping a writer leaves nothing. A forked child has a copy that writes nothing, is [`Cause::Forked`] (EPERM), and whose
 /// drop does nothing: also where serializing a value is what forked.
@@ -416,6 +417,17 @@ pub(crate) struct Complete {
     options: WriteOptions,
 }
 
+/// Checks an object that has been written, where only its bytes tell.
+fn check_written(schema: &Schema, object: &[u8], root: u64) -> Result<(), Cause> {
+    let validator = Validator::of_schema(schema).map_err(Cause::Unwritable)?;
+    validator.check(object, root).map_err(|error| Cause::Serialize {
+        message: format!(
+            "{error}; what is shared both as an array and as a slice, or as text and as bytes, can be written once \
+             only: clone its contents for one of them, or use rkyv::with::Unshare"
+        ),
+    })
+}
+
 /// A segment in the making.
 struct Build {
     stream: Stream,
@@ -483,10 +495,14 @@ impl Build {
         let serialize = |stream: &mut Stream| {
             stream.expect_pointers_within(known.writable()?, known.schema.max_align());
             let mut arena = Arena::new();
-            let mut serializer = rkyv::ser::Serializer::new(stream, arena.acquire(), Share::new());
-            rkyv::api::serialize_using(value, &mut serializer)
-                .map(|root| root as u64)
-                .map_err(|error| Cause::Serialize { message: error.to_string() })
+            let mut serializer = rkyv::ser::Serializer::new(&mut *stream, arena.acquire(), Share::new());
+            let root = rkyv::api::serialize_using(value, &mut serializer);
+            let root = root.map_err(|error| Cause::Serialize { message: error.to_string() })? as u64;
+            if known.can_be_aliased() {
+                drop(serializer);
+                stream.object()?.map_or(Ok(()), |object| check_written(&known.schema, &object, root))?;
+            }
+            Ok(root)
         };
         self.object(name, known.schema.max_align(), known.fingerprint(), &known.table, serialize)
             .map_err(|error| error.of_object(name).of_type::<T>())
