@@ -138,6 +138,48 @@ struct Cached {
     counts: Vec<usize>,
 }
 
+/// What is not there is not refused.
+#[graven::object]
+struct Configured {
+    #[cfg(any())]
+    absent: (usize, Missing),
+    #[cfg_attr(all(), rkyv(with = Skip))]
+    skipped: usize,
+    present: u8,
+}
+
+/// Types that are private, in fields of types that are not; and in a circle.
+pub mod visible {
+    #![allow(missing_docs)]
+
+    #[graven::object]
+    #[derive(Debug, PartialEq)]
+    #[rkyv(derive(Debug, PartialEq), compare(PartialEq))]
+    struct Private(u8);
+
+    #[graven::object]
+    #[derive(Debug, PartialEq)]
+    pub struct Public<T> {
+        private: Vec<Private>,
+        circle: Option<Box<Circle>>,
+        pub value: T,
+    }
+
+    #[graven::object]
+    #[derive(Debug, PartialEq)]
+    pub struct Circle {
+        back: Vec<Public<u8>>,
+        private: Private,
+    }
+
+    impl Public<u8> {
+        pub fn new(value: u8) -> Self {
+            let circle = Circle { back: vec![], private: Private(value) };
+            Public { private: vec![Private(value)], circle: Some(Box::new(circle)), value }
+        }
+    }
+}
+
 const FIRST: isize = 3;
 
 #[graven::object]
@@ -242,6 +284,18 @@ fn a_usize_may_be_archived_as_something_else() {
     let cached = Cached { id: 1, slot: Some(2), count: 1 << 40, counts: vec![usize::MAX] };
     let Cached { id, slot, count, counts } = through(&cached);
     assert_eq!((id, slot, count, counts), (1, None, 1 << 40, vec![usize::MAX]));
+}
+
+#[test]
+fn what_the_configuration_leaves_out_is_not_looked_at() {
+    let Configured { skipped, present } = through(&Configured { skipped: 1, present: 2 });
+    assert_eq!((skipped, present), (0, 2));
+}
+
+#[test]
+fn private_types_may_be_fields_of_public_ones_and_lead_back_to_them() {
+    let public = visible::Public::new(7);
+    assert_eq!(through(&public), public);
 }
 
 #[test]

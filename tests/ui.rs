@@ -17,3 +17,17 @@ fn what_has_no_layout_is_a_compile_error_that_names_the_remedy() {
     let cases = trybuild::TestCases::new();
     cases.compile_fail("tests/ui/*.rs");
 }
+
+#[test]
+fn a_field_that_is_not_archived_is_at_most_four_errors_the_first_at_the_field() {
+    for (name, field) in [("not_archived", "    inner: "), ("not_archived_by_itself", "    Path { ")] {
+        let source = std::fs::read_to_string(format!("tests/ui/{name}.rs")).unwrap();
+        let line = source.lines().position(|line| line.starts_with(field)).unwrap() + 1;
+        // What the compiler says: see the test above.
+        let said = std::fs::read_to_string(format!("tests/ui/{name}.stderr")).unwrap();
+        assert!(said.lines().filter(|line| line.starts_with("error")).count() <= 4, "{said}");
+        let place = said.lines().find(|line| line.trim_start().starts_with("--> ")).unwrap();
+        assert!(place.contains(&format!("{name}.rs:{line}:")), "{place}");
+        assert!(said.contains("use `#[graven::object]`") && said.contains("with = AsString"), "{said}");
+    }
+}

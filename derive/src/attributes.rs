@@ -3,7 +3,7 @@
 //! Of rkyv's attributes only those are kept that decide what the archived type is or which bounds it has; the others
 //! are read over, and if they are wrong, rkyv's own derives say so.
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{
     Attribute, Error, Ident, LitStr, Path, Result, Token, Type, WherePredicate, meta::ParseNestedMeta,
@@ -131,7 +131,8 @@ impl RkyvOfType {
 #[derive(Default)]
 pub(crate) struct RkyvOfField {
     pub(crate) with: Option<Type>,
-    pub(crate) omit_bounds: bool,
+    /// Where it is said.
+    pub(crate) omit_bounds: Option<Span>,
     pub(crate) niche: Option<Path>,
 }
 
@@ -142,7 +143,7 @@ impl RkyvOfField {
             if meta.path.is_ident("with") {
                 set(&meta, &mut this.with)
             } else if meta.path.is_ident("omit_bounds") {
-                this.omit_bounds = true;
+                this.omit_bounds = Some(meta.path.span());
                 Ok(())
             } else if meta.path.is_ident("niche") {
                 this.niche = Some(meta.path.clone());
@@ -244,6 +245,6 @@ fn check_tag(text: &LitStr) -> Result<()> {
 }
 
 /// The span of the type, for errors.
-pub(crate) fn at(ty: &Type) -> proc_macro2::Span {
-    proc_macro2::Span::call_site().located_at(ty.span())
+pub(crate) fn at(ty: &Type) -> Span {
+    Span::call_site().located_at(ty.span())
 }

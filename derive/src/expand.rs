@@ -15,6 +15,7 @@ use syn::{
 
 use crate::{
     attributes::{LayoutOfField, LayoutOfType, RkyvOfField, RkyvOfType, at},
+    fields::recolored,
     refuse::{has_repr, refuse},
     types::{is_named, mentions, parameters, write_out_self},
 };
@@ -41,7 +42,7 @@ struct Described<'a> {
     /// The tag type of an opaque field, and the tag.
     tag: Option<(Ident, syn::LitStr)>,
     /// `omit_bounds` is on it.
-    omit_bounds: bool,
+    omit_bounds: Option<Span>,
     /// rkyv's bound on it.
     bound: WherePredicate,
 }
@@ -176,19 +177,26 @@ impl Expansion<'_> {
             }
         });
 
-        let children: Vec<&TokenStream> = match opaque {
+        // Where the bounds are left out, errors are shown as those of rkyv's impls.
+        let child = |field: &Described<'_>| match field.omit_bounds {
+            Some(span) => recolored(&field.layout, span),
+            None => field.layout.clone(),
+        };
+        let children: Vec<TokenStream> = match opaque {
             Some(_) => Vec::new(),
-            None => self.fields.iter().map(|field| &field.layout).collect(),
+            None => self.fields.iter().map(child).collect(),
         };
         let mut refined = generics.clone();
         let round = fresh(self.input, "__N");
         refined.params.push(parse_quote!(#round));
         let bounds = refined.make_where_clause();
         let mut seen = Vec::new();
-        for child in &children {
+        for (field, child) in self.fields.iter().zip(&children) {
             let spelled = child.to_string();
             if !seen.contains(&spelled) {
-                bounds.predicates.push(parse_quote!(#child: #graven::layout::Refine<#round>));
+                let refine = quote!(#graven::layout::Refine<#round>);
+                let refine = field.omit_bounds.map_or(refine.clone(), |span| recolored(&refine, span));
+                bounds.predicates.push(parse_quote!(#child: #refine));
                 seen.push(spelled);
             }
         }
@@ -292,7 +300,7 @@ impl Expansion<'_> {
         }
         for field in &self.fields {
             let Described { archived: archived_type, bound, .. } = field;
-            if field.omit_bounds && !matches!(self.target, Target::Itself) {
+            if field.omit_bounds.is_some() && !matches!(self.target, Target::Itself) {
                 for ty in archived.iter().filter(|ty| mentions(&field.field.ty, std::slice::from_ref(ty))) {
                     predicates.push(parse_quote!(<#ty as #rkyv::Archive>::Archived: #graven::layout::Layout));
                 }
@@ -439,6 +447,17 @@ impl Expansion<'_> {
         if !self.input.generics.params.is_empty() {
             return TokenStream::new();
         }
+        let described = quote!(let _ = <#target as #graven::layout::Layout>::TYPE;);
+        let described = match self.generics().where_clause.filter(|clause| !clause.predicates.is_empty()) {
+            // As in an impl, which may know of the fields what is not known here.
+            Some(known) => quote! {
+                const fn described() #known {
+                    #described
+                }
+                described();
+            },
+            None => described,
+        };
         let portable =
             matches!(self.target, Target::Itself).then(|| quote!(#private::portable::<#target>();));
         let name = &self.input.ident;
@@ -460,7 +479,7 @@ impl Expansion<'_> {
         quote! {
             const _: () = {
                 #portable
-                let _ = <#target as #graven::layout::Layout>::TYPE;
+                #described
                 #copied
             };
             #pinned

@@ -7,6 +7,7 @@ use proc_macro::TokenStream;
 
 mod attributes;
 mod expand;
+mod fields;
 mod lints;
 mod object;
 mod refuse;
@@ -91,6 +92,8 @@ pub fn layout(input: TokenStream) -> TokenStream {
 /// dependency but graven. And it adds the bounds that recursion needs: fields that name no parameter of the type, or
 /// that name the type itself, get `#[rkyv(omit_bounds)]`, and the impls ask of a serializer what any field may need
 /// (writing, scratch memory, sharing). So a type may hold itself, or one that holds it.
+/// That such a field is archived is asked once, beside the type, where it cannot go round in a circle; where the archived
+/// type is shown, the bounds that lead there are shown with it.
 ///
 /// Generic types that hold *each other* need `#[rkyv(omit_bounds)]` from you on the fields that close the circle. The
 /// parameters that such a field names must then be archived themselves.

@@ -11,9 +11,9 @@
 //! parameter. What the field's impl will ask of the parameter is then asked of the parameter itself.
 
 use proc_macro2::{Ident, TokenStream};
-use quote::{ToTokens, format_ident, quote};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{
-    Attribute, Data, DeriveInput, Error, Field, Path, Result, Token, Type, WherePredicate,
+    Attribute, Data, DeriveInput, Error, Field, Fields, Path, Result, Token, Type, WherePredicate,
     parse::Parser,
     parse_quote,
     punctuated::Punctuated,
@@ -22,7 +22,8 @@ use syn::{
 };
 
 use crate::{
-    attributes::{LayoutOfType, RkyvOfField, rest},
+    attributes::{LayoutOfField, LayoutOfType, RkyvOfField, at, rest},
+    fields::Assumed,
     lints,
     refuse::refuse,
     types::{borrows, mentions, parameters},
@@ -85,7 +86,7 @@ fn derive(arguments: TokenStream, mut item: DeriveInput) -> Result<TokenStream> 
     lints::deprecated(&mut item, &quote!(#graven::rkyv))?;
 
     // An opaque type holds no pointers, so it needs no help; and the bounds would keep it from being checked alone.
-    let (mut help, mut closed, mut borrowed) = (false, Vec::new(), false);
+    let (mut help, mut closed, mut borrowed, mut assumed) = (false, Vec::new(), false, Vec::new());
     if of_layout.opaque.is_none() {
         let mut mark = Mark {
             name: item.ident.clone(),
@@ -94,15 +95,15 @@ fn derive(arguments: TokenStream, mut item: DeriveInput) -> Result<TokenStream> 
             help: false,
             closed: Vec::new(),
             borrowed: false,
+            fields: 0,
+            assumed: Vec::new(),
         };
         match &mut item.data {
-            Data::Struct(data) => data.fields.iter_mut().try_for_each(|field| mark.field(field))?,
-            Data::Enum(data) => {
-                data.variants
-                    .iter_mut()
-                    .flat_map(|v| &mut v.fields)
-                    .try_for_each(|field| mark.field(field))?;
-            }
+            Data::Struct(data) => data.fields.iter_mut().try_for_each(|field| mark.field(field, true))?,
+            Data::Enum(data) => data.variants.iter_mut().try_for_each(|variant| {
+                let certain = is_certain(&variant.attrs);
+                variant.fields.iter_mut().try_for_each(|field| mark.field(field, certain))
+            })?,
             Data::Union(data) => {
                 return Err(Error::new(
                     data.union_token.span,
@@ -110,17 +111,51 @@ fn derive(arguments: TokenStream, mut item: DeriveInput) -> Result<TokenStream> 
                 ));
             }
         }
-        (help, closed, borrowed) = (mark.help, mark.closed, mark.borrowed);
+        (help, closed, borrowed, assumed) = (mark.help, mark.closed, mark.borrowed, mark.assumed);
     }
 
-    refuse(&item, &of_layout)?;
-    let rkyv = merge(&mut item.attrs, &graven, help, &closed)?;
+    refuse(&certain(&item), &of_layout)?;
+    let (rkyv, of_fields) = merge(&mut item, &graven, help, &closed, &assumed, !borrowed)?;
     let deserialize = (!borrowed).then(|| quote!(#graven::rkyv::Deserialize,));
     Ok(quote! {
+        #of_fields
         #[derive(#graven::rkyv::Archive, #graven::rkyv::Serialize, #deserialize #graven::Layout)]
         #rkyv
         #item
     })
+}
+
+/// Whether nothing depends on the configuration, which is asked after this macro.
+fn is_certain(attributes: &[Attribute]) -> bool {
+    !attributes.iter().any(|attribute| ["cfg", "cfg_attr"].iter().any(|name| attribute.path().is_ident(name)))
+}
+
+/// The type without what depends on the configuration: of the rest the derive will know.
+fn certain(item: &DeriveInput) -> DeriveInput {
+    fn certain(fields: &mut Fields) {
+        match fields {
+            Fields::Named(fields) => retain(&mut fields.named, |field| is_certain(&field.attrs)),
+            Fields::Unnamed(fields) => retain(&mut fields.unnamed, |field| is_certain(&field.attrs)),
+            Fields::Unit => {}
+        }
+    }
+    let mut item = item.clone();
+    match &mut item.data {
+        Data::Struct(data) => certain(&mut data.fields),
+        Data::Enum(data) => {
+            // Whether there are variants at all, only the derive knows.
+            if data.variants.iter().any(|variant| is_certain(&variant.attrs)) {
+                retain(&mut data.variants, |variant| is_certain(&variant.attrs));
+            }
+            data.variants.iter_mut().for_each(|variant| certain(&mut variant.fields));
+        }
+        Data::Union(_) => {}
+    }
+    item
+}
+
+fn retain<T: Clone, P: Clone + Default>(list: &mut Punctuated<T, P>, keep: impl Fn(&T) -> bool) {
+    *list = list.iter().filter(|item| keep(item)).cloned().collect();
 }
 
 /// Marks the fields that could lead back to the type.
@@ -136,14 +171,20 @@ struct Mark {
     closed: Vec<Ident>,
     /// There are fields with references, which nothing can be deserialized into.
     borrowed: bool,
+    /// How many fields there were.
+    fields: usize,
+    /// Those on which the bounds are left out, and not by the user.
+    assumed: Vec<Assumed>,
 }
 
 impl Mark {
-    fn field(&mut self, field: &mut Field) -> Result<()> {
+    /// A field, of a variant that is certain to be there, or not.
+    fn field(&mut self, field: &mut Field, certain: bool) -> Result<()> {
         let of_rkyv = RkyvOfField::parse(&field.attrs)?;
+        self.fields += 1;
         self.borrowed |= borrows(&field.ty) && !mentions(&of_rkyv.with, &[format_ident!("Skip")]);
         let named = mentions(&field.ty, &self.names) || mentions(&of_rkyv.with, &self.names);
-        if of_rkyv.omit_bounds {
+        if of_rkyv.omit_bounds.is_some() {
             self.help = true;
             let ty = &field.ty;
             self.closed
@@ -152,7 +193,17 @@ impl Mark {
             || holds_itself(&field.ty, &self.name)
         {
             self.help = true;
-            field.attrs.push(parse_quote!(#[rkyv(omit_bounds)]));
+            let certain = certain && is_certain(&field.attrs);
+            if certain
+                && !named
+                && of_rkyv.with.is_none()
+                && LayoutOfField::parse(&field.attrs)?.opaque.is_none()
+            {
+                self.assumed.extend(Assumed::new(&field.ty, self.fields));
+            }
+            // Where errors are shown that are due to the field.
+            let omit = quote_spanned!(at(&field.ty)=> omit_bounds);
+            field.attrs.push(parse_quote!(#[rkyv(#omit)]));
         }
         Ok(())
     }
@@ -192,9 +243,19 @@ type Bounds = Vec<WherePredicate>;
 
 /// Takes rkyv's attributes off the type and puts them into one, with the crate path and the bounds added: rkyv
 /// takes each argument once only.
-fn merge(attributes: &mut Vec<Attribute>, graven: &Path, help: bool, closed: &[Ident]) -> Result<Attribute> {
+///
+/// Beside it, what the fields are assumed to be.
+fn merge(
+    item: &mut DeriveInput,
+    graven: &Path,
+    help: bool,
+    closed: &[Ident],
+    assumed: &[Assumed],
+    deserialized: bool,
+) -> Result<(Attribute, TokenStream)> {
+    let attributes = &mut item.attrs;
     let rkyv = quote!(#graven::rkyv);
-    let (mut krate, mut as_type) = (None, false);
+    let (mut krate, mut as_type, mut bounded) = (None, false, false);
     let (mut archive, mut serialize, mut deserialize, mut check): (Bounds, Bounds, Bounds, Bounds) =
         Default::default();
     let mut bytecheck: Vec<TokenStream> = Vec::new();
@@ -231,10 +292,13 @@ fn merge(attributes: &mut Vec<Attribute>, graven: &Path, help: bool, closed: &[I
             if named("crate") {
                 krate = Some(content);
             } else if named("archive_bounds") {
+                bounded = true;
                 archive.extend(bounds.parse2(content)?);
             } else if named("serialize_bounds") {
+                bounded = true;
                 serialize.extend(bounds.parse2(content)?);
             } else if named("deserialize_bounds") {
+                bounded = true;
                 deserialize.extend(bounds.parse2(content)?);
             } else if named("bytecheck") {
                 let parser = syn::meta::parser(|inner| {
@@ -242,6 +306,7 @@ fn merge(attributes: &mut Vec<Attribute>, graven: &Path, help: bool, closed: &[I
                     let assigned = inner.input.peek(Token![=]);
                     let content = rest(&inner)?;
                     if inner.path.is_ident("bounds") {
+                        bounded = true;
                         check.extend(bounds.parse2(content)?);
                     } else {
                         bytecheck.push(argument(name, assigned, content));
@@ -255,6 +320,24 @@ fn merge(attributes: &mut Vec<Attribute>, graven: &Path, help: bool, closed: &[I
             }
             Ok(())
         })?;
+    }
+
+    // Bounds of the user's may ask more of a serializer than the impl below knows of; and without all the derives there is
+    // less to know.
+    let mut impls = TokenStream::new();
+    if deserialized && !as_type && !bounded {
+        let (_, arguments, _) = item.generics.split_for_impl();
+        let (name, generics) = (&item.ident, &item.generics);
+        let owner = quote!(#name #arguments);
+        let bounds: Bounds = [&archive[..], &serialize, &deserialize, &check].concat();
+        let with = |name: &str| [format_ident!("{name}")];
+        for field in assumed {
+            impls.extend(field.implement(graven, &owner, generics, &bounds));
+            archive.push(field.has("Archives", graven, &owner, &[]));
+            serialize.push(field.has("Writes", graven, &owner, &with("__S")));
+            deserialize.push(field.has("Deserializes", graven, &owner, &with("__D")));
+            check.push(field.has("Checks", graven, &owner, &with("__C")));
+        }
     }
 
     let krate = krate.unwrap_or(rkyv);
@@ -278,7 +361,7 @@ fn merge(attributes: &mut Vec<Attribute>, graven: &Path, help: bool, closed: &[I
         }
     }
     arguments.extend(others);
-    Ok(parse_quote!(#[rkyv(#(#arguments),*)]))
+    Ok((parse_quote!(#[rkyv(#(#arguments),*)]), impls))
 }
 
 /// An argument as it was written.

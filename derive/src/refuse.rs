@@ -6,14 +6,14 @@
 use proc_macro2::Ident;
 use quote::{ToTokens, format_ident};
 use syn::{
-    Attribute, Data, DataEnum, DeriveInput, Error, Expr, Field, Fields, Lit, Path, Result, Type, UnOp,
-    Variant,
+    Attribute, Data, DataEnum, DeriveInput, Error, Expr, Field, Fields, GenericArgument, Lit, Path,
+    PathArguments, Result, Type, UnOp, Variant,
     visit::{self, Visit},
 };
 
 use crate::{
     attributes::{LayoutOfField, LayoutOfType, RkyvOfField, no_layout_on_variant},
-    types::{keeps_usize, mentions, parameters, spelled_usize},
+    types::{first_outside, keeps_usize, mentions, parameters, spelled_usize},
 };
 
 /// All errors at once.
@@ -83,6 +83,14 @@ fn check_field(errors: &mut Errors, field: &Field, of_type: &LayoutOfType, taken
         }
     };
     let with = RkyvOfField::parse(&field.attrs)?.with;
+    if !of_type.portable
+        && with.is_none()
+        && let Some(ty) = first_outside(&field.ty, &|ty| never_archived(ty).is_some())
+        && let Some(message) = never_archived(ty)
+    {
+        errors.at(ty, message);
+        return Ok(());
+    }
     if !of_type.allow_usize
         && !of_layout.allow_usize
         && with.as_ref().is_none_or(keeps_usize)
@@ -145,6 +153,32 @@ fn check_variant(
         check_field(errors, field, of_type, &taken)?;
     }
     Ok(())
+}
+
+/// What to do about a type that rkyv archives with a wrapper only, or not at all, if that can be seen.
+fn never_archived(ty: &Type) -> Option<&'static str> {
+    match ty {
+        Type::Reference(_) => Some(
+            "rkyv archives what a reference leads to if a wrapper says how: write `#[rkyv(with = InlineAsBox)]` on the field, \
+             around it `Map<InlineAsBox>` for a `Vec` or an `Option`, or own the value",
+        ),
+        Type::TraitObject(_) => Some(
+            "an archive does not know the code of a trait object: use an enum of the types that it can be, or a type \
+             parameter",
+        ),
+        Type::BareFn(_) | Type::Ptr(_) => Some(
+            "an address means nothing in another process: archive what it leads to, or leave it out (`with = Skip`)",
+        ),
+        Type::Path(path) => {
+            let last = path.path.segments.last().filter(|last| last.ident == "Cow")?;
+            let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+            matches!(arguments.args.first(), Some(GenericArgument::Lifetime(_))).then_some(
+                "rkyv archives a `Cow` as what it is when owned if a wrapper says so: write `#[rkyv(with = AsOwned)]` on the \
+                 field, around it `Map<AsOwned>` for a `Vec` or an `Option`",
+            )
+        }
+        _ => None,
+    }
 }
 
 /// The names of the types that rkyv's and bytecheck's derives declare beside an enum's impls.

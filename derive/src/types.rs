@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{
-    GenericParam, Generics, QSelf, Type, TypePath, parse_quote,
+    GenericArgument, GenericParam, Generics, PathArguments, QSelf, Type, TypePath, parse_quote,
     visit::{self, Visit},
     visit_mut::{self, VisitMut},
 };
@@ -50,6 +50,80 @@ pub(crate) fn spelled_usize(ty: &Type) -> Option<Ident> {
     let mut search = Search(None);
     search.visit_type(ty);
     search.0
+}
+
+/// Whether the type is one of those that rkyv archives if their parts are archived, by its name, its parts aside.
+pub(crate) fn is_known(ty: &Type) -> bool {
+    const KNOWN: [&str; 32] = [
+        "bool",
+        "char",
+        "u8",
+        "u16",
+        "u32",
+        "u64",
+        "u128",
+        "i8",
+        "i16",
+        "i32",
+        "i64",
+        "i128",
+        "f32",
+        "f64",
+        "usize",
+        "isize",
+        "str",
+        "String",
+        "CString",
+        "Box",
+        "Vec",
+        "VecDeque",
+        "Option",
+        "Result",
+        "Rc",
+        "Arc",
+        "HashMap",
+        "HashSet",
+        "BTreeMap",
+        "BTreeSet",
+        "PhantomData",
+        "Duration",
+    ];
+    match ty {
+        Type::Path(path) => {
+            let last = path.path.segments.last();
+            path.qself.is_none() && last.is_some_and(|last| KNOWN.iter().any(|name| last.ident == name))
+        }
+        Type::Tuple(_) | Type::Array(_) | Type::Slice(_) | Type::Group(_) | Type::Paren(_) => true,
+        _ => false,
+    }
+}
+
+/// The first of the type and its parts, down to types that are not known, of which this is true. What `PhantomData` holds
+/// is no part.
+pub(crate) fn first_outside<'t>(ty: &'t Type, is: &dyn Fn(&Type) -> bool) -> Option<&'t Type> {
+    if is(ty) {
+        return Some(ty);
+    }
+    match ty {
+        Type::Path(path) if is_known(ty) => {
+            path.path.segments.last().and_then(|last| match &last.arguments {
+                PathArguments::AngleBracketed(arguments) if last.ident != "PhantomData" => {
+                    let parts = arguments.args.iter().filter_map(|argument| match argument {
+                        GenericArgument::Type(part) => Some(part),
+                        _ => None,
+                    });
+                    parts.into_iter().find_map(|part| first_outside(part, is))
+                }
+                _ => None,
+            })
+        }
+        Type::Tuple(tuple) => tuple.elems.iter().find_map(|part| first_outside(part, is)),
+        Type::Array(array) => first_outside(&array.elem, is),
+        Type::Slice(slice) => first_outside(&slice.elem, is),
+        Type::Group(group) => first_outside(&group.elem, is),
+        Type::Paren(paren) => first_outside(&paren.elem, is),
+        _ => None,
+    }
 }
 
 /// Whether a field with this wrapper is archived with the numbers that its type spells: it is made of wrappers that only

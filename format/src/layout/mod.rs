@@ -9,6 +9,7 @@
 
 mod containers;
 mod enums;
+mod fields;
 mod identity;
 mod invariant;
 mod maps;
@@ -41,6 +42,7 @@ pub mod __private {
     pub use rkyv;
 
     pub use super::{
+        fields::{Archives, Checks, Deserializes, Field, Writes},
         invariant::{Check, Unchecked},
         measure::{offset, same, tagged},
         pin::check_pin,
@@ -93,7 +95,10 @@ pub mod __private {
     label = "`{Self}` does not implement `Layout`",
     note = "derive `Layout` beside `Archive` on the type it is archived from, or use `#[graven::object]`",
     note = "on a type that is its own archived form, derive it with `#[layout(portable)]`",
-    note = "for a type of another crate write `#[layout(opaque = \"name/version\")]` on the field"
+    note = "for a type of another crate write `#[layout(opaque = \"name/version\")]` on the field; in a `Vec` or another \
+            container, put a struct around it that has such a field",
+    note = "if it is not archived at all: rkyv archives a `PathBuf` with `#[rkyv(with = AsString)]`, a `Mutex` with `Lock`, \
+            atomics with `AtomicLoad<Relaxed>`, and leaves out what has `Skip`"
 )]
 pub unsafe trait Layout {
     /// The description of this type: its own level, and links to the types below.

@@ -48,7 +48,9 @@ impl<__N, T: PointerFree, Tag: OpaqueTag> Refine<Next<__N>> for Opaque<T, Tag> {
     message = "`{Self}` cannot be opaque: it may hold relative pointers",
     label = "checking this needs the archive around it",
     note = "an opaque type is checked with an empty context, so nobody would check where its pointers lead",
-    note = "derive `Layout` for it, or archive it as plain bytes; a hand-written `CheckBytes` has to take any context"
+    note = "in a `Vec` or another container the elements can be opaque, one by one: put a struct around an element, whose \
+            field has the `#[layout(opaque = \"name/version\")]`",
+    note = "or derive `Layout` for it, or archive it as plain bytes; a hand-written `CheckBytes` has to take any context"
 )]
 pub trait PointerFree: CheckBytes<Alone> {}
 
