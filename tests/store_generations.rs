@@ -159,6 +159,65 @@ fn a_count_that_passes_what_the_kernel_compares_is_noticed_all_the_same() {
     }
 }
 
+/// [S17.3b]
+#[test]
+fn the_last_generation_is_published_and_told_of_and_none_after_it() {
+    const LAST: u64 = i64::MAX as u64;
+    /// What says that there is no room for a generation of that number.
+    #[track_caller]
+    fn exhausted<T: std::fmt::Debug>(result: graven::Result<T>, number: u64) {
+        let error = result.unwrap_err();
+        assert!(matches!(error.cause(), Cause::Exhausted { generation } if *generation == number), "{error}");
+        assert_eq!((error.kind(), error.errno()), (ErrorKind::InvalidArgument, EINVAL));
+        assert!(error.to_string().contains(&format!("{number} is above 2^63 - 1")), "{error}");
+    }
+    let dir = directory();
+    let store = store(&dir);
+    let published = |name: &str, generation: u64| {
+        let path = dir.path().join(format!("{name}.grv"));
+        let mut writer = graven::Writer::options().generation(generation).create(path).unwrap();
+        writer.put("", &generation).unwrap();
+        writer.finish().unwrap();
+    };
+
+    published("name", LAST - 1);
+    let mut owner = store.owner("name").unwrap();
+    let mut reader = store.reader::<u64>("name", Timeout::Now).unwrap();
+    assert_eq!(
+        (owner.generation(), reader.generation(), **reader.latest().unwrap()),
+        (LAST - 1, LAST - 1, (LAST - 1).into())
+    );
+    assert_eq!(owner.publish(&7u64).unwrap(), LAST);
+    assert_eq!((**reader.latest().unwrap(), reader.generation()), (7u64.into(), LAST));
+    for _ in 0..2 {
+        exhausted(owner.publish(&8u64), LAST + 1);
+    }
+    assert_eq!((owner.generation(), **reader.latest().unwrap()), (LAST, 7u64.into()));
+    drop(owner);
+    exhausted(store.load(dir.path().join("name.grv"), "name"), LAST + 1);
+    // The end is told of by an odd epoch: there is one after the last even one.
+    let mut owner = store.owner("name").unwrap();
+    exhausted(owner.publish(&8u64), LAST + 1);
+    store.save("name", dir.path().join("saved")).unwrap();
+    owner.retire().unwrap();
+    assert!(matches!(reader.latest().unwrap_err().cause(), Cause::Retired));
+    assert_eq!(store.load(dir.path().join("saved"), "name").unwrap(), 1);
+
+    for generation in [LAST + 1, LAST + 2, u64::MAX] {
+        published("above", generation);
+        exhausted(store.owner("above"), generation);
+        // A page is there, and says less.
+        store.owner("page").unwrap().publish(&1u64).unwrap();
+        published("page", generation);
+        exhausted(store.owner("page"), generation);
+        let reader = store.reader::<u64>("page", Timeout::Now).unwrap();
+        assert_eq!(reader.generation(), generation);
+        store.remove("page").unwrap();
+        assert_eq!(store.load(dir.path().join("above.grv"), "other").unwrap(), 1);
+        store.remove("other").unwrap();
+    }
+}
+
 /// Descriptors of this process that lead below a directory.
 fn open_descriptors_of(dir: &std::path::Path) -> usize {
     let links =

@@ -120,6 +120,11 @@ pub enum Cause {
         /// The largest alignment in the object's schema.
         align: u32,
     },
+    /// A name cannot count to that generation: the last one is 2^63 - 1.
+    Exhausted {
+        /// The generation that the name has, or would have next.
+        generation: u64,
+    },
     /// A number has to be a multiple of a page size.
     Unaligned {
         /// Which number.
@@ -288,6 +293,7 @@ impl Error {
             | Cause::Unwritable(_)
             | Cause::Overaligned { .. }
             | Cause::Unpadded { .. }
+            | Cause::Exhausted { .. }
             | Cause::Unaligned { .. }
             | Cause::PageSize { .. }
             | Cause::RunOverflows { .. }
@@ -391,6 +397,11 @@ impl fmt::Display for Cause {
                 f,
                 "needs alignment {align} behind texts, tables, or other parts that end anywhere, where no more than 32 is \
                  to be had; put what is aligned into a vector or an object of its own, or align it to 32"
+            ),
+            Cause::Exhausted { generation } => write!(
+                f,
+                "generation {generation} is above 2^63 - 1, the last that a name counts to; save it under another name, \
+                 which starts anew, and remove this one"
             ),
             Cause::Unaligned { what, got, align } => write!(f, "{what} {got} is no multiple of {align}"),
             Cause::PageSize { got } => {

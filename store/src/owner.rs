@@ -120,6 +120,7 @@ impl OwnerOptions {
     /// # Errors
     /// - [`Cause::StoreName`] (EINVAL): not a name that a store can have.
     /// - [`Cause::Owned`] (EBUSY): a live owner has the name, here or in another process.
+    /// - [`Cause::Exhausted`] (EINVAL): the generation that is there has a number above 2^63 - 1.
     /// - [`Cause::Control`] (EINVAL): what is there is no name; [`Store::remove`](crate::Store::remove) clears it away.
     /// - [`Cause::System`]: another user's name (EACCES), no room (ENOSPC), or as open(2), linkat(2), mmap(2).
     pub fn open(self) -> Result<Owner> {
@@ -140,7 +141,7 @@ impl OwnerOptions {
         let on_disk = newest.map_or(0, |header| header.generation);
         let (control, life, generation) = match control {
             None => {
-                let epoch = Epoch::of_generation(on_disk);
+                let epoch = epoch_of(on_disk)?;
                 let (control, temp) = ControlMut::create(dir, name, self.new_mode(), epoch, self.flags(0))?;
                 let access = Access::of(&control.file).map_err(Error::system("stat the control page"))?;
                 let life = Life::make(dir, name, access)?;
@@ -149,6 +150,8 @@ impl OwnerOptions {
                 (control, life, on_disk)
             }
             Some(control) => {
+                let generation = on_disk.max(control.now().generation());
+                let epoch = epoch_of(generation)?;
                 self.change_mode(name, &control)?;
                 let access = Access::of(&control.file).map_err(Error::system("stat the control page"))?;
                 give(dir, name, Role::Segment, access)?;
@@ -156,8 +159,7 @@ impl OwnerOptions {
                 control.set_flags(self.flags(control.flags()))?;
                 control.note_owner()?;
                 // A generation that its owner did not live to tell of is told of now.
-                let generation = on_disk.max(control.now().generation());
-                control.announce(Epoch::of_generation(generation))?;
+                control.announce(epoch)?;
                 (control, life, generation)
             }
         };
@@ -204,6 +206,14 @@ impl OwnerOptions {
         set(ENDS_WITH_LAST, self.delete_on_last_detach);
         flags
     }
+}
+
+/// The epoch of a generation.
+///
+/// # Errors
+/// [`Cause::Exhausted`] (EINVAL).
+fn epoch_of(generation: u64) -> Result<Epoch> {
+    Epoch::of_generation(generation).ok_or_else(|| Error::new(Cause::Exhausted { generation }))
 }
 
 /// Gives one of the name's files to whom the name is.
@@ -262,6 +272,7 @@ impl Owner {
     /// - [`Cause::Removed`] (ESTALE): something else has removed the name's lock, page or FIFO, and another owner may be
     ///   there. Nothing is published, unless it happened just now; drop this owner and open another.
     /// - [`Cause::Forked`] (EPERM): in a forked child, of which serializing the value may have made one.
+    /// - [`Cause::Exhausted`] (EINVAL): the name has generation 2^63 - 1, the last one.
     ///
     /// An error of the last steps leaves the new generation in its place, and [`generation`](Owner::generation) says its
     /// number: that of the directory's fsync(2), with `durable`; and ENOSPC where there was room for everything but to
@@ -305,7 +316,8 @@ impl Owner {
 
     fn replace(&mut self, make: impl FnOnce(&mut Draft<'_>) -> Result<()>) -> Result<u64> {
         self.lock.fd()?;
-        let generation = self.generation + 1;
+        let (before, generation) = (epoch_of(self.generation)?, self.generation.saturating_add(1));
+        let epoch = epoch_of(generation)?;
         let access = || Access::of(&self.control.file).map_err(Error::system("stat the control page"));
         let writer = self.options(generation).mode(access()?.mode);
         let segment = self.name.file(Role::Segment);
@@ -320,7 +332,7 @@ impl Owner {
         let Complete { mut temp, .. } = draft.writer.complete()?;
         // Before anything is written that another owner could have written by now.
         self.check_named()?;
-        self.control.prepare(Epoch::of_generation(self.generation))?;
+        self.control.prepare(before)?;
         temp.replace().map_err(Error::system("put the generation in its place"))?;
         // That was the commit.
         self.generation = generation;
@@ -332,7 +344,7 @@ impl Owner {
             let _ = fchmod(file, Mode::from_bits_truncate(now.mode));
             let _ = now.give(file);
         }
-        self.control.announce(Epoch::of_generation(generation))?;
+        self.control.announce(epoch)?;
         if self.durable {
             self.dir.sync().map_err(Error::system("sync the directory"))?;
         }

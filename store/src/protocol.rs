@@ -18,8 +18,9 @@
 pub(crate) struct Epoch(pub(crate) u64);
 
 impl Epoch {
-    pub(crate) fn of_generation(generation: u64) -> Epoch {
-        Epoch(2 * generation)
+    /// `None`: names do not count that far. The last generation is 2^63 - 1.
+    pub(crate) fn of_generation(generation: u64) -> Option<Epoch> {
+        generation.checked_mul(2).map(Epoch)
     }
 
     pub(crate) fn generation(self) -> u64 {

@@ -53,7 +53,7 @@ impl Name {
 
     fn publish(&self, generation: u64) {
         self.file.store(file(1, generation), Release);
-        self.announce(Epoch::of_generation(generation));
+        self.announce(Epoch::of_generation(generation).unwrap());
     }
 
     fn retire(&self) {
@@ -227,7 +227,7 @@ fn the_next_owner_announces_what_it_finds_and_goes_on() {
         // The next lives before it announces.
         name.alive.store(true, Release);
         let newest = name.on_disk().unwrap().max(name.epoch().generation());
-        name.announce(Epoch::of_generation(newest));
+        name.announce(Epoch::of_generation(newest).unwrap());
         name.publish(newest + 1);
     };
     beside(2, false, owner, |seen, _| assert_eq!(seen.last(), Some(&2)));
