@@ -1,4 +1,5 @@
 //! What differs between two layouts, in words: a walk over both tables at once.
+#![warn(clippy::arithmetic_side_effects)] // what a file says is added up here
 
 use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
@@ -98,7 +99,7 @@ impl LayoutMismatch {
 
 impl fmt::Display for LayoutMismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.differences.len() - 1 + self.more {
+        match self.differences.len().saturating_sub(1).saturating_add(self.more) {
             0 => write!(f, "layout differs: {}", self.differences[0]),
             more => write!(f, "layout differs: {} (and {more} more)", self.differences[0]),
         }
@@ -122,7 +123,7 @@ impl Walk<'_> {
         if self.found.len() < KEPT {
             self.found.push(Difference::new(path, writer, adopter, moved));
         } else {
-            self.more += 1;
+            self.more = self.more.saturating_add(1);
         }
     }
 

@@ -4,6 +4,7 @@
 //! asked for, so opening a segment costs the same for one object and for a million. [`Directory::check`] looks at all.
 //!
 //! Source: SPEC 4.4.
+#![warn(clippy::arithmetic_side_effects)] // what a file says is added up here
 
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -114,8 +115,12 @@ pub fn encode(entries: &[Entry<'_>], position: u64) -> Vec<u8> {
     for (number, entry) in (1u32..).zip(entries) {
         let mut at = home(checksum(entry.name.as_bytes()), slots);
         while index[at] != 0 {
-            debug_assert_ne!(entries[index[at] as usize - 1].name, entry.name, "names must differ");
-            at = (at + 1) & (slots - 1);
+            debug_assert_ne!(
+                entries[(index[at] as usize).saturating_sub(1)].name,
+                entry.name,
+                "names must differ"
+            );
+            at = at.wrapping_add(1) & slots.wrapping_sub(1);
         }
         index[at] = number;
     }
@@ -158,7 +163,7 @@ pub fn encode(entries: &[Entry<'_>], position: u64) -> Vec<u8> {
 /// The slot where the search for a hash starts. `slots` is a power of two.
 fn home(hash: u64, slots: usize) -> usize {
     // The mask is below `slots`, so the result fits a usize.
-    (hash & (slots as u64 - 1)) as usize
+    (hash & (slots as u64).wrapping_sub(1)) as usize
 }
 
 /// Bytes of the directory before the names.
@@ -263,8 +268,7 @@ impl<'a> Directory<'a> {
         if count > u32::MAX.into() {
             return Err(DirectoryError::TooMany { offset: position, entries: count });
         }
-        // The count is at most 2^32 - 1, so doubling it cannot overflow.
-        if !slots.is_power_of_two() || slots < count * 2 {
+        if !slots.is_power_of_two() || slots < count.saturating_mul(2) {
             let offset = position.saturating_add(8);
             return Err(DirectoryError::SlotCount { offset, slots, entries: count });
         }
@@ -395,7 +399,7 @@ impl<'a> Directory<'a> {
         if !object.within(from, to) {
             return Err(DirectoryError::ObjectBounds { name: name.to_string(), object, from, to });
         }
-        if object.position & (u64::from(align) - 1) != 0 {
+        if object.position & u64::from(align).wrapping_sub(1) != 0 {
             let (name, position) = (name.to_string(), object.position);
             return Err(DirectoryError::ObjectPosition { name, position, align });
         }
@@ -539,7 +543,7 @@ impl<'a> Directory<'a> {
         let Some(start) = start else {
             return Err(DirectoryError::NoEmptySlot { slots: self.slots.len() });
         };
-        let mut full = 0;
+        let mut full = 0usize;
         for slot in (start..self.slots.len()).chain(0..start) {
             let Some(index) = self.slot(slot)? else {
                 full = 0;
@@ -547,11 +551,11 @@ impl<'a> Directory<'a> {
             };
             let home = home(self.hash(index), self.slots.len());
             // Modulo the number of slots, a power of two.
-            let distance = slot.wrapping_sub(home) & (self.slots.len() - 1);
+            let distance = slot.wrapping_sub(home) & self.slots.len().wrapping_sub(1);
             if distance > full {
                 return Err(DirectoryError::Unreachable { entry: index, slot, home });
             }
-            full += 1;
+            full = full.saturating_add(1);
         }
         Ok(())
     }
@@ -575,9 +579,9 @@ impl<'a> Directory<'a> {
     /// goes on to it.
     #[inline]
     fn read_ahead(&self, slot: usize) {
-        let next = self.slots.get(slot + 1).map_or(0, |&bytes| u32::from_le_bytes(bytes));
+        let next = self.slots.get(slot.saturating_add(1)).map_or(0, |&bytes| u32::from_le_bytes(bytes));
         if let Some(index) = next.checked_sub(1) {
-            fetch(self.entries.as_flattened(), u64::from(index) * ENTRY as u64);
+            fetch(self.entries.as_flattened(), u64::from(index).saturating_mul(ENTRY as u64));
         }
     }
 

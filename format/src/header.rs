@@ -4,6 +4,7 @@
 //! test of SPEC 4's table all go through it, so they cannot disagree. Bytes that the table leaves out are reserved.
 //!
 //! Source: SPEC 4 (layout), SPEC 8 (order of the checks).
+#![warn(clippy::arithmetic_side_effects)] // what a file says is added up here
 
 use core::fmt;
 
@@ -312,7 +313,8 @@ impl Header {
         if incompat.got != 0 {
             return Err(HeaderError::UnsupportedFeature { unknown: incompat.got as u32 });
         }
-        let reserved = PLACES.windows(2).flat_map(|pair| pair[0].offset + pair[0].size..pair[1].offset);
+        let reserved =
+            PLACES.windows(2).flat_map(|pair| pair[0].offset.saturating_add(pair[0].size)..pair[1].offset);
         if let Some((offset, got)) = reserved.map(|offset| (offset, bytes[offset])).find(|&(_, got)| got != 0)
         {
             return Err(HeaderError::Reserved { offset, got });

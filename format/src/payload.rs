@@ -1,4 +1,5 @@
 //! The three traits of archived bytes that rkyv fixes for a whole build.
+#![warn(clippy::arithmetic_side_effects)] // what a file says is added up here
 
 use core::fmt;
 
@@ -59,7 +60,11 @@ impl Payload {
     /// ```
     /// Source: SPEC 11 (limits).
     pub const fn max_position(self) -> u64 {
-        u64::MAX >> (65 - 8 * self.offset_width as u32)
+        let bits = (self.offset_width as u32).saturating_mul(8);
+        match u64::MAX.checked_shr(65u32.saturating_sub(bits)) {
+            Some(position) => position,
+            None => 0,
+        }
     }
 }
 
@@ -92,5 +97,7 @@ mod tests {
     fn max_position_is_the_largest_signed_offset() {
         let max = |offset_width| Payload { offset_width, ..Payload::NATIVE }.max_position();
         assert_eq!((max(2), max(4), max(8)), (0x7fff, 0x7fff_ffff, 0x7fff_ffff_ffff_ffff));
+        // No width that a header can have.
+        assert_eq!((max(0), max(9), max(255)), (0, u64::MAX, u64::MAX));
     }
 }

@@ -3,6 +3,7 @@
 //! As with segments, one table says where each number stands; bytes that it leaves out are reserved.
 //!
 //! Source: SPEC 16.1 (layout), SPEC 16.2 (order of the checks).
+#![warn(clippy::arithmetic_side_effects)] // what a file says is added up here
 
 use core::fmt;
 
@@ -140,7 +141,8 @@ impl RegionHeader {
         if incompat != 0 {
             return Err(RegionHeaderError::UnsupportedFeature { unknown: incompat as u32 });
         }
-        let mut reserved = PLACES.windows(2).flat_map(|pair| pair[0].offset + pair[0].size..pair[1].offset);
+        let mut reserved =
+            PLACES.windows(2).flat_map(|pair| pair[0].offset.saturating_add(pair[0].size)..pair[1].offset);
         if let Some(offset) = reserved.find(|&offset| bytes[offset] != 0) {
             return Err(RegionHeaderError::Reserved { offset, got: bytes[offset] });
         }

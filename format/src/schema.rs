@@ -5,6 +5,7 @@
 //! automata: start with classes of equal digests, split by the children's classes until nothing splits.
 //!
 //! Source: SPEC 6.
+#![warn(clippy::arithmetic_side_effects)] // what a file says is added up here
 
 use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
@@ -129,8 +130,9 @@ impl Schema {
             annotations.text(&ty.name);
         }
         let mut out = Encoder(Vec::new());
-        out.u32((8 + canonical.len()) as u32);
-        out.u32((8 + canonical.len() + annotations.0.len()) as u32);
+        let end = canonical.len().saturating_add(8);
+        out.u32(end as u32);
+        out.u32(end.saturating_add(annotations.0.len()) as u32);
         out.0.extend(canonical);
         out.0.extend(annotations.0);
         out.0
@@ -156,7 +158,7 @@ impl Schema {
     ///
     /// Source: SPEC 6.1.
     pub fn decode(table: &[u8]) -> Result<Schema, SchemaError> {
-        let canonical = &table[..8 + canonical_part(table)?.len()];
+        let canonical = &table[..canonical_part(table)?.len().saturating_add(8)];
         let mut input = Decoder { bytes: canonical, at: 8 };
         let big_endian = input.flag("endianness")?;
         let offset_width = input.u8("offset width")?;
@@ -166,7 +168,7 @@ impl Schema {
         let unaligned = input.flag("alignment")?;
         input.zero("reserved byte")?;
         let count = input.u32("type count")?;
-        if count == 0 || count as usize > (canonical.len() - TABLE_HEADER) / MIN_TYPE {
+        if count == 0 || count as usize > canonical.len().saturating_sub(TABLE_HEADER) / MIN_TYPE {
             return Err(SchemaError::BadCount { what: "types", offset: 12, count: count.into() });
         }
         let mut types = Vec::with_capacity(count as usize);
@@ -206,7 +208,7 @@ impl Schema {
         if depth == 0 {
             return "…".to_string();
         }
-        let name = |child: &u32| self.name_at(*child, depth - 1);
+        let name = |child: &u32| self.name_at(*child, depth.saturating_sub(1));
         let bits = ty.size.saturating_mul(8);
         match &ty.shape {
             Shape::Unit => "()".to_string(),
@@ -317,7 +319,7 @@ pub(crate) fn unfold<T: Layout + ?Sized>() -> (Vec<TypeRef>, Vec<Type<u32>>) {
         let shape = ty.shape.map(|child| {
             *index.entry(child.id()).or_insert_with(|| {
                 found.push(*child);
-                (found.len() - 1) as u32
+                found.len().saturating_sub(1) as u32
             })
         });
         types.push(with_shape(ty, shape));
@@ -456,7 +458,7 @@ impl<'a> Decoder<'a> {
     fn take(&mut self, what: &'static str, len: usize) -> Result<&'a [u8], SchemaError> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         let taken = rest.get(..len).ok_or(SchemaError::Truncated { what, offset: self.at })?;
-        self.at += len;
+        self.at = self.at.saturating_add(len);
         Ok(taken)
     }
 
@@ -464,7 +466,7 @@ impl<'a> Decoder<'a> {
     fn array<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], SchemaError> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         let taken = rest.first_chunk().ok_or(SchemaError::Truncated { what, offset: self.at })?;
-        self.at += N;
+        self.at = self.at.saturating_add(N);
         Ok(*taken)
     }
 
@@ -517,7 +519,8 @@ impl<'a> Decoder<'a> {
     fn count(&mut self, what: &'static str, size: usize) -> Result<usize, SchemaError> {
         let offset = self.at;
         let count = self.u32(what)?;
-        if count as usize > (self.bytes.len() - self.at) / size {
+        let left = self.bytes.len().saturating_sub(self.at);
+        if count as usize > left.checked_div(size).unwrap_or(0) {
             return Err(SchemaError::BadCount { what, offset, count: count.into() });
         }
         Ok(count as usize)
@@ -557,7 +560,7 @@ impl<'a> Decoder<'a> {
         let c = self.code("shape parameter", limits[2])?;
         let align = self.u32("alignment")?;
         if !align.is_power_of_two() {
-            return Err(SchemaError::BadAlign { offset: at + 4, align });
+            return Err(SchemaError::BadAlign { offset: at.saturating_add(4), align });
         }
         let size = self.u64("size")?;
         let shape = match code {
@@ -599,7 +602,7 @@ impl<'a> Decoder<'a> {
     }
 
     fn end(&self) -> Result<(), SchemaError> {
-        match self.bytes.len() - self.at {
+        match self.bytes.len().saturating_sub(self.at) {
             0 => Ok(()),
             bytes => Err(SchemaError::Trailing { offset: self.at, bytes }),
         }

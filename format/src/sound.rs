@@ -5,6 +5,7 @@
 //! that equals one made from Rust types needs none of this.
 //!
 //! Source: SPEC 6.1 (what has to be checked), 6.2 and 6.3 (sizes and alignments).
+#![warn(clippy::arithmetic_side_effects)] // what a file says is added up here
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -64,7 +65,7 @@ impl NodeLayout {
         let values = align_up(keys.checked_add(entries.checked_mul(key.size)?)?, value.align.into())?;
         let end = values.checked_add(entries.checked_mul(value.size)?)?;
         let links = align_up(align_up(end, align)?, word)?;
-        let end = links.checked_add((entries + 1) * u64::from(payload.offset_width))?;
+        let end = links.checked_add(entries.checked_add(1)?.checked_mul(payload.offset_width.into())?)?;
         (end <= MAX_SIZE).then_some(NodeLayout { keys, values, links, align: align.max(word) })
     }
 }
@@ -275,12 +276,12 @@ impl<'a> Checker<'a> {
             }
             Shape::Vec { element } => {
                 self.sized(*element)?;
-                self.is(2 * w, word)
+                self.is(w.saturating_mul(2), word)
             }
-            Shape::String => self.is(2 * w, word),
+            Shape::String => self.is(w.saturating_mul(2), word),
             Shape::Box { pointee } | Shape::Shared { pointee } | Shape::Weak { pointee } => {
                 let with_length = self.type_of(*pointee).shape.is_unsized();
-                self.is(if with_length { 2 * w } else { w }, word)
+                self.is(if with_length { w.saturating_mul(2) } else { w }, word)
             }
             Shape::Slice { element } => {
                 let element = self.sized(*element)?;
@@ -302,7 +303,8 @@ impl<'a> Checker<'a> {
             Shape::HashMap { key, value } | Shape::IndexMap { key, value } => {
                 let (key, value) = (self.sized(*key)?, self.sized(*value)?);
                 EntryLayout::new(key, value).ok_or(UnsoundSchema::TooLarge { ty })?;
-                self.is(if matches!(shape, Shape::HashMap { .. }) { 3 * w } else { 4 * w }, word)
+                let words = if matches!(shape, Shape::HashMap { .. }) { 3 } else { 4 };
+                self.is(w.saturating_mul(words), word)
             }
             &Shape::BTreeMap { key, value, capacity } => {
                 let (key, value) = (self.sized(key)?, self.sized(value)?);
@@ -311,7 +313,7 @@ impl<'a> Checker<'a> {
                 }
                 NodeLayout::new(self.schema.payload(), key, value, capacity)
                     .ok_or(UnsoundSchema::TooLarge { ty })?;
-                self.is(2 * w, word)
+                self.is(w.saturating_mul(2), word)
             }
             Shape::Duration { .. } if self.schema.payload().unaligned => self.is(12, 1),
             Shape::Duration { .. } => self.is(16, 8),
@@ -358,8 +360,7 @@ impl<'a> Checker<'a> {
             order.sort_by_key(|field| field.offset);
         }
         for pair in order.windows(2) {
-            // Does not overflow: the end was found inside the type.
-            let used = pair[0].offset + self.type_of(pair[0].ty).size;
+            let used = pair[0].offset.saturating_add(self.type_of(pair[0].ty).size);
             if used > pair[1].offset {
                 let (field, offset) = (name(pair[1]), pair[1].offset);
                 return Err(UnsoundSchema::FieldOverlap { ty, field, offset, used });

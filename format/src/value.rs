@@ -16,6 +16,9 @@
 //! | `scalar` | numbers, chars, durations, text |
 //! | `serialize` | serde, with limits (feature `serde`) |
 //!
+//! Arithmetic: as in `validate`, what the object says is bounded first (`place`, `follow`, `checked_mul`), and what the schema
+//! says is sound; a value's position and size are inside the object.
+//!
 //! Source: SPEC 5, 6.
 
 use alloc::boxed::Box;

@@ -4,6 +4,7 @@
 //! segment is covered by a checksum or has to be zero, so that no change passes it.
 //!
 //! Source: SPEC 8 (opening), SPEC 7 (verifying).
+#![warn(clippy::arithmetic_side_effects)] // what a file says is added up here
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -476,7 +477,7 @@ pub fn check_entry(entry: &Entry<'_>, schema: &Schema) -> Result<(), VerifyError
         return Err(VerifyError::RootSize { name: name(), root: entry.root, size: root.size, length });
     }
     // The object's position is a multiple of `entry.align`, and so of the root's alignment.
-    if entry.root & (u64::from(root.align) - 1) != 0 {
+    if entry.root & u64::from(root.align).wrapping_sub(1) != 0 {
         return Err(VerifyError::RootAlign { name: name(), root: entry.root, align: root.align });
     }
     Ok(())

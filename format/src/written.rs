@@ -6,6 +6,7 @@
 //!   may already be too far from its target where the piece would be refused.
 //!
 //! Source: rkyv 0.8.18, `ser/writer/mod.rs`, `rel_ptr.rs`.
+#![warn(clippy::arithmetic_side_effects)] // what a file says is added up here
 
 use alloc::vec::Vec;
 

@@ -13,6 +13,7 @@
 //! Nobody is attached exactly when the whole range can be locked exclusively.
 //!
 //! Source: fcntl(2), "Open file description locks"; SPEC 16.4.
+#![warn(clippy::arithmetic_side_effects)] // what files, pages and other processes say is added up here
 
 use std::io;
 use std::ops::Range;
@@ -37,8 +38,9 @@ pub(crate) fn attach<M, F: AsFd>(
     range: &Range<u64>,
     map: impl FnOnce(BorrowedFd<'_>) -> Result<M>,
 ) -> Result<Option<(M, Option<F>)>> {
-    let at = range.start + sys::random() % (range.end - range.start);
-    let at = at..at + 1;
+    let room = range.end.saturating_sub(range.start);
+    let at = range.start.saturating_add(sys::random().checked_rem(room).unwrap_or(0));
+    let at = at..at.saturating_add(1);
     let lock = |fd: BorrowedFd<'_>| ofd::try_lock(fd, Sharing::Shared, &at).map_err(Error::system("attach"));
     if !lock(first.get()?)? {
         return Ok(None);
@@ -63,13 +65,13 @@ pub(crate) fn count(fd: impl AsFd, range: &Range<u64>) -> io::Result<u64> {
 }
 
 fn count_to(most: u64, fd: impl AsFd, range: &Range<u64>) -> io::Result<u64> {
-    let mut attachments = 0;
+    let mut attachments = 0u64;
     let mut left = vec![range.clone()];
     while attachments < most
         && let Some(range) = left.pop()
     {
         let Some((_, found)) = ofd::conflict(&fd, Sharing::Exclusive, &range)? else { continue };
-        attachments += 1;
+        attachments = attachments.saturating_add(1);
         let parts = [range.start..found.start, found.end..range.end];
         left.extend(parts.into_iter().filter(|part| !part.is_empty()));
     }

@@ -26,6 +26,7 @@
 //! attachment keeps a descriptor anyway (see `attach`), so words are read through it: a system call in place of a load.
 //!
 //! Source: SPEC 17.
+#![warn(clippy::arithmetic_side_effects)] // what files, pages and other processes say is added up here
 #![allow(unsafe_code)] // words at offsets of the mapping
 #![allow(clippy::host_endian_bytes)] // words are in the machine's byte order, which the page's magic says
 
@@ -358,7 +359,7 @@ impl Notes {
         let [pid, owned, published] = [0, 8, 16].map(|at| {
             u64::from_le_bytes(*notes[at..].first_chunk().expect("24 bytes have 8 from 0, 8 and 16 on"))
         });
-        let time = |ns| UNIX_EPOCH + Duration::from_nanos(ns);
+        let time = |ns| UNIX_EPOCH.checked_add(Duration::from_nanos(ns)).unwrap_or(UNIX_EPOCH);
         Ok(Notes { pid: pid as u32, owned: time(owned), published: time(published) })
     }
 }

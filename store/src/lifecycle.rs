@@ -3,6 +3,7 @@
 //! Only the holder of the lock on NAME.own creates, replaces and unlinks the name's files; the kernel releases the lock
 //! when the holder dies. So whatever else is found there is of a predecessor that died, and temporaries need no locks of
 //! their own: the holder removes them. NAME.own is for its user alone (0600), or a reader could keep owners out.
+#![warn(clippy::arithmetic_side_effects)] // what files, pages and other processes say is added up here
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};

@@ -12,6 +12,7 @@
 //! stores nothing: so sleep is cut into slices, after each of which the reader looks whether it lives.
 //!
 //! What is looked at is a trait, so that a model checker can run these very lines: `tests/protocol.rs`.
+#![warn(clippy::arithmetic_side_effects)] // what files, pages and other processes say is added up here
 
 /// What the word of a name says: twice the generation, and whether the name has been retired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

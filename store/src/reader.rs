@@ -7,6 +7,7 @@
 //!
 //! A name can end and another begin under it between any two steps here. But its epoch says so before its files go, so
 //! whoever looks at the epoch after opening the file knows whose file it was.
+#![warn(clippy::arithmetic_side_effects)] // what files, pages and other processes say is added up here
 #![allow(unsafe_code)] // mapping generations, and the reader that trusts their contents
 
 use std::fmt;
@@ -84,7 +85,7 @@ impl<V: Clone> Follow<V> {
                     (_, None) => return Err(Error::new(Cause::TimedOut)),
                     (_, Some(slice)) => std::thread::sleep(slice),
                 }
-                pause = (2 * pause).min(LOOK.1);
+                pause = pause.saturating_mul(2).min(LOOK.1);
             }
         };
         attach().map_err(|error: Error| error.of_file(&dir.path(name.to_string())))

@@ -15,6 +15,9 @@
 //! A region is a file `KEY.rgn` of the store: a header page with a few shared words, and the body. It appears with all of
 //! its blocks allocated, or not at all, and never changes its size.
 //!
+//! Arithmetic on what a header says is under `clippy::arithmetic_side_effects` where it is decoded; its sizes fit each other and
+//! the file from there on, and ranges are compared with them before they are added to.
+//!
 //! Source: SPEC 16.
 
 use std::fmt;

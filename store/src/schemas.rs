@@ -3,6 +3,7 @@
 //! Tables lie back to back, and each begins with its length (SPEC 6.1). So where tables are is known of the section alone,
 //! and an entry that names other bytes is refused, whatever others were asked for before. As tables do not overlap, all of
 //! them decoded take a constant times the section's bytes, whatever a directory says.
+#![warn(clippy::arithmetic_side_effects)] // what files, pages and other processes say is added up here
 
 use std::sync::OnceLock;
 

@@ -1,4 +1,5 @@
 //! Getting at a segment's bytes, and from there to typed handles.
+#![warn(clippy::arithmetic_side_effects)] // what files, pages and other processes say is added up here
 #![allow(unsafe_code)] // three entries whose contract only the caller can keep, and what they lead to
 
 use std::any::TypeId;
@@ -529,7 +530,7 @@ pub(crate) fn read_header(file: &File, file_offset: u64, available: u64) -> Resu
 }
 
 fn root_offset(object: Section, root: u64) -> usize {
-    (object.position + root) as usize
+    object.position.saturating_add(root) as usize
 }
 
 fn to_usize(number: u64) -> Result<usize> {

@@ -16,6 +16,18 @@
 //! A step in is independent of everything but its window, which the value that holds the pointer fixes alone. That is
 //! what lets [`Validator::split`] give parts of an object to several threads.
 //!
+//! # Arithmetic
+//! Nothing that the object says is added or multiplied before it is bounded; sums are not checked one by one, which would
+//! cost more than all the rest (so not under `clippy::arithmetic_side_effects`, as what reads the frame and the schema is):
+//! - A position is in the window it was claimed in, and that in the object, which is a slice: below 2^63. A pointer is added
+//!   to its place by `wrapping_add`, and is no position before it has been found in the window.
+//! - Sizes, offsets and counts of fields, entries and nodes are the schema's; `check_sound` has found every sum and product
+//!   of them below 2^63, with checked arithmetic. So is an offset in a type added to a position of a value that is inside.
+//! - A count that the object says is compared with the window divided by the size of what is counted, or multiplied by
+//!   it checked or saturating, before any other multiplication.
+//!
+//! The fuzz targets `differential` and `schema` run all of it with overflow checks.
+//!
 //! Source: SPEC 6.3 ("Who may point where"), SPEC 8; rkyv `validation/`.
 
 mod compile;
