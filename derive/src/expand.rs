@@ -447,7 +447,20 @@ impl Expansion<'_> {
         if !self.input.generics.params.is_empty() {
             return TokenStream::new();
         }
-        let described = quote!(let _ = <#target as #graven::layout::Layout>::TYPE;);
+        let portable =
+            matches!(self.target, Target::Itself).then(|| quote!(#private::portable::<#target>();));
+        let name = &self.input.ident;
+        let copied = portable.is_none().then(|| {
+            quote! {
+                #[allow(unused_imports)]
+                use #private::NotCopied as _;
+                <#private::Copied<#name>>::CHECK;
+            }
+        });
+        let described = quote! {
+            let _ = <#target as #graven::layout::Layout>::TYPE;
+            #copied
+        };
         let described = match self.generics().where_clause.filter(|clause| !clause.predicates.is_empty()) {
             // As in an impl, which may know of the fields what is not known here.
             Some(known) => quote! {
@@ -458,16 +471,6 @@ impl Expansion<'_> {
             },
             None => described,
         };
-        let portable =
-            matches!(self.target, Target::Itself).then(|| quote!(#private::portable::<#target>();));
-        let name = &self.input.ident;
-        let copied = portable.is_none().then(|| {
-            quote! {
-                #[allow(unused_imports)]
-                use #private::NotCopied as _;
-                <#private::Copied<#name>>::CHECK
-            }
-        });
         let pinned = self.of_type.fingerprint.as_ref().map(|fingerprint| {
             let name = self.input.ident.unraw().to_string();
             let span = Span::call_site().located_at(fingerprint.span());
@@ -480,7 +483,6 @@ impl Expansion<'_> {
             const _: () = {
                 #portable
                 #described
-                #copied
             };
             #pinned
         }
