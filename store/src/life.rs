@@ -37,7 +37,16 @@ impl Life {
         let make = || -> io::Result<Life> {
             dir.clear(&file)?;
             mkfifoat(dir, &*file, Mode::S_IRUSR | Mode::S_IWUSR)?;
-            let held = Held::open::<io::Error>(|| dir.open_file(&file, OFlag::O_RDONLY))?;
+            let open = || Held::open::<io::Error>(|| dir.open_file(&file, OFlag::O_RDONLY));
+            let held = match open() {
+                // The umask may have taken what its user needs.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    let mode = Mode::S_IRUSR | Mode::S_IWUSR;
+                    fchmodat(dir, &*file, mode, FchmodatFlags::NoFollowSymlink)?;
+                    open()?
+                }
+                held => held?,
+            };
             let fd = held.get().map_err(io::Error::from)?;
             let stat = fstat(fd)?;
             // As long as it is this user's alone nobody else has a lock there.
