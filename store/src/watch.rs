@@ -1,7 +1,9 @@
 //! A descriptor that becomes readable when a name may have something new.
 //!
 //! The owner notes each new epoch on the control page by pwrite(2), which inotify(7) tells of; the page losing its name is
-//! told too. The owner's death closes the reading end of its FIFO, which is an error condition of the writing end.
+//! told too. The owner's death closes the reading end of its FIFO, which is an error condition of the writing end; unless
+//! root has it open for reading, too. But the owner's descriptor of the page is closed as well, which inotify tells of: shortly
+//! before or after its lock is released, so there is a look then, and another a little later.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -19,13 +21,15 @@ use crate::name::{Name, Role};
 
 /// How often to look where nobody tells.
 const PERIOD: Duration = Duration::from_millis(25);
+/// When to look again after somebody who may have been the owner has closed the page.
+const LATER: Duration = Duration::from_millis(5);
 
 /// What the epoll descriptor watches.
 pub(crate) struct Watch {
     epoll: Epoll,
     page: Page,
-    /// Fires at once: something may have happened before the rest was watched.
-    first: Option<TimerFd>,
+    /// Fires once: something may have happened before the rest was watched, or be about to.
+    once: Option<TimerFd>,
     /// The writing end of the owner's FIFO, while an owner lives.
     owner: Option<OwnedFd>,
     /// A forked child has copies of the descriptors, but what one reads there the other misses.
@@ -38,7 +42,7 @@ enum Page {
 }
 
 const PAGE: u64 = 0;
-const FIRST: u64 = 1;
+const ONCE: u64 = 1;
 const OWNER: u64 = 2;
 
 impl Watch {
@@ -52,11 +56,17 @@ impl Watch {
             Page::Inotify(inotify) => epoll.add(inotify, EpollEvent::new(EpollFlags::EPOLLIN, PAGE))?,
             Page::Timer(timer) => epoll.add(timer, EpollEvent::new(EpollFlags::EPOLLIN, PAGE))?,
         }
-        let first = timer(Expiration::OneShot(Duration::from_nanos(1).into()))?;
-        epoll.add(&first, EpollEvent::new(EpollFlags::EPOLLIN, FIRST))?;
-        let mut watch = Watch { epoll, page, first: Some(first), owner: None, process: Process::current()? };
+        let mut watch = Watch { epoll, page, once: None, owner: None, process: Process::current()? };
+        watch.fire_after(Duration::from_nanos(1))?;
         watch.look_for_owner(dir, name)?;
         Ok(watch)
+    }
+
+    fn fire_after(&mut self, time: Duration) -> io::Result<()> {
+        let once = timer(Expiration::OneShot(time.into()))?;
+        self.epoll.add(&once, EpollEvent::new(EpollFlags::EPOLLIN, ONCE))?;
+        self.once = Some(once);
+        Ok(())
     }
 
     /// # Errors
@@ -69,15 +79,21 @@ impl Watch {
     pub(crate) fn drain(&mut self, dir: &Dir, name: &Name) -> bool {
         let mut events = [EpollEvent::empty(); 3];
         let count = self.epoll.wait(&mut events, EpollTimeout::ZERO).unwrap_or(0);
+        let mut closed = false;
         for event in &events[..count] {
             match (event.data(), &self.page) {
-                (PAGE, Page::Inotify(inotify)) => while inotify.read_events().is_ok() {},
+                (PAGE, Page::Inotify(inotify)) => {
+                    while let Ok(events) = inotify.read_events() {
+                        closed |=
+                            events.iter().any(|event| event.mask.contains(AddWatchFlags::IN_CLOSE_WRITE));
+                    }
+                }
                 (PAGE, Page::Timer(timer)) => {
                     let _ = timer.wait();
                 }
                 // Taken off before they are closed: a forked child may have copies, which would go on firing.
-                (FIRST, _) => {
-                    let _ = self.first.take().map(|timer| self.epoll.delete(timer));
+                (ONCE, _) => {
+                    let _ = self.once.take().map(|timer| self.epoll.delete(timer));
                 }
                 // It would be readable until there is another owner.
                 _ => {
@@ -86,14 +102,18 @@ impl Watch {
             }
         }
         // Where the kernel does not say, the owner is taken to live. A dead one's FIFO may be open for reading somewhere.
-        match &self.owner {
+        let alive = match &self.owner {
             Some(owner) if life::is_lived(owner).unwrap_or(true) => true,
             Some(owner) => {
                 let _ = self.epoll.delete(owner);
                 self.look_for_owner(dir, name).unwrap_or(true)
             }
             None => self.look_for_owner(dir, name).unwrap_or(true),
+        };
+        if alive && closed && self.once.is_none() {
+            let _ = self.fire_after(LATER);
         }
+        alive
     }
 
     fn look_for_owner(&mut self, dir: &Dir, name: &Name) -> io::Result<bool> {
@@ -109,7 +129,10 @@ impl Watch {
 
 fn inotify(dir: &Dir, name: &Name) -> io::Result<Inotify> {
     let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
-    let told = AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_ATTRIB | AddWatchFlags::IN_DELETE_SELF;
+    let told = AddWatchFlags::IN_MODIFY
+        | AddWatchFlags::IN_ATTRIB
+        | AddWatchFlags::IN_CLOSE_WRITE
+        | AddWatchFlags::IN_DELETE_SELF;
     match dir.open_file(name.file(Role::Control), OFlag::O_PATH) {
         // By its descriptor: the directory's path may lead elsewhere by now. Where /proc is not there, to a timer.
         Ok(page) => inotify.add_watch(&*format!("/proc/self/fd/{}", page.as_raw_fd()), told).map(drop)?,
