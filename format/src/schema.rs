@@ -76,6 +76,11 @@ impl Schema {
         Schema::new(Payload::NATIVE, types)
     }
 
+    /// Types as they are, equal ones apart: to read objects with, not to be stored.
+    pub(crate) fn unfolded(payload: Payload, types: Vec<Type<u32>>) -> Schema {
+        Schema::new(payload, types)
+    }
+
     fn new(payload: Payload, types: Vec<Type<u32>>) -> Schema {
         let max_align = types.iter().map(|ty| ty.align).max().unwrap_or(1);
         Schema { payload, types, max_align }

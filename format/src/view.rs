@@ -220,7 +220,7 @@ impl<'a> View<'a> {
     /// last part of [`verify_with`](View::verify_with).
     ///
     /// # Errors
-    /// [`VerifyError::Object`], [`VerifyError::Disorder`], and what is wrong with directory and tables.
+    /// [`VerifyError::Object`], and what is wrong with directory and tables.
     ///
     /// Source: SPEC 8, step 20.
     pub fn verify_contents(
@@ -429,20 +429,21 @@ impl CheckedContents {
     /// its maps find what is in them. O(bytes).
     ///
     /// # Errors
-    /// [`VerifyError::Object`], [`VerifyError::Disorder`].
+    /// [`VerifyError::Object`].
     pub fn check(
         &self,
         entry: &Entry<'_>,
         object: &[u8],
         mut validate: impl FnMut(&Validator, &[u8], u64) -> Result<(), ObjectError>,
     ) -> Result<(), VerifyError> {
-        let name = || entry.name.to_string();
-        validate(&self.validator, object, entry.root)
-            .map_err(|error| VerifyError::Object { name: name(), error })?;
-        match self.validator.disorder(&self.table.schema, object, entry.root) {
-            Some((offset, what)) => Err(VerifyError::Disorder { name: name(), offset, what }),
-            None => Ok(()),
-        }
+        let mut check = || {
+            validate(&self.validator, object, entry.root)?;
+            match self.validator.has_maps() {
+                true => self.validator.disorder(&self.table.schema, object, entry.root),
+                false => Ok(()),
+            }
+        };
+        check().map_err(|error| VerifyError::Object { name: entry.name.to_string(), error })
     }
 }
 
@@ -670,15 +671,6 @@ pub enum VerifyError {
         /// Where, and what is wrong.
         error: ObjectError,
     },
-    /// Lookups in a map of an object do not find all that is in it.
-    Disorder {
-        /// The object.
-        name: String,
-        /// Where the map is, from the start of the object.
-        offset: u64,
-        /// What is out of order.
-        what: String,
-    },
 }
 
 impl fmt::Display for VerifyError {
@@ -756,9 +748,6 @@ impl fmt::Display for VerifyError {
                 write!(f, "schema table of {} ({table}) cannot be followed: {error}", Named(name))
             }
             Self::Object { name, error } => write!(f, "{} is not valid: {error}", Named(name)),
-            Self::Disorder { name, offset, what } => {
-                write!(f, "{}: map at offset {offset} is out of order: {what}", Named(name))
-            }
         }
     }
 }

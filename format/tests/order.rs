@@ -3,7 +3,7 @@
 mod common;
 
 use graven_format::layout::Layout;
-use graven_format::{Schema, Validator, VerifyError};
+use graven_format::{ObjectCause, Schema, Validator, VerifyError};
 use rkyv::collections::btree_map::ArchivedBTreeMap;
 use rkyv::collections::swiss_table::{ArchivedHashSet, ArchivedIndexMap};
 use rkyv::primitive::ArchivedU32;
@@ -23,7 +23,10 @@ fn found<T: Layout>(object: &[u8], root: u64) -> Option<(u64, String)> {
     let segment = common::build(&[("map", object.to_vec(), root, 16, 0)], &[table]);
     match segment.view().verify() {
         Ok(_) => None,
-        Err(VerifyError::Disorder { name, offset, what }) if name == "map" => Some((offset, what)),
+        Err(VerifyError::Object { name, error }) if name == "map" => match error.cause() {
+            ObjectCause::Disorder { what } => Some((error.offset(), what.clone())),
+            _ => panic!("{error}"),
+        },
         Err(other) => panic!("{other}"),
     }
 }
@@ -89,7 +92,7 @@ fn entries_of_a_hash_table_are_where_a_lookup_finds_them() {
 /// Numbers by value whatever their sign, texts by their bytes, chars by their numbers. [S6.3h]
 #[test]
 fn keys_of_a_b_tree_are_in_the_order_of_their_kind() {
-    fn in_order<K: Layout>(object: &[u8], root: u64) -> bool {
+    fn in_order<K: Layout + Ord>(object: &[u8], root: u64) -> bool {
         found::<ArchivedBTreeMap<K, bool, 2>>(object, root).is_none()
     }
     let bytes = |one: i8, other: i8| leaf([one as u8, other as u8]);

@@ -12,6 +12,7 @@ mod enums;
 mod fields;
 mod identity;
 mod invariant;
+mod keys;
 mod maps;
 mod measure;
 mod network;
@@ -27,6 +28,8 @@ use core::any::TypeId;
 
 pub(crate) use identity::identity;
 pub use invariant::{Alone, Invariant, InvariantError};
+pub(crate) use keys::Code;
+pub use keys::Lookup;
 pub use opaque::{Opaque, OpaqueTag, PointerFree, VerifiedAlone};
 pub use pointers::DescribedNiche;
 pub(crate) use refine::round_zero;
@@ -44,6 +47,7 @@ pub mod __private {
     pub use super::{
         fields::{Archives, Checks, Deserializes, Field, Writes},
         invariant::{Check, Unchecked},
+        keys::{KeyOf, KeyType, UnknownKey},
         measure::{offset, same, tagged},
         pin::check_pin,
     };
@@ -107,6 +111,9 @@ pub unsafe trait Layout {
     /// What a value has to hold beyond its structure, as the program's code.
     const INVARIANT: Option<Invariant> = None;
 
+    /// Of a map, how lookups find its keys, as the program's code.
+    const LOOKUP: Option<Lookup> = None;
+
     /// The identity under which pointers share a target: the type's own, or of a weak pointer that of the strong one.
     const SHARED: fn() -> TypeId = identity::<Self>;
 
@@ -121,6 +128,7 @@ pub struct TypeRef {
     id: fn() -> TypeId,
     shared: fn() -> TypeId,
     invariant: Option<Invariant>,
+    lookup: Option<Lookup>,
 }
 
 impl TypeRef {
@@ -129,7 +137,13 @@ impl TypeRef {
         fn get<T: Layout + ?Sized>() -> &'static Type<TypeRef> {
             T::TYPE
         }
-        TypeRef { get: get::<T>, id: identity::<T>, shared: T::SHARED, invariant: T::INVARIANT }
+        TypeRef {
+            get: get::<T>,
+            id: identity::<T>,
+            shared: T::SHARED,
+            invariant: T::INVARIANT,
+            lookup: T::LOOKUP,
+        }
     }
 
     /// The description this leads to.
@@ -150,6 +164,11 @@ impl TypeRef {
     /// What values of this type have to hold beyond their structure.
     pub(crate) fn invariant(self) -> Option<Invariant> {
         self.invariant
+    }
+
+    /// How lookups find the keys of this map.
+    pub(crate) fn lookup(self) -> Option<Lookup> {
+        self.lookup
     }
 }
 

@@ -55,12 +55,13 @@ pub const fn fingerprint_of<T: Refine<Depth> + ?Sized>() -> Fingerprint {
     Fingerprint(<T as Refine<Depth>>::DIGEST.0)
 }
 
-/// Implements `Layout` and `Refine` for an archived type: `[generics] type => name, shape, [children]`.
+/// Implements `Layout` and `Refine` for an archived type: `[generics] type => name, shape, [children]`, and of a map
+/// how lookups find its keys.
 macro_rules! layout {
-    ([$($generics:tt)*] $ty:ty => $name:expr, $shape:expr, [$($child:ty),*]) => {
-        layout!([$($generics)*] $ty => $name, size_of::<$ty>(), align_of::<$ty>(), $shape, [$($child),*]);
+    ([$($generics:tt)*] $ty:ty => $name:expr, $shape:expr, [$($child:ty),*] $(, $lookup:expr)?) => {
+        layout!([$($generics)*] $ty => $name, size_of::<$ty>(), align_of::<$ty>(), $shape, [$($child),*] $(, $lookup)?);
     };
-    ([$($generics:tt)*] $ty:ty => $name:expr, $size:expr, $align:expr, $shape:expr, [$($child:ty),*]) => {
+    ([$($generics:tt)*] $ty:ty => $name:expr, $size:expr, $align:expr, $shape:expr, [$($child:ty),*] $(, $lookup:expr)?) => {
         // SAFETY: `TYPE` describes exactly the bytes of the type: the shape is rkyv's definition of it, cited in this
         // file and pinned by the tests of `tests/layouts.rs`; size and alignment are the compiler's.
         unsafe impl<$($generics)*> $crate::layout::Layout for $ty {
@@ -71,6 +72,7 @@ macro_rules! layout {
                 invariants: false,
                 shape: $shape,
             };
+            $(const LOOKUP: Option<$crate::layout::Lookup> = Some($lookup);)?
         }
         impl<__N, $($generics)*> $crate::layout::Refine<$crate::layout::Next<__N>> for $ty
         where

@@ -177,6 +177,11 @@ pub enum ObjectCause {
     Invariant(InvariantError),
     /// The memory that checking needs is not to be had.
     OutOfMemory,
+    /// Lookups in a map do not find all that is in it.
+    Disorder {
+        /// What is out of order.
+        what: String,
+    },
 }
 
 impl fmt::Display for ObjectCause {
@@ -226,6 +231,7 @@ impl fmt::Display for ObjectCause {
                 write!(f, "shared pointers to {target} disagree on its type or its length")
             }
             Self::Invariant(error) => write!(f, "{error}"),
+            Self::Disorder { what } => write!(f, "map is out of order: {what}"),
             Self::OutOfMemory => f.write_str("no memory for what is to be remembered while checking"),
         }
     }

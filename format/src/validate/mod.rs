@@ -32,6 +32,7 @@
 
 mod compile;
 mod error;
+mod keys;
 mod probe;
 mod run;
 mod words;
@@ -46,9 +47,10 @@ pub use error::{ObjectCause, ObjectError};
 
 use self::compile::{NONE, Program, compile};
 use self::error::Inner;
-use self::run::{Fault, Machine, Task};
+pub(crate) use self::keys::Keys;
+use self::run::{Fault, Machine, Maps, Task};
 use self::words::{Big2, Big4, Big8, Bytes, Little2, Little4, Little8};
-use crate::layout::{Invariant, Layout, Shape, Type};
+use crate::layout::{Invariant, Layout, Lookup, Shape, Type};
 use crate::schema::unfold;
 use crate::sound::containment_order;
 use crate::value::disorder;
@@ -64,6 +66,8 @@ struct Graph {
     order: Vec<u32>,
     /// The program's own checks, by type. INVARIANT: of the Rust type that the type was made from.
     invariants: Vec<Option<Invariant>>,
+    /// How lookups find keys, by type of map. INVARIANT: of the Rust type that the type was made from.
+    lookups: Vec<Option<Lookup>>,
     /// The identity under which pointers share a target, by type.
     shared: Vec<u32>,
 }
@@ -101,6 +105,8 @@ pub struct Validator {
     align: u64,
     /// Whether types' own checks are called.
     called: bool,
+    /// What maps are read by: the types as they are. None if there are no maps, or their types are not known.
+    types: Option<Box<Schema>>,
 }
 
 /// A part of an object that can be checked apart from the others, by the validator that found it.
@@ -164,8 +170,9 @@ impl Validator {
             })
             .collect();
         let invariants = refs.iter().map(|ty| ty.invariant()).collect();
+        let lookups = refs.iter().map(|ty| ty.lookup()).collect();
         let order = containment_order(&types).expect("a Rust type does not contain itself");
-        Validator::new(Graph { payload: Payload::NATIVE, types, order, invariants, shared })
+        Validator::new(Graph { payload: Payload::NATIVE, types, order, invariants, lookups, shared })
     }
 
     /// For objects of a layout that is known by its schema only: structure. What the types' own checks would say is not
@@ -183,15 +190,17 @@ impl Validator {
             _ => 0,
         });
         let (shared, order) = (shared.collect(), containment_order(&types)?);
-        let invariants = alloc::vec![None; types.len()];
-        Ok(Validator::new(Graph { payload: schema.payload(), types, order, invariants, shared }))
+        let (invariants, lookups) = (alloc::vec![None; types.len()], alloc::vec![None; types.len()]);
+        Ok(Validator::new(Graph { payload: schema.payload(), types, order, invariants, lookups, shared }))
     }
 
     fn new(graph: Graph) -> Validator {
         let program = compile(&graph, None);
         let align = graph.types.iter().map(|ty| ty.align).max().unwrap_or(1).into();
         let called = graph.invariants.iter().any(Option::is_some);
-        Validator { graph, program, align, called }
+        let has_lookups = graph.lookups.iter().any(Option::is_some);
+        let types = has_lookups.then(|| Box::new(Schema::unfolded(graph.payload, graph.types.clone())));
+        Validator { graph, program, align, called, types }
     }
 
     /// Whether types' own checks are called: then an equal layout does not make a valid value.
@@ -220,24 +229,71 @@ impl Validator {
         }
     }
 
-    /// What is out of order in the maps of an object that has passed: where a map is, and what. None if lookups by keys
-    /// whose hash and order are known find everything. `schema` is what the validator was made of.
+    /// Checks that lookups in the maps of the object in `object` find what is in them, by the keys' own [`Hash`] and
+    /// [`Ord`], and with it that the object is valid, as [`check`](Validator::check) does. Of a validator that was made of
+    /// a schema: for keys whose hash and order the schema knows.
+    ///
+    /// A map that is out of order is safe to read, and finds less than it has.
+    ///
+    /// The bytes have to be aligned in memory as the types are. O(bytes), and for B-trees times their depth.
+    ///
+    /// # Errors
+    /// [`ObjectError`], the first found; [`ObjectCause::Disorder`] of a map.
+    ///
+    /// # Examples
+    /// ```
+    /// use graven_format::Validator;
+    /// use rkyv::{collections::swiss_table::ArchivedHashSet, net::ArchivedIpv4Addr, rancor::BoxedError};
+    /// type Set = ArchivedHashSet<ArchivedIpv4Addr>;
+    ///
+    /// // rkyv places entries by the hash of the address before archiving, which is another one.
+    /// let addresses: std::collections::HashSet<_> = (0..9u32).map(std::net::Ipv4Addr::from).collect();
+    /// let bytes = rkyv::to_bytes::<BoxedError>(&addresses)?;
+    /// let (validator, root) = (Validator::of::<Set>(), (bytes.len() - size_of::<Set>()) as u64);
+    /// assert_eq!(validator.check(&bytes, root), Ok(()));
+    /// assert!(validator.check_keys(&bytes, root).unwrap_err().to_string().contains("not"));
+    /// # Ok::<(), BoxedError>(())
+    /// ```
+    /// Source: SPEC 6.3, Hash map, Index map, B-tree map.
+    ///
+    /// [`Hash`]: core::hash::Hash
+    pub fn check_keys(&self, object: &[u8], root: u64) -> Result<(), ObjectError> {
+        match &self.types {
+            Some(types) if object.as_ptr().addr() as u64 & (self.align - 1) == 0 => {
+                self.disorder(types, object, root)
+            }
+            Some(_) => Err(self.misplaced(object, root)),
+            None => self.check(object, root),
+        }
+    }
+
+    /// Whether its objects can have maps.
+    pub fn has_maps(&self) -> bool {
+        self.program.has_maps()
+    }
+
+    /// Checks the object, and then its maps: that lookups by keys whose hash and order are known find everything.
+    /// `schema` is what the validator was made of.
     ///
     /// O(bytes), like checking, and a few words for each map.
-    pub(crate) fn disorder(&self, schema: &Schema, object: &[u8], root: u64) -> Option<(u64, String)> {
-        if !self.program.has_maps() {
-            return None;
-        }
+    pub(crate) fn disorder(&self, schema: &Schema, object: &[u8], root: u64) -> Result<(), ObjectError> {
         let mut maps = Vec::new();
-        if let Ok(Some(task)) = self.root(object, root) {
-            let mut parts = BinaryHeap::new();
-            let bytes = Bytes::new(object);
-            let result = words!(self, Words => {
-                Machine::<Words, false>::new(bytes, &self.graph, &self.program, &mut parts).noting(&mut maps).run(task)
-            });
-            debug_assert!(result.is_ok(), "an object that has passed");
-        }
-        maps.into_iter().find_map(|(ty, at)| Some((at, disorder(object, schema, ty, at)?)))
+        let Some(task) = self.root(object, root)? else { return Ok(()) };
+        self.run_with_maps(object, task, Maps::Note(&mut maps))?;
+        let found = maps.into_iter().find_map(|map| {
+            let keys = self.graph.lookups[map.0 as usize].map(|lookup| Keys::new(object, lookup));
+            Some((map, disorder(object, schema, map, keys)?))
+        });
+        // Once more, for the way to it.
+        found.map_or(Ok(()), |(map, what)| self.run_with_maps(object, task, Maps::Refuse(map, what)))
+    }
+
+    fn run_with_maps(&self, object: &[u8], task: Task, maps: Maps<'_>) -> Result<(), ObjectError> {
+        let (bytes, mut parts) = (Bytes::new(object), BinaryHeap::new());
+        let result = words!(self, Words => {
+            Machine::<Words, false>::new(bytes, &self.graph, &self.program, &mut parts).with_maps(maps).run(task)
+        });
+        result.map_err(|fault| self.explain(*fault))
     }
 
     /// Parts of the object that together are all of it, but for what has been checked to find them. About as many as

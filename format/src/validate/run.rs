@@ -12,6 +12,7 @@ mod text;
 
 use alloc::boxed::Box;
 use alloc::collections::BinaryHeap;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 use core::hint::select_unpredictable;
@@ -123,6 +124,15 @@ struct Target {
     identity: u32,
 }
 
+/// What is to be done about the maps that are met.
+pub(super) enum Maps<'a> {
+    Pass,
+    /// Noted, with their types.
+    Note(&'a mut Vec<(u32, u64)>),
+    /// One is refused, and why, so that the way to it is told.
+    Refuse((u32, u64), String),
+}
+
 /// A B-tree that is being checked.
 struct Entered {
     /// Entries that it says it has.
@@ -142,8 +152,8 @@ pub(super) struct Machine<'a, W, const SPLIT: bool> {
     passed: Vec<Target>,
     /// Those that are being checked, each behind those that it leads to.
     open: Vec<Target>,
-    /// Where maps are to be noted, with their types.
-    maps: Option<&'a mut Vec<(u32, u64)>>,
+    /// What is to be done about maps.
+    maps: Maps<'a>,
     /// The B-trees that are being checked, each inside the one before.
     trees: Vec<Entered>,
     words: PhantomData<W>,
@@ -174,18 +184,29 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
         parts: &'a mut BinaryHeap<Task>,
     ) -> Self {
         let (stack, passed, open, trees) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Machine { bytes, graph, program, parts, stack, passed, open, maps: None, trees, words: PhantomData }
+        let maps = Maps::Pass;
+        Machine { bytes, graph, program, parts, stack, passed, open, maps, trees, words: PhantomData }
     }
 
-    /// Notes all maps, of a valid object.
-    pub(super) fn noting(mut self, maps: &'a mut Vec<(u32, u64)>) -> Self {
-        self.maps = Some(maps);
+    pub(super) fn with_maps(mut self, maps: Maps<'a>) -> Self {
+        self.maps = maps;
         self
     }
 
-    fn note(&mut self, ty: u32, at: u64) {
-        if let Some(maps) = &mut self.maps {
-            maps.push((ty, at));
+    fn map(&mut self, ty: u32, at: u64) -> Result<(), Wrong> {
+        match &mut self.maps {
+            Maps::Pass => Ok(()),
+            Maps::Note(maps) => {
+                if maps.try_reserve(1).is_err() {
+                    return Wrong::at(at, ObjectCause::OutOfMemory);
+                }
+                maps.push((ty, at));
+                Ok(())
+            }
+            Maps::Refuse(map, what) if *map == (ty, at) => {
+                Wrong::at(at, ObjectCause::Disorder { what: core::mem::take(what) })
+            }
+            Maps::Refuse(..) => Ok(()),
         }
     }
 
@@ -445,7 +466,7 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
                     let place = at + offset;
                     low = check!(self.indices(place, low, high));
                     let Table { ty, run: to } = program.tables[table as usize];
-                    self.note(ty, place);
+                    check!(self.map(ty, place));
                     let kind = &program.runs[to as usize];
                     // SAFETY: inside the value: an index map has four words.
                     let distance = unsafe { self.bytes.distance::<W>(place + 3 * W::WIDTH) };
@@ -497,7 +518,7 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
             Op::Table { at: offset, table } => {
                 let Table { ty, run } = program.tables[table as usize];
                 let Run { entry, columns, size, align } = program.runs[run as usize];
-                self.note(ty, at + offset);
+                self.map(ty, at + offset)?;
                 let claimed = self.table(at + offset, size, align, low, high)?;
                 let Some(Claimed { control, capacity, count, start, end }) = claimed else {
                     return next(low);
@@ -525,7 +546,7 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
                 }
                 self.trees.push(Entered { count, found: 0, frames: self.stack.len() });
                 let tree = &program.trees[tree as usize];
-                self.note(tree.ty, at + offset);
+                self.map(tree.ty, at + offset)?;
                 let node = self.node(at + offset, tree, low, high)?;
                 match node.start(program, tree, low) {
                     Some(to) => self.call(state, pc + 1, node.end, to),

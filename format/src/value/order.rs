@@ -1,7 +1,7 @@
 //! Whether lookups in a map find what is in it: the places of hash tables, the order of B-trees.
 //!
 //! Not a matter of safety: a map that is out of order finds less than it has. It can be told for keys whose hash and
-//! order the schema knows; other keys' are their program's.
+//! order the schema knows; other keys' are their program's, which is asked if it is there.
 //!
 //! Source: SPEC 6.3, Hash map, Index map, B-tree map.
 
@@ -13,40 +13,59 @@ use super::map::{EMPTY, GROUP, Table};
 use super::{Kind, Result, Value};
 use crate::Schema;
 use crate::layout::Shape;
+use crate::validate::Keys;
 
 /// Groups looked at, for each place of a table, before the rest of its places is not asked any more: with rkyv's hash it
 /// is one or two, but keys may have been chosen to collide, and then all of them may lie where they have to.
 const MOST_GROUPS: u64 = 32;
 
-/// The map of type `ty` at `at` of an object whose structure is valid: what is out of order in it, if anything.
+/// The map of a type at a place of an object whose structure is valid: what is out of order in it, if anything. By its
+/// program's `keys`, if they are known.
 ///
 /// O(entries), times their depth for B-trees.
-pub(crate) fn disorder(object: &[u8], schema: &Schema, ty: u32, at: u64) -> Option<String> {
+pub(crate) fn disorder(
+    object: &[u8],
+    schema: &Schema,
+    (ty, at): (u32, u64),
+    keys: Option<Keys<'_>>,
+) -> Option<String> {
     let map = Value { object, schema, ty, at, len: 0 };
-    match map.find_disorder() {
+    match map.find_disorder(keys) {
         Ok(found) => found,
         Err(error) => Some(error.to_string()),
     }
 }
 
 impl<'a> Value<'a> {
-    fn find_disorder(&self) -> Result<Option<String>> {
+    fn find_disorder(&self, keys: Option<Keys<'_>>) -> Result<Option<String>> {
         match self.ty().shape {
             Shape::HashMap { key, value } => {
                 let layout = self.entry_layout(key, value)?;
                 let (_, Some(table)) = self.table(layout.size, layout.align)? else { return Ok(None) };
-                self.misplaced(table, key, |place| Ok(Some(place)))
+                self.misplaced(table, key, keys, |place| Ok(Some(place)))
             }
             Shape::IndexMap { key, value } => {
                 let layout = self.entry_layout(key, value)?;
                 let (count, Some(table)) = self.index_table()? else { return Ok(None) };
                 let start = self.row(layout, count)?;
                 let mut met = alloc::vec![false; count as usize];
-                self.misplaced(table, key, |place| {
+                self.misplaced(table, key, keys, |place| {
                     let index = self.word(place)?;
                     let twice = core::mem::replace(&mut met[index as usize], true);
                     Ok((!twice).then_some(start + index * layout.size))
                 })
+            }
+            Shape::BTreeMap { .. } if let Some(keys) = keys => {
+                let mut last = None;
+                for (number, entry) in self.entries()?.enumerate() {
+                    let at = entry?.0.at;
+                    if let Some(last) = last.replace(at)
+                        && keys.compare(last, at) != Some(Ordering::Less)
+                    {
+                        return Ok(Some(alloc::format!("key {number} is not above the one before it")));
+                    }
+                }
+                Ok(None)
             }
             Shape::BTreeMap { key, .. } if self.key_kind(key).is_some() => {
                 let mut last: Option<Key<'a>> = None;
@@ -71,6 +90,7 @@ impl<'a> Value<'a> {
         &self,
         table: Table,
         key: u32,
+        keys: Option<Keys<'_>>,
         mut entry: impl FnMut(u64) -> Result<Option<u64>>,
     ) -> Result<Option<String>> {
         let kind = self.key_kind(key);
@@ -84,15 +104,17 @@ impl<'a> Value<'a> {
         for place in (0..table.capacity).filter(used) {
             let wrong = |what: &str| Ok(Some(alloc::format!("the entry at place {place} {what}")));
             let Some(at) = entry(table.place(place))? else { return wrong("is there twice") };
-            let Some(hash) = kind.map(|kind| self.place(key, at, 0)?.hash(kind)).transpose()? else {
-                continue;
+            let hash = match (keys.and_then(|keys| keys.hash(at)), kind) {
+                (None, Some(kind)) => Some(self.place(key, at, 0)?.hash(kind)?),
+                (own, _) => own,
             };
+            let Some(hash) = hash else { continue };
             if u64::from(control[place as usize]) != hash >> 57 {
                 return wrong("has not the hash that its control byte says");
             }
             known[place as usize] = (at, hash);
         }
-        if kind.is_none() {
+        if kind.is_none() && keys.is_none() {
             return Ok(None);
         }
         let mut groups_left = table.capacity.saturating_mul(MOST_GROUPS);
@@ -111,9 +133,15 @@ impl<'a> Value<'a> {
                             break 'groups;
                         }
                         let (other, its_hash) = known[met as usize];
-                        if its_hash == hash
-                            && self.place(key, at, 0)?.as_key()? == self.place(key, other, 0)?.as_key()?
-                        {
+                        let equal = its_hash == hash
+                            && match keys.and_then(|keys| keys.equal(at, other)) {
+                                Some(equal) => equal,
+                                None => {
+                                    self.place(key, at, 0)?.as_key()?
+                                        == self.place(key, other, 0)?.as_key()?
+                                }
+                            };
+                        if equal {
                             return wrong(&alloc::format!("has the key of that at place {met}"));
                         }
                     }
