@@ -84,8 +84,8 @@ const PINNED: [&str; 5] = [
     "u64 49d7bff954098088",
     "String 5bce92530129e5a6",
     "Config 274d32643d5fca13",
-    "Maps a5777a2051541a93",
-    "several 770030f31f04260d",
+    "Maps 15ef3998605825a8",
+    "several cbcaa844cdae12f6",
 ];
 
 #[test]

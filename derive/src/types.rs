@@ -132,7 +132,7 @@ pub(crate) fn keeps_usize(with: &Type) -> bool {
     struct Search(bool);
     impl<'ast> Visit<'ast> for Search {
         fn visit_path(&mut self, path: &'ast syn::Path) {
-            const KEEPING: [&str; 23] = [
+            const KEEPING: [&str; 24] = [
                 "Map",
                 "MapKV",
                 "Relaxed",
@@ -155,6 +155,7 @@ pub(crate) fn keeps_usize(with: &Type) -> bool {
                 "Unshare",
                 "Identity",
                 "Sorted",
+                "ArchivedKeys",
                 "With",
             ];
             self.0 &= path.segments.last().is_some_and(|last| KEEPING.iter().any(|name| last.ident == name));

@@ -165,6 +165,9 @@ pub enum Cause {
         /// rkyv's words.
         message: String,
     },
+    /// Lookups in a map of the value would not find all its keys: they hash or compare otherwise than what they are
+    /// archived as.
+    Keys(ObjectError),
     /// rkyv could not deserialize the value.
     Deserialize {
         /// rkyv's words.
@@ -300,6 +303,7 @@ impl Error {
             | Cause::RunTooShort { .. }
             | Cause::Appending
             | Cause::Serialize { .. }
+            | Cause::Keys(_)
             | Cause::NotRegular => ErrorKind::InvalidArgument,
             Cause::TooLarge { .. } => ErrorKind::TooLarge,
             Cause::NotSealed { .. } => ErrorKind::NotSealed,
@@ -427,6 +431,12 @@ impl fmt::Display for Cause {
                 }
             ),
             Cause::Serialize { message } => write!(f, "cannot be serialized: {message}"),
+            Cause::Keys(error) => write!(
+                f,
+                "lookups would not find every key of a map once it is archived: {error}. Write it by its archived keys: \
+                 `#[graven::object]` on the struct that has the map as a field, or \
+                 `#[rkyv(with = graven::with::ArchivedKeys)]` on the field"
+            ),
             Cause::Deserialize { message } => write!(f, "cannot be deserialized: {message}"),
             Cause::Checksum { recorded, computed } => {
                 write!(f, "damaged: its checksum is {computed:016x}, the directory says {recorded:016x}")

@@ -16,6 +16,8 @@ pub(crate) struct Known {
     fingerprint: OnceLock<Fingerprint>,
     validator: OnceLock<Validator>,
     written: OnceLock<Written>,
+    /// Whether there are maps in it.
+    has_maps: bool,
     /// Compiles it.
     compile: fn() -> Validator,
     /// The encoded schema.
@@ -87,6 +89,9 @@ impl Known {
         }
         drop(types);
         let schema = Schema::of::<T>();
+        let is_map = |shape: &Shape<u32>| {
+            matches!(shape, Shape::HashMap { .. } | Shape::IndexMap { .. } | Shape::BTreeMap { .. })
+        };
         let known = Known {
             fingerprint: OnceLock::new(),
             validator: OnceLock::new(),
@@ -94,6 +99,7 @@ impl Known {
             compile: Validator::of::<T>,
             table: schema.encode(),
             canonical: schema.canonical(),
+            has_maps: schema.types().iter().any(|ty| is_map(&ty.shape)),
             schema,
         };
         let mut types = TYPES.write().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -127,7 +133,12 @@ impl Known {
         self.written.get().is_some_and(|written| written.aliased)
     }
 
-    /// Who only writes does not ask for it.
+    /// Whether objects of the type can have maps.
+    pub(crate) fn has_maps(&self) -> bool {
+        self.has_maps
+    }
+
+    /// Who only writes does not ask for it, unless there are maps.
     pub(crate) fn validator(&self) -> &Validator {
         self.validator.get_or_init(self.compile)
     }

@@ -29,7 +29,7 @@
 //! | `held` | descriptors that carry locks, closed in forked children |
 //! | `ofd` | byte-range locks of the kernel |
 //! | `attach` | attachments: locks that live with a mapping, and how many there are |
-//! | `with` | wrappers for fields: reproducible maps |
+//! | `with` | wrappers for fields: maps by their archived keys |
 //! | `error` | what can go wrong, with the errno of each cause |
 //! | `fuzz` | damaged objects for fuzzing (feature `fuzz`) |
 //!

@@ -14,7 +14,7 @@ use std::sync::{Arc, OnceLock};
 use graven_format::layout::{Layout, TypeRef};
 use graven_format::{
     Directory, Entry, Header, LayoutMismatch, ObjectError, Schema, Section, Validator, Value, Verified,
-    VerifyError, View, check_entry,
+    VerifyError, View, check_entry, checksum,
 };
 use nix::fcntl::OFlag;
 use nix::unistd::{SysconfVar, sysconf};
@@ -330,6 +330,43 @@ impl Segment {
         // SAFETY: the root is in bounds and aligned, and the validator of `T` has found it valid with all pointers in the
         // object's bytes (`valid_root`).
         Ok(unsafe { Part::new(segment, offset) })
+    }
+
+    /// Checks an object as [`get`](Segment::get) does, and what adopting leaves out: its checksum, and that lookups in its
+    /// maps find what is in them, by the keys' own `Hash` and `Ord`.
+    ///
+    /// [`verify`](Segment::verify) knows how strings, integers, bools and chars hash and compare. Of keys of all other
+    /// types it checks nothing: only their program knows.
+    ///
+    /// Cost: O(bytes), each time; for B-trees times their depth. One thread does it.
+    ///
+    /// # Errors
+    /// As [`get`](Segment::get); [`Cause::Verify`] if the checksum is another one, [`Cause::Contents`] with
+    /// [`ObjectCause::Disorder`](graven_format::ObjectCause::Disorder) of a map: the way to it, and which entry.
+    ///
+    /// # Examples
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("ports.grv");
+    /// let ports = std::collections::HashMap::from([("ssh".to_string(), 22u16), ("http".to_string(), 80)]);
+    /// graven_store::write(&path, &ports)?;
+    /// let segment = graven_store::Segment::read(&path)?;
+    /// segment.verify_as::<std::collections::HashMap<String, u16>>("")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    /// Source: SPEC 6.3, 7, 8.
+    pub fn verify_as<T>(&self, name: &str) -> Result<()>
+    where
+        T: Archive<Archived: Layout>,
+    {
+        let verify = || {
+            let known = Known::of::<T::Archived>();
+            let (object, root) = self.typed_object(name, known)?;
+            let object = self.section(object);
+            View::open(self.as_bytes())?.verify_object(&self.entry(name)?, checksum(object))?;
+            Ok(known.validator().check_keys(object, root)?)
+        };
+        verify().map_err(|error: Error| self.failed(error).of_object(name).of_type::<T>())
     }
 
     /// Where the root of an object lies, which is valid as the type that is known.

@@ -2,16 +2,18 @@
 //!
 //! rkyv only ever appends, so an object can leave memory while it is written. Everything goes through one buffer of
 //! fixed size: for fresh files that is faster than writing through a mapping, whose page faults cost more than the
-//! copy. Checksums are taken on the way, while the bytes are in the cache. A stream without a file only counts.
+//! copy. Checksums are taken on the way, while the bytes are in the cache. A stream without a file only counts. Objects
+//! with maps are kept in memory as well until they are complete, to be looked into before they count.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use graven_format::{Hasher, Payload};
+use graven_format::{Hasher, Header, Payload};
 use rkyv::rancor::{BoxedError, Source, Strategy};
 use rkyv::ser::allocator::ArenaHandle;
 use rkyv::ser::sharing::Share;
 use rkyv::ser::{Positional, Writer};
+use rkyv::util::AlignedVec;
 
 use crate::Cause;
 use crate::held::Process;
@@ -34,6 +36,10 @@ pub struct Stream {
     flushed: u64,
     /// The segment position of the next byte.
     position: u64,
+    /// The same as `limit`, but for an object that is kept: then 0, so that no byte goes past what keeps it.
+    direct: u64,
+    /// The bytes of the object being written, if they are wanted once more when it is complete.
+    kept: Option<Kept>,
     /// Where the object being written starts.
     start: u64,
     /// Where a piece of it that has pointers can start at the latest: they have to reach back to the object's start.
@@ -46,6 +52,9 @@ pub struct Stream {
     /// Why the object being written cannot be.
     failure: Option<Cause>,
 }
+
+/// An object's bytes in memory, aligned as in a segment.
+pub(crate) type Kept = AlignedVec<{ Header::MAX_PAGE_SIZE as usize }>;
 
 /// A run of a file, that one process writes.
 struct Target {
@@ -68,13 +77,15 @@ impl Stream {
     /// A stream into the run of a file that starts at `base`. In a forked child of `process` it writes nothing.
     pub(crate) fn to_file(file: File, base: u64, limit: u64, process: Process) -> Stream {
         let target = Some(Target { file, base, process });
-        Stream { target, limit, buffer: Vec::with_capacity(BUFFER), ..Stream::counting() }
+        Stream { target, limit, direct: limit, buffer: Vec::with_capacity(BUFFER), ..Stream::counting() }
     }
 
     pub(crate) fn counting() -> Stream {
         Stream {
             target: None,
             limit: 0,
+            direct: 0,
+            kept: None,
             buffer: Vec::new(),
             flushed: 0,
             position: 0,
@@ -118,6 +129,17 @@ impl Stream {
         position.checked_sub(over).unwrap_or(position % self.align)
     }
 
+    /// Keeps a copy of the object being written, of which nothing has been written yet.
+    pub(crate) fn keep_object(&mut self) {
+        (self.direct, self.kept) = (0, Some(Kept::new()));
+    }
+
+    /// The object being written, if it was to be kept.
+    pub(crate) fn kept(&mut self) -> Option<Kept> {
+        self.direct = self.limit;
+        self.kept.take()
+    }
+
     /// The checksum of the object so far.
     pub(crate) fn checksum(&mut self) -> u64 {
         self.hasher.update(&self.buffer[self.unhashed..]);
@@ -128,6 +150,7 @@ impl Stream {
     /// Forgets all bytes behind `position`, and the failure that made them worthless, which is returned.
     pub(crate) fn rewind(&mut self, position: u64) -> Option<Cause> {
         self.position = position;
+        let _ = self.kept();
         match position.checked_sub(self.flushed) {
             Some(kept) => self.buffer.truncate(kept as usize),
             None => {
@@ -196,18 +219,6 @@ impl Stream {
         Ok(())
     }
 
-    /// The bytes of the object so far, read back; none that are only counted.
-    pub(crate) fn object(&mut self) -> Result<Option<Vec<u8>>, Cause> {
-        self.flush()?;
-        let Some(target) = self.target.as_ref().filter(|_| self.position <= self.limit) else {
-            return Ok(None);
-        };
-        let mut object = vec![0; (self.position - self.start) as usize];
-        let read = target.file.read_exact_at(&mut object, target.base + self.start);
-        read.map_err(|source| Cause::System { action: "read back what was written", source })?;
-        Ok(Some(object))
-    }
-
     /// # Errors
     /// [`Cause::Forked`] (EPERM): this process is a forked child of the one that writes.
     pub(crate) fn check(&self) -> crate::Result<()> {
@@ -225,6 +236,11 @@ impl Stream {
         let limit = Payload::NATIVE.max_position();
         let left = limit.saturating_sub(self.position - self.start);
         let refused = self.position > self.last && !bytes.is_empty() || bytes.len() as u64 > left;
+        if let Some(kept) = &mut self.kept
+            && !refused
+        {
+            kept.extend_from_slice(bytes);
+        }
         let appended = match refused {
             true => Err(Cause::TooLarge { limit }),
             false => self.append(bytes),
@@ -266,12 +282,12 @@ impl<E: Source> Writer<E> for Stream {
         let end = self.position + bytes.len() as u64;
         let reach = end - self.start <= Payload::NATIVE.max_position() && self.position <= self.last;
         // Nearly always: rkyv writes values of a few bytes each.
-        if reach && end <= self.limit && bytes.len() <= BUFFER - self.buffer.len() {
+        if reach && end <= self.direct && bytes.len() <= BUFFER - self.buffer.len() {
             self.buffer.extend_from_slice(bytes);
             self.position = end;
             return Ok(());
         }
-        if reach && self.target.is_none() {
+        if reach && self.target.is_none() && self.kept.is_none() {
             self.position = end;
             return Ok(());
         }

@@ -1,26 +1,80 @@
 //! Wrappers for fields: `#[rkyv(with = …)]`.
 
-use std::{
-    collections::{HashMap, HashSet},
-    hash::{BuildHasher, Hash},
-};
+mod archive;
+mod hash;
+#[cfg(feature = "indexmap-2")]
+mod index;
+mod tree;
 
-use rkyv::{
-    Archive, Deserialize, Place, Serialize,
-    collections::swiss_table::{ArchivedHashMap, ArchivedHashSet, HashMapResolver, HashSetResolver},
-    rancor::{Fallible, Source},
-    ser::{Allocator, Writer},
-    with::{ArchiveWith, DeserializeWith, SerializeWith},
-};
+use std::fmt;
+use std::marker::PhantomData;
 
-/// Archives a `HashMap` or a `HashSet` of the standard library in the order of its keys, so that equal values are
-/// equal bytes.
+use rkyv::Serialize;
+use rkyv::with::{Identity, MapKV};
+
+use self::archive::Keys;
+pub use self::archive::Scratch;
+use crate::{Cause, Error, Result};
+
+/// Archives a map or a set by its *archived* keys: lookups in the archive find every key, whatever its type.
 ///
-/// The standard library iterates in another order in every process, and where entries collide the order decides who
-/// lies where. The archived type is the same as without the wrapper; lookups cost the same. Writing sorts a list of
-/// references first: O(n log n), and 8 to 16 bytes per entry.
+/// rkyv places an entry of a hash map by the hash of the key before archiving, and looks it up by that of the archived
+/// key; entries of a B-tree are in the order of the keys before archiving. Where the two differ, nothing is found:
 ///
-/// Inside other containers write `#[rkyv(with = graven::rkyv::with::Map<graven::with::Sorted>)]`.
+/// | keys | why |
+/// |---|---|
+/// | `IpAddr`, `SocketAddr` and their kin | the standard library hashes them as integers |
+/// | arrays, `Vec`, boxed and shared slices of integers of two or four bytes | it hashes them as one run of bytes |
+/// | structs, tuples, enums, options with one of these inside | |
+/// | keys that are archived by a wrapper, as paths `AsString` | the archived key is another type, with its own hash and order |
+/// | keys with a `Hash` or `Ord` of their own | |
+///
+/// With this wrapper an entry is where the archived key's own `Hash` or `Ord` says, so all of them are found.
+/// `#[graven::object]` puts it on every field that spells such a map; with `#[derive(Layout)]` a field that needs it is
+/// a compile error. The archived type is the same as without it; lookups cost the same. It takes `HashMap`, `HashSet`,
+/// `BTreeMap`, `BTreeSet`, and with the feature `indexmap-2` `IndexMap` and `IndexSet`.
+///
+/// Entries of hash maps are written in the order of their hashes, so that equal values are equal bytes: the standard
+/// library iterates in another order in every process, and where entries collide the order decides who lies where.
+///
+/// `ArchivedKeys<K, V>` archives keys by the wrapper `K` and values by `V`, as rkyv's `MapKV<K, V>` does. Inside other
+/// containers write `#[rkyv(with = graven::rkyv::with::Map<graven::with::ArchivedKeys>)]`, or give the map a struct of
+/// its own.
+///
+/// Cost: writing archives each key into memory first, and keeps all keys of one map and 24 bytes for each while the map
+/// is written; then it sorts, O(n log n) for hash maps, O(n) for B-trees whose order is the same.
+///
+/// # Errors
+/// Writing a map of which two keys are archived as equal ones is an error: lookups would find one of them only.
+///
+/// # Examples
+/// ```
+/// # use graven_store as graven;
+/// use std::{collections::HashMap, net::Ipv4Addr};
+///
+/// #[derive(rkyv::Archive, rkyv::Serialize)]
+/// struct Routes {
+///     #[rkyv(with = graven::with::ArchivedKeys)]
+///     gateways: HashMap<Ipv4Addr, u32>,
+/// }
+///
+/// let routes = Routes { gateways: HashMap::from([([10, 0, 0, 1].into(), 7)]) };
+/// let bytes = rkyv::to_bytes::<rkyv::rancor::BoxedError>(&routes)?;
+/// let routes = rkyv::access::<ArchivedRoutes, rkyv::rancor::BoxedError>(&bytes)?;
+/// let gateway = graven::with::archived(&Ipv4Addr::new(10, 0, 0, 1), |key| routes.gateways.get(key))?;
+/// assert_eq!(gateway.unwrap(), &7);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+/// Source: SPEC 6.3 (hash maps, index maps, B-trees).
+pub struct ArchivedKeys<K = Identity, V = Identity>(PhantomData<(K, V)>);
+
+impl<K, V> fmt::Debug for ArchivedKeys<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ArchivedKeys")
+    }
+}
+
+/// [`ArchivedKeys`], where what is wanted is that equal values are equal bytes.
 ///
 /// # Examples
 /// ```
@@ -37,96 +91,79 @@ use rkyv::{
 /// let bytes = |ports: Ports| rkyv::to_bytes::<rkyv::rancor::Error>(&ports).unwrap().into_vec();
 /// assert_eq!(bytes(ports(["ssh", "http", "dns"])), bytes(ports(["dns", "ssh", "http"])));
 /// ```
-/// Source: SPEC 5.7 (hash tables).
+pub type Sorted = ArchivedKeys;
+
+/// Calls `look` with a key as it is archived, which is what maps of such keys are looked up by.
+///
+/// Strings, integers and the like need none of this: an archived map is looked up by `&str` and rkyv's integers. And
+/// `get_with` of an archived map, which takes the key of the program, finds only keys that hash alike: see
+/// [`ArchivedKeys`]. Cost: the key is archived into memory of its own; who looks the same key up often keeps it archived.
+///
+/// # Errors
+/// [`Cause::Serialize`]: the key's `Serialize` refused it.
+///
+/// # Examples
+/// ```
+/// # use graven_store as graven;
+/// use std::{collections::HashMap, net::IpAddr};
+///
+/// #[derive(rkyv::Archive, rkyv::Serialize)]
+/// struct Routes {
+///     #[rkyv(with = graven::with::ArchivedKeys)]
+///     gateways: HashMap<IpAddr, String>,
+/// }
+///
+/// let (here, there): (IpAddr, IpAddr) = ("127.0.0.1".parse()?, "10.0.0.1".parse()?);
+/// let bytes = rkyv::to_bytes::<rkyv::rancor::BoxedError>(&Routes { gateways: [(here, "lo".into())].into() })?;
+/// let routes = rkyv::access::<ArchivedRoutes, rkyv::rancor::BoxedError>(&bytes)?;
+///
+/// let gateway = |address: IpAddr| graven::with::archived(&address, |key| routes.gateways.get(key));
+/// assert_eq!(gateway(here)?.unwrap(), "lo");
+/// assert!(gateway(there)?.is_none());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn archived<K, R>(key: &K, look: impl FnOnce(&K::Archived) -> R) -> Result<R>
+where
+    K: for<'s> Serialize<Scratch<'s>>,
+{
+    let keys = Keys::<Identity, K>::archive(std::iter::once(key));
+    let keys = keys.map_err(|error| Error::new(Cause::Serialize { message: error.to_string() }))?;
+    Ok(look(keys.get(0).archived()))
+}
+
+/// What `#[graven::object]` writes a field with in the place of a wrapper of rkyv's.
+#[doc(hidden)]
+pub trait Instead {
+    type With;
+}
+
+impl<K, V> Instead for MapKV<K, V> {
+    type With = ArchivedKeys<K, V>;
+}
+
+/// Two keys of one map are one key when they are archived.
 #[derive(Debug)]
-pub struct Sorted;
+struct EqualKeys {
+    key: &'static str,
+}
+
+impl EqualKeys {
+    fn of<K>() -> EqualKeys {
+        EqualKeys { key: std::any::type_name::<K>() }
+    }
+}
+
+impl fmt::Display for EqualKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let EqualKeys { key } = self;
+        write!(
+            f,
+            "two keys of a map (`{key}`) are equal once they are archived: lookups would find one of them only"
+        )
+    }
+}
+
+impl std::error::Error for EqualKeys {}
 
 /// Entries per bucket, as in rkyv's own impls for these types.
 const LOAD_FACTOR: (usize, usize) = (7, 8);
-
-impl<K, V, H> ArchiveWith<HashMap<K, V, H>> for Sorted
-where
-    K: Archive<Archived: Hash + Eq> + Hash + Eq,
-    V: Archive,
-{
-    type Archived = ArchivedHashMap<K::Archived, V::Archived>;
-    type Resolver = HashMapResolver;
-
-    fn resolve_with(field: &HashMap<K, V, H>, resolver: Self::Resolver, out: Place<Self::Archived>) {
-        ArchivedHashMap::resolve_from_len(field.len(), LOAD_FACTOR, resolver, out);
-    }
-}
-
-impl<K, V, H, S> SerializeWith<HashMap<K, V, H>, S> for Sorted
-where
-    K: Serialize<S, Archived: Hash + Eq> + Hash + Ord,
-    V: Serialize<S>,
-    S: Fallible<Error: Source> + Writer + Allocator + ?Sized,
-{
-    fn serialize_with(field: &HashMap<K, V, H>, serializer: &mut S) -> Result<Self::Resolver, S::Error> {
-        let mut entries: Vec<(&K, &V)> = field.iter().collect();
-        entries.sort_unstable_by_key(|&(key, _)| key);
-        ArchivedHashMap::<K::Archived, V::Archived>::serialize_from_iter::<_, _, _, K, V, _>(
-            entries.into_iter(),
-            LOAD_FACTOR,
-            serializer,
-        )
-    }
-}
-
-impl<K, V, H, D> DeserializeWith<ArchivedHashMap<K::Archived, V::Archived>, HashMap<K, V, H>, D> for Sorted
-where
-    K: Archive<Archived: Deserialize<K, D> + Hash + Eq> + Hash + Eq,
-    V: Archive<Archived: Deserialize<V, D>>,
-    H: Default + BuildHasher,
-    D: Fallible + ?Sized,
-{
-    fn deserialize_with(
-        field: &ArchivedHashMap<K::Archived, V::Archived>,
-        deserializer: &mut D,
-    ) -> Result<HashMap<K, V, H>, D::Error> {
-        field.deserialize(deserializer)
-    }
-}
-
-impl<K, H> ArchiveWith<HashSet<K, H>> for Sorted
-where
-    K: Archive<Archived: Hash + Eq> + Hash + Eq,
-{
-    type Archived = ArchivedHashSet<K::Archived>;
-    type Resolver = HashSetResolver;
-
-    fn resolve_with(field: &HashSet<K, H>, resolver: Self::Resolver, out: Place<Self::Archived>) {
-        ArchivedHashSet::<K::Archived>::resolve_from_len(field.len(), LOAD_FACTOR, resolver, out);
-    }
-}
-
-impl<K, H, S> SerializeWith<HashSet<K, H>, S> for Sorted
-where
-    K: Serialize<S, Archived: Hash + Eq> + Hash + Ord,
-    S: Fallible<Error: Source> + Writer + Allocator + ?Sized,
-{
-    fn serialize_with(field: &HashSet<K, H>, serializer: &mut S) -> Result<Self::Resolver, S::Error> {
-        let mut keys: Vec<&K> = field.iter().collect();
-        keys.sort_unstable();
-        ArchivedHashSet::<K::Archived>::serialize_from_iter::<_, K, _>(
-            keys.into_iter(),
-            LOAD_FACTOR,
-            serializer,
-        )
-    }
-}
-
-impl<K, H, D> DeserializeWith<ArchivedHashSet<K::Archived>, HashSet<K, H>, D> for Sorted
-where
-    K: Archive<Archived: Deserialize<K, D> + Hash + Eq> + Hash + Eq,
-    H: Default + BuildHasher,
-    D: Fallible + ?Sized,
-{
-    fn deserialize_with(
-        field: &ArchivedHashSet<K::Archived>,
-        deserializer: &mut D,
-    ) -> Result<HashSet<K, H>, D::Error> {
-        field.deserialize(deserializer)
-    }
-}

@@ -16,8 +16,8 @@ use std::sync::Arc;
 
 use graven_format::layout::Layout;
 use graven_format::{
-    CheckedContents, Entry, Fingerprint, Header, Mode, Payload, Schema, Section, Validator, View, checksum,
-    directory,
+    CheckedContents, Entry, Fingerprint, Header, Mode, ObjectCause, Payload, Schema, Section, Validator,
+    View, checksum, directory,
 };
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -252,6 +252,7 @@ impl WriteOptions {
 /// | `Vec<T>`, `Box<[T]>` | per element of the collection being written, the size of `T`'s resolver: 8 bytes for `String` or `Vec<U>`, the sum over the fields for structs; nested collections add up |
 /// | `HashMap`, `HashSet`, `IndexMap`, `IndexSet` | the whole table: archived entry plus control byte per slot, and a resolver per entry |
 /// | `BTreeMap`, `BTreeSet` | one node per level, and a resolver per entry |
+/// | any map, in any place | the object, until it is complete, for its maps to be checked |
 /// | `Rc`, `Arc`, `Weak` | about 32 bytes per distinct pointee, until the object ends; the whole object, to look at it again, if the type shares slices as well as arrays of one type, or bytes as well as text |
 ///
 /// Dropping a writer leaves nothing. A forked child has a copy that writes nothing, is [`Cause::Forked`] (EPERM), and whose
@@ -323,6 +324,8 @@ impl Writer {
     /// - [`Cause::TooLarge`] (EFBIG): the archived object passes the reach of its relative offsets, 2 GiB unless built
     ///   with the feature `pointer_width_64`.
     /// - [`Cause::Serialize`]: the type's `Serialize` refused the value.
+    /// - [`Cause::Keys`]: lookups in a map would not find all its keys, because they hash or compare otherwise than the
+    ///   keys that they are archived as. See [`ArchivedKeys`](crate::with::ArchivedKeys).
     /// - [`Cause::System`]: no room (ENOSPC), or as pwrite(2).
     pub fn put<T>(&mut self, name: &str, value: &T) -> Result<()>
     where
@@ -407,6 +410,15 @@ impl Writer {
         }
         Ok(Complete { summary, temp, dir, options })
     }
+}
+
+/// Lookups in the maps of an object that has been written find what is in them: rkyv places entries by the keys of the
+/// program, and what they are archived as may hash or compare otherwise.
+fn check_keys(known: &Known, object: &[u8], root: u64) -> Result<(), Cause> {
+    known.validator().check_keys(object, root).map_err(|error| match error.cause() {
+        ObjectCause::Disorder { .. } => Cause::Keys(error),
+        _ => Cause::Contents(error),
+    })
 }
 
 /// A segment that is complete and nowhere.
@@ -495,12 +507,17 @@ impl Build {
         let serialize = |stream: &mut Stream| {
             stream.expect_pointers_within(known.writable()?, known.schema.max_align());
             let mut arena = Arena::new();
+            let (aliased, maps) = (known.can_be_aliased(), known.has_maps());
+            if aliased || maps {
+                stream.keep_object();
+            }
             let mut serializer = rkyv::ser::Serializer::new(&mut *stream, arena.acquire(), Share::new());
             let root = rkyv::api::serialize_using(value, &mut serializer);
             let root = root.map_err(|error| Cause::Serialize { message: error.to_string() })? as u64;
-            if known.can_be_aliased() {
-                drop(serializer);
-                stream.object()?.map_or(Ok(()), |object| check_written(&known.schema, &object, root))?;
+            drop(serializer);
+            if let Some(object) = stream.kept() {
+                aliased.then(|| check_written(&known.schema, &object, root)).transpose()?;
+                maps.then(|| check_keys(known, &object, root)).transpose()?;
             }
             Ok(root)
         };
