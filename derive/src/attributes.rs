@@ -4,10 +4,10 @@
 //! are read over, and if they are wrong, rkyv's own derives say so.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
-use quote::ToTokens;
+use quote::{ToTokens, quote};
 use syn::{
     Attribute, Error, Ident, LitStr, Path, Result, Token, Type, WherePredicate, meta::ParseNestedMeta,
-    parenthesized, parse::Parse, punctuated::Punctuated, spanned::Spanned,
+    parenthesized, parse::Parse, parse_quote, punctuated::Punctuated, spanned::Spanned,
 };
 
 const ON_TYPES: &str = "`fingerprint = \"…\"`, `opaque = \"name/version\"`, `portable`, `skip`, `invariants`, `allow_usize`, `crate = path`";
@@ -153,6 +153,33 @@ impl RkyvOfField {
             }
         })?;
         Ok(this)
+    }
+}
+
+/// Puts another wrapper in the place of the one that a field is written with.
+pub(crate) fn replace_with(attributes: &mut [Attribute], with: &Type) -> Result<()> {
+    for attribute in attributes.iter_mut().filter(|a| a.path().is_ident("rkyv")) {
+        let mut arguments: Vec<TokenStream> = Vec::new();
+        attribute.parse_nested_meta(|meta| {
+            let (name, assigned) = (meta.path.to_token_stream(), meta.input.peek(Token![=]));
+            let content = rest(&meta)?;
+            arguments.push(match meta.path.is_ident("with") {
+                true => quote!(with = #with),
+                false => argument(name, assigned, content),
+            });
+            Ok(())
+        })?;
+        *attribute = parse_quote!(#[rkyv(#(#arguments),*)]);
+    }
+    Ok(())
+}
+
+/// An argument as it was written.
+pub(crate) fn argument(path: TokenStream, assigned: bool, content: TokenStream) -> TokenStream {
+    match (assigned, content.is_empty()) {
+        (true, _) => quote!(#path = #content),
+        (false, false) => quote!(#path(#content)),
+        (false, true) => path,
     }
 }
 

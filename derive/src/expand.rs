@@ -16,6 +16,7 @@ use syn::{
 use crate::{
     attributes::{LayoutOfField, LayoutOfType, RkyvOfField, RkyvOfType, at},
     fields::recolored,
+    keys,
     refuse::{has_repr, refuse},
     types::{is_named, mentions, parameters, write_out_self},
 };
@@ -45,6 +46,8 @@ struct Described<'a> {
     omit_bounds: Option<Span>,
     /// rkyv's bound on it.
     bound: WherePredicate,
+    /// A wrapper of rkyv's or ours writes it.
+    wrapped: bool,
 }
 
 pub(crate) fn layout(mut input: DeriveInput) -> Result<TokenStream> {
@@ -52,6 +55,7 @@ pub(crate) fn layout(mut input: DeriveInput) -> Result<TokenStream> {
     let rkyv_of_type = RkyvOfType::parse(&input.attrs)?;
     let graven = of_type.krate.clone().unwrap_or_else(|| parse_quote!(::graven));
     refuse(&input, &of_type)?;
+    keys::refuse(&input.data)?;
     write_out_self(&mut input);
 
     let name = &input.ident;
@@ -123,7 +127,8 @@ fn describe_fields<'a>(input: &'a DeriveInput, graven: &Path, target: &Target) -
             Some((tag, _)) => quote_spanned!(at(ty)=> #graven::layout::Opaque<#archived, #tag>),
             None => archived.clone(),
         };
-        Ok(Described { field, archived, layout, tag, omit_bounds: of_rkyv.omit_bounds, bound })
+        let wrapped = of_rkyv.with.is_some();
+        Ok(Described { field, archived, layout, tag, omit_bounds: of_rkyv.omit_bounds, bound, wrapped })
     };
     fields.into_iter().enumerate().map(describe).collect()
 }
@@ -203,6 +208,7 @@ impl Expansion<'_> {
         let (refine_generics, _, refine_where) = refined.split_for_impl();
 
         let checks = self.checks(&target);
+        let keys = self.keys();
         Ok(quote! {
             const _: () = {
                 #(#tags)*
@@ -228,6 +234,7 @@ impl Expansion<'_> {
                 }
             };
             #checks
+            #keys
         })
     }
 
@@ -437,6 +444,19 @@ impl Expansion<'_> {
         quote! {
             let _ = |#this: &Self| match #this { #(#arms)* };
         }
+    }
+
+    /// What is said of the type as a key, and checked of the maps in it.
+    fn keys(&self) -> TokenStream {
+        if matches!(self.target, Target::Itself) {
+            return TokenStream::new();
+        }
+        let (input, graven) = (self.input, &self.graven);
+        let fields = self.fields.iter().filter(|described| !described.wrapped);
+        let fields: Vec<&Field> = fields.map(|described| described.field).collect();
+        let checks = fields.iter().map(|field| keys::check(field, &input.generics, graven));
+        let key = keys::describe(&fields, &input.ident, &input.generics, graven);
+        quote!(#key #(#checks)*)
     }
 
     /// What is checked of a type without parameters where it is declared, rather than where it is used: that the

@@ -8,6 +8,7 @@ use proc_macro::TokenStream;
 mod attributes;
 mod expand;
 mod fields;
+mod keys;
 mod lints;
 mod object;
 mod refuse;
@@ -56,6 +57,10 @@ mod types;
 ///   another type than `u8`, which `as _` makes one;
 /// - in enums, fields whose types are spelled as types of the derives' own are called (`Tag`, `Discriminant`,
 ///   `VariantX` for a variant `X`): write `self::Tag`; and fields called `serializer` or `deserializer`;
+/// - hash maps whose keys are known to hash otherwise once they are archived (addresses, runs of 16- and 32-bit integers,
+///   structs with these), and `MapKV` that archives keys as something else: nothing would be found in them. Use
+///   `graven::with::ArchivedKeys`, or `#[graven::object]`, which does. Maps behind aliases and type parameters are checked
+///   when they are written;
 /// - fields whose archived type has no layout, unless opaque.
 ///
 /// # Examples
@@ -97,6 +102,11 @@ pub fn layout(input: TokenStream) -> TokenStream {
 ///
 /// Generic types that hold *each other* need `#[rkyv(omit_bounds)]` from you on the fields that close the circle. The
 /// parameters that such a field names must then be archived themselves.
+///
+/// Fields that spell a map (`HashMap`, `HashSet`, `IndexMap`, `IndexSet`, `BTreeMap`, `BTreeSet`, also inside `Vec`, `Option`,
+/// arrays and other maps' values) are written by their archived keys, unless the keys are spelled as strings, integers or
+/// the like: see `graven::with::ArchivedKeys`. So are those `with = MapKV<K, V>`. A map of another crate with one of these
+/// names needs `#[rkyv(with = graven::rkyv::with::Identity)]`.
 ///
 /// The archived type is `ArchivedFoo`, with the same fields, names and visibility. Types with fields that borrow
 /// (`&'a str`, archived `with` a wrapper such as `InlineAsBox`) are not deserialized, as rkyv cannot: read them in place,

@@ -22,9 +22,9 @@ use syn::{
 };
 
 use crate::{
-    attributes::{LayoutOfField, LayoutOfType, RkyvOfField, at, rest},
+    attributes::{LayoutOfField, LayoutOfType, RkyvOfField, argument, at, rest},
     fields::Assumed,
-    lints,
+    keys, lints,
     refuse::refuse,
     types::{borrows, mentions, parameters},
 };
@@ -89,6 +89,7 @@ fn derive(arguments: TokenStream, mut item: DeriveInput) -> Result<TokenStream> 
     let (mut help, mut closed, mut borrowed, mut assumed) = (false, Vec::new(), false, Vec::new());
     if of_layout.opaque.is_none() {
         let mut mark = Mark {
+            graven: graven.clone(),
             name: item.ident.clone(),
             names: parameters(&item.generics),
             types: item.generics.type_params().map(|param| param.ident.clone()).collect(),
@@ -158,8 +159,9 @@ fn retain<T: Clone, P: Clone + Default>(list: &mut Punctuated<T, P>, keep: impl 
     *list = list.iter().filter(|item| keep(item)).cloned().collect();
 }
 
-/// Marks the fields that could lead back to the type.
+/// Marks the fields that could lead back to the type, and those that are maps.
 struct Mark {
+    graven: Path,
     name: Ident,
     /// All type and const parameters.
     names: Vec<Ident>,
@@ -180,6 +182,7 @@ struct Mark {
 impl Mark {
     /// A field, of a variant that is certain to be there, or not.
     fn field(&mut self, field: &mut Field, certain: bool) -> Result<()> {
+        keys::wrap(field, &self.graven)?;
         let of_rkyv = RkyvOfField::parse(&field.attrs)?;
         self.fields += 1;
         self.borrowed |= borrows(&field.ty) && !mentions(&of_rkyv.with, &[format_ident!("Skip")]);
@@ -362,13 +365,4 @@ fn merge(
     }
     arguments.extend(others);
     Ok((parse_quote!(#[rkyv(#(#arguments),*)]), impls))
-}
-
-/// An argument as it was written.
-fn argument(path: TokenStream, assigned: bool, content: TokenStream) -> TokenStream {
-    match (assigned, content.is_empty()) {
-        (true, _) => quote!(#path = #content),
-        (false, false) => quote!(#path(#content)),
-        (false, true) => path,
-    }
 }
