@@ -416,6 +416,9 @@ fn where_unfinished_files_have_names_a_child_leaves_those_of_its_parent_alone() 
     done();
 }
 
+/// What makes a draft.
+type Make<'a> = dyn Fn(&mut graven::Draft<'_>) -> graven::Result<()> + 'a;
+
 #[test]
 fn a_child_that_the_closure_of_a_publish_forks_publishes_nothing() {
     if !alone("a_child_that_the_closure_of_a_publish_forks_publishes_nothing") {
@@ -432,7 +435,7 @@ fn a_child_that_the_closure_of_a_publish_forks_publishes_nothing() {
     let kept = reader.latest().unwrap().clone();
     let mut last = first;
     for parent_first in [false, true] {
-        let ways: [(&str, &dyn Fn(&mut graven::Draft<'_>) -> graven::Result<()>); 4] = [
+        let ways: [(&str, &Make<'_>); 4] = [
             ("put", &|draft| draft.put("", &stamps())),
             ("copy", &|draft| draft.copy(&other, "")),
             ("keep", &|draft| draft.keep("")),
