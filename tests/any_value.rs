@@ -8,17 +8,26 @@
 mod support;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
-use std::ffi::OsString;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::ffi::{CString, OsString};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::{NonZeroI8, NonZeroU32};
+use std::ops::{Bound, Range, RangeInclusive};
 use std::os::unix::ffi::OsStringExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::rc::{Rc, Weak};
-use std::sync::{Mutex, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, UNIX_EPOCH};
 
+use graven::rkyv::api::high::HighDeserializer;
+use graven::rkyv::rancor::BoxedError;
 use graven::rkyv::with::{AsString, AsUnixTime, Lock};
-use graven::{Archive, Cause, ErrorKind, Layout, Payload, Segment, Serialize, Serializer, Writer};
+use graven::{
+    Archive, Cause, Deserialize, ErrorKind, Layout, Payload, Segment, Serialize, Serializer, Writer,
+};
+use proptest::prelude::{Arbitrary, ProptestConfig};
+use proptest::test_runner::TestRunner;
 use support::{EINVAL, Scripted, bytes_of, store};
 
 /// What every way of writing says of the value, which is the same.
@@ -313,4 +322,53 @@ fn what_a_type_panics_with_comes_through_and_the_next_value_is_written() {
     assert_eq!(*segment.get::<u32>("panics").unwrap(), 7);
     assert!(!dir.path().join("other.grv").exists());
     assert_eq!(owner.publish(&2u32).unwrap(), 2);
+}
+
+/// Values of a type: each is refused with a reason, or verified, adopted and made again once it is written.
+fn any<T>()
+where
+    T: Archive<Archived: Layout + Deserialize<T, HighDeserializer<BoxedError>>>
+        + for<'a> Serialize<Serializer<'a>>
+        + Arbitrary
+        + PartialEq,
+{
+    let mut runner =
+        TestRunner::new(ProptestConfig { cases: 16, failure_persistence: None, ..Default::default() });
+    let name = std::any::type_name::<T>();
+    let held = runner.run(&proptest::prelude::any::<T>(), |value| {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("value.grv");
+        match graven::write(&path, &value) {
+            Ok(_) => {
+                let segment = Segment::read(&path).unwrap();
+                segment.verify().unwrap_or_else(|error| panic!("{error}"));
+                assert!(segment.root::<T>().unwrap().deserialize::<T>().unwrap() == value);
+            }
+            Err(error) => {
+                assert!(matches!(error.kind(), ErrorKind::InvalidArgument | ErrorKind::TooLarge), "{error}");
+                assert!(!path.exists());
+            }
+        }
+        Ok(())
+    });
+    held.unwrap_or_else(|error| panic!("{name}: {error}"));
+}
+
+#[test]
+fn what_is_written_is_verified_or_it_is_refused() {
+    macro_rules! any_of {
+        ($($ty:ty),* $(,)?) => {{$(any::<$ty>();)*}};
+    }
+    any_of! {
+        (), bool, char, u8, i128, f32, String, Box<str>, CString, Duration, NonZeroU32, NonZeroI8,
+        Option<u8>, Option<Box<u32>>, Result<String, u8>, Bound<u32>, Range<i16>, RangeInclusive<u8>,
+        (u8, String, (bool, Vec<char>)), [Option<String>; 5], [[u8; 3]; 4], Vec<()>, Vec<Vec<Vec<u8>>>, Box<[String]>,
+        Vec<(u8, u64)>, Vec<Option<Box<(u8, u128)>>>, VecDeque<u16>, Rc<String>, Arc<Vec<u64>>, Vec<Rc<String>>,
+        Rc<[u32]>, Arc<str>, Ipv4Addr, Ipv6Addr, IpAddr, SocketAddr, Vec<SocketAddr>,
+        HashMap<u8, String>, HashMap<String, Vec<u16>>, HashMap<(u8, bool), f64>, HashMap<Option<u32>, ()>,
+        HashSet<u64>, HashSet<String>, HashMap<char, HashMap<u16, bool>>, HashMap<[u8; 4], u8>, HashMap<Duration, u8>,
+        HashMap<Box<str>, u8>, HashMap<NonZeroU32, u8>, HashSet<()>, HashSet<(i32, String)>, HashSet<Result<u8, i64>>,
+        BTreeMap<u8, String>, BTreeMap<String, BTreeSet<i32>>, BTreeMap<(u8, i8), char>, BTreeSet<Option<String>>,
+        BTreeMap<i128, Vec<String>>, BTreeMap<Vec<u8>, u8>, BTreeSet<[i16; 3]>, BTreeMap<Ipv4Addr, u16>,
+    }
 }

@@ -23,6 +23,18 @@ mod generated_types {
                     $(super::made::value::<$name>(stringify!($name), seed);)*
                 }
             }
+
+            proptest::proptest! {
+                #[test]
+                fn what_is_written_is_verified_or_it_is_refused(
+                    levels in 0..5u32,
+                    seed: u64,
+                    ty: proptest::sample::Index,
+                ) {
+                    let types: &[fn(u64, u32)] = &[$(super::made::put::<$name>),*];
+                    ty.get(types)(seed, levels);
+                }
+            }
         };
     }
 

@@ -31,17 +31,25 @@ pub(super) mod prelude {
 pub(crate) struct Draw {
     state: u64,
     levels: u32,
+    /// The longest list.
+    longest: u64,
 }
 
 impl Draw {
     pub(crate) fn new(seed: u64) -> Draw {
-        Draw { state: seed, levels: 3 }
+        Draw { state: seed, levels: 3, longest: 3 }
+    }
+
+    /// From nothing in nothing to long and flat, or short and deep.
+    fn sized(seed: u64, levels: u32) -> Draw {
+        let longest = [0, 60, 9, 4, 3].get(levels as usize);
+        Draw { state: seed, levels, longest: longest.copied().unwrap_or(2) }
     }
 
     /// For what lies inside a value: ends recursion.
     pub(crate) fn below(&mut self) -> Draw {
         let state = self.next();
-        Draw { state, levels: self.levels.saturating_sub(1) }
+        Draw { state, levels: self.levels.saturating_sub(1), longest: self.longest }
     }
 
     fn next(&mut self) -> u64 {
@@ -63,7 +71,7 @@ impl Draw {
     }
 
     fn len(&mut self) -> u64 {
-        if self.levels == 0 { 0 } else { self.up_to(3) }
+        if self.levels == 0 { 0 } else { self.up_to(self.longest) }
     }
 }
 
@@ -271,6 +279,36 @@ pub(crate) fn layout<T: Archive<Archived: Layout>>(name: &str, constant: Fingerp
     assert_eq!(schema.check_sound(), Ok(()), "{name}");
     assert!(schema.is_canonical(), "{name}");
     assert_eq!(Schema::decode(&schema.encode()).as_ref(), Ok(&schema), "{name}");
+}
+
+/// That a value is refused with a reason, or verified, adopted and made again once it is written.
+pub(crate) fn put<T>(seed: u64, levels: u32)
+where
+    T: Archive<Archived: Layout + Deserialize<T, HighDeserializer<BoxedError>>>
+        + for<'a> Serialize<Serializer<'a>>
+        + Made
+        + PartialEq
+        + Debug,
+{
+    let value = T::make(&mut Draw::sized(seed, levels));
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("value.grv");
+    let mut writer = graven::Writer::create(&path).unwrap();
+    let put = writer.put("value", &value);
+    writer.finish().unwrap();
+    let segment = Segment::read(&path).unwrap();
+    segment.verify().unwrap_or_else(|error| panic!("{error}: {value:?}"));
+    match put {
+        Ok(()) => {
+            let adopted = segment.get::<T>("value").unwrap_or_else(|error| panic!("{error}: {value:?}"));
+            assert_eq!(adopted.deserialize::<T>().unwrap(), value);
+        }
+        Err(error) => {
+            let refused = [graven::ErrorKind::InvalidArgument, graven::ErrorKind::TooLarge];
+            assert!(refused.contains(&error.kind()), "{error}: {value:?}");
+            assert!(segment.objects().next().is_none());
+        }
+    }
 }
 
 /// That a value is written, adopted, made again, and read without its type; and that of its object damaged at random
