@@ -752,7 +752,9 @@ fn an_object_that_verify_would_refuse_is_not_copied() {
     let entry = entry_at(&whole, &header, 0) as usize;
     let schema = range(header.schema);
     let root = get_u64(&whole, entry as u64 + 72);
-    let changes: [(&str, usize, u8, fn(&VerifyError) -> bool); 7] = [
+    /// What is changed, where, to what, and what `verify` says then.
+    type Change = (&'static str, usize, u8, fn(&VerifyError) -> bool);
+    let changes: [Change; 7] = [
         ("a table that cannot be read", schema.start + 16, 77, |error| {
             matches!(error, VerifyError::Table { .. })
         }),

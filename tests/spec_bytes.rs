@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::hash::Hash;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::ops::Bound;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
@@ -42,6 +43,42 @@ fn word(bytes: &[u8]) -> i64 {
 
 /// [S6.2b]
 #[test]
+fn what_is_none_in_a_niche_is_written_as_one_of_its_patterns() {
+    let none = object(&Niches { bool: None, single: None, double: None, zero: None });
+    let number = |mut bytes: Vec<u8>| {
+        if Payload::NATIVE.big_endian {
+            bytes.reverse();
+        }
+        bytes
+    };
+    let patterns = [
+        vec![2],
+        number(f32::NAN.to_le_bytes().to_vec()),
+        number(0x7ff8_0000_0000_0000u64.to_le_bytes().to_vec()),
+        vec![0; 4],
+    ];
+    let schema = Schema::of::<ArchivedNiches>();
+    let graven::layout::Shape::Struct { fields } = &schema.root().shape else { panic!("a struct") };
+    for (field, pattern) in fields.iter().zip(patterns) {
+        assert_eq!(none[field.offset as usize..][..pattern.len()], pattern, "{}", field.name);
+    }
+    assert_eq!(f32::NAN.to_bits(), 0x7fc0_0000);
+}
+
+#[derive(Archive, Serialize, Layout)]
+struct Niches {
+    #[rkyv(with = rkyv::with::NicheInto<rkyv::niche::niching::Bool>)]
+    bool: Option<bool>,
+    #[rkyv(with = rkyv::with::NicheInto<rkyv::niche::niching::NaN>)]
+    single: Option<f32>,
+    #[rkyv(with = rkyv::with::NicheInto<rkyv::niche::niching::NaN>)]
+    double: Option<f64>,
+    #[rkyv(with = rkyv::with::Niche)]
+    zero: Option<std::num::NonZeroU32>,
+}
+
+/// [S6.2b]
+#[test]
 fn the_length_behind_a_null_pointer_is_zero() {
     let null = object(&Null { weak: Weak::<[u32; 3]>::new(), none: None });
     assert_eq!(null.len(), 4 * W);
@@ -71,9 +108,7 @@ fn texts_are_in_line_up_to_two_words_and_filled_with_ones() {
         assert_eq!(bytes[..len], *text.as_bytes());
         assert!(bytes[len..].iter().all(|&byte| byte == 0xff));
         // Nobody looks behind the first.
-        for at in len + 1..bytes.len() {
-            bytes[at] = 0xc0;
-        }
+        bytes.get_mut(len + 1..).unwrap_or_default().fill(0xc0);
         Validator::of_schema(&schema).unwrap().check(&bytes, 0).unwrap();
         assert_eq!(Value::root(&bytes, &schema, 0).unwrap().as_str().unwrap(), text);
     }
@@ -189,6 +224,15 @@ fn keys_are_hashed_in_their_archived_form() {
     hashed(Bound::Excluded(6u16), fx.words(&[1, 6]));
     hashed(Bound::<u16>::Unbounded, fx.word(2));
     hashed(Duration::new(5, 6), fx.words(&[5, 6]));
+    let octets = |fx: Fx| fx.word(4).bytes(&[127, 0, 0, 1]);
+    hashed(Ipv4Addr::LOCALHOST, octets(fx));
+    hashed(IpAddr::V4(Ipv4Addr::LOCALHOST), octets(fx.word(0)));
+    let octets = |fx: Fx| fx.word(16).bytes(&Ipv6Addr::LOCALHOST.octets());
+    hashed(Ipv6Addr::LOCALHOST, octets(fx));
+    hashed(IpAddr::V6(Ipv6Addr::LOCALHOST), octets(fx.word(1)));
+    let address = SocketAddrV6::new(Ipv6Addr::LOCALHOST, 80, 7, 8);
+    hashed(address, octets(fx).words(&[80, 7, 8]));
+    hashed(SocketAddr::V6(address), octets(fx.word(1)).words(&[80, 7, 8]));
     hashed(Box::new(9u32), fx.word(9));
     hashed(Rc::new(9u32), fx.word(9));
 }
