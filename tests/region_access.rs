@@ -6,13 +6,9 @@ use graven::{Cause, RegionError, Timeout};
 use nix::errno::Errno;
 use support::*;
 
-fn shm() -> tempfile::TempDir {
-    tempfile::tempdir_in("/dev/shm").expect("shared memory")
-}
-
 #[test]
 fn numbers_of_every_width_come_back_as_they_were_put() {
-    let dir = shm();
+    let dir = directory();
     let store = store(&dir);
     let region = store.region("numbers").size(64).create().unwrap();
     let other = store.region("numbers").attach(Timeout::Now).unwrap();
@@ -35,7 +31,7 @@ fn numbers_of_every_width_come_back_as_they_were_put() {
 
 #[test]
 fn offsets_out_of_bounds_odd_or_overflowing_are_invalid() {
-    let dir = shm();
+    let dir = directory();
     let region = store(&dir).region("numbers").size(64).create().unwrap();
     for offset in [64, 72, 1 << 32, u64::MAX - 7] {
         for error in [region.get::<u64>(offset).unwrap_err(), region.put(offset, 1u64).unwrap_err()] {
@@ -77,7 +73,7 @@ fn cause(error: &graven::Error) -> &RegionError {
 
 #[test]
 fn of_several_pieces_all_or_none_are_written() {
-    let dir = shm();
+    let dir = directory();
     let region = store(&dir).region("pieces").size(64).create().unwrap();
     region.write_vectored(&[(0, b"ab"), (62, b"yz"), (1, b"B"), (10, b"")]).unwrap();
     for wrong in [(63, &b"12"[..]), (u64::MAX, b"1"), (64, b"1")] {
@@ -95,7 +91,7 @@ fn of_several_pieces_all_or_none_are_written() {
 
 #[test]
 fn what_is_read_at_once_was_written_at_once() {
-    let dir = shm();
+    let dir = directory();
     let store = store(&dir);
     let region = store.region("pair").size(8192).create().unwrap();
     std::thread::scope(|scope| {
@@ -120,7 +116,7 @@ fn what_is_read_at_once_was_written_at_once() {
 
 #[test]
 fn a_read_only_attachment_reads_and_cannot_be_made_to_write() {
-    let dir = shm();
+    let dir = directory();
     let store = store(&dir);
     let region = store.region("read").size(64).create().unwrap();
     region.put(0, 5u8).unwrap();

@@ -9,10 +9,6 @@ use graven::{Region, Store, Timeout};
 use nix::errno::Errno;
 use support::*;
 
-fn shm() -> tempfile::TempDir {
-    tempfile::tempdir_in("/dev/shm").expect("shared memory")
-}
-
 fn attached_is(region: &Region, count: u64) {
     until(|| region.attached().unwrap() == count);
 }
@@ -50,7 +46,7 @@ fn attachments_are_counted_down_to_the_last_which_removes_the_region() {
         Some(role) if role != "alone" => stay(&role),
         Some(_) => {}
     }
-    let dir = shm();
+    let dir = directory();
     let store = store(&dir);
     let region = store.region("key").size(100).delete_on_last_detach(true).create().unwrap();
     let mut processes = start(TEST, &dir, 2);
@@ -74,7 +70,7 @@ fn the_killed_do_not_count_and_what_only_they_were_attached_to_is_swept() {
     if let Some(role) = role() {
         stay(&role);
     }
-    let dir = shm();
+    let dir = directory();
     let store = store(&dir);
     let mut processes = start(TEST, &dir, 5);
     let watcher = store.region("key").attach(Timeout::Now).unwrap();
@@ -99,7 +95,7 @@ fn a_sweep_frees_what_all_who_were_attached_were_killed_with() {
     if let Some(role) = role() {
         stay(&role);
     }
-    let dir = shm();
+    let dir = directory();
     let store = store(&dir);
     let processes = start(TEST, &dir, 3);
     let kept = store.region("kept").size(1).create().unwrap();
@@ -121,7 +117,7 @@ fn a_stale_key_does_not_keep_anybody_from_starting() {
     if let Some(role) = role() {
         stay(&role);
     }
-    let dir = shm();
+    let dir = directory();
     let store = store(&dir);
     let mut processes = start(TEST, &dir, 1);
     let create = || store.region("key").size(7).delete_on_last_detach(true).create();
@@ -143,7 +139,7 @@ fn a_forked_child_is_attached_by_what_it_has_mapped() {
     }
     use nix::sys::wait::waitpid;
     use nix::unistd::{ForkResult, fork, pipe};
-    let dir = shm();
+    let dir = directory();
     let store = store(&dir);
     let watcher = store.region("key").size(100).delete_on_last_detach(true).create().unwrap();
     let region = store.region("key").attach(Timeout::Now).unwrap();
@@ -172,7 +168,7 @@ fn a_forked_child_is_attached_by_what_it_has_mapped() {
 
 #[test]
 fn of_ten_thousand_recreations_every_id_is_another() {
-    let dir = shm();
+    let dir = directory();
     let store = store(&dir);
     let rounds = if cfg!(debug_assertions) { 3_000 } else { 10_000 };
     let create = |_| loop {
@@ -189,7 +185,7 @@ fn of_ten_thousand_recreations_every_id_is_another() {
 
 #[test]
 fn handles_that_come_and_go_together_leave_no_region_without_a_holder_and_none_behind() {
-    let dir = shm();
+    let dir = directory();
     let store = store(&dir);
     std::thread::scope(|scope| {
         for _ in 0..4 {

@@ -16,10 +16,6 @@ use support::*;
 
 const WITHIN: Timeout = Timeout::Within(Duration::from_secs(2));
 
-fn shm() -> tempfile::TempDir {
-    tempfile::tempdir_in("/dev/shm").expect("shared memory")
-}
-
 fn cause(error: &graven::Error) -> &RegionError {
     match error.cause() {
         Cause::Region(cause) => cause,
@@ -54,7 +50,7 @@ fn of_many_creators_one_creates_and_the_others_are_told_that_it_exists() {
         std::thread::park_timeout(Duration::from_secs(30));
         done();
     }
-    let dir = shm();
+    let dir = directory();
     let test = "of_many_creators_one_creates_and_the_others_are_told_that_it_exists";
     let told = at_once(test, dir.path().to_str().unwrap(), 50);
     assert_eq!(told.iter().filter(|told| *told == "created").count(), 1);
@@ -76,7 +72,7 @@ fn of_fifty_processes_that_create_or_attach_one_creates_and_all_are_attached() {
         std::thread::park_timeout(Duration::from_secs(30));
         done();
     }
-    let dir = shm();
+    let dir = directory();
     let test = "of_fifty_processes_that_create_or_attach_one_creates_and_all_are_attached";
     let told = at_once(test, dir.path().to_str().unwrap(), 50);
     let id = told[0].split(' ').nth(1).unwrap().to_owned();
@@ -86,7 +82,7 @@ fn of_fifty_processes_that_create_or_attach_one_creates_and_all_are_attached() {
 
 #[test]
 fn asking_for_more_than_there_is_or_for_nothing_is_invalid() {
-    let dir = shm();
+    let dir = directory();
     let store = store(&dir);
     assert_eq!(cause(&store.region("a").create_or_attach().unwrap_err()), &RegionError::Absent);
     assert_eq!(store.region("a").create_or_attach().unwrap_err().errno(), Errno::ENOENT as i32);
@@ -116,7 +112,7 @@ fn asking_for_more_than_there_is_or_for_nothing_is_invalid() {
 
 #[test]
 fn both_sides_see_the_size_that_was_asked_for_and_zeros() {
-    let dir = shm();
+    let dir = directory();
     let store = store(&dir);
     for size in [1, 4095, 4096, 4097, 1 << 30] {
         let created = match store.region("sized").size(size).create() {
@@ -192,7 +188,7 @@ fn a_file_system_that_cannot_allocate_ahead_is_refused_with_what_it_lacks() {
 /// [S16.2a]
 #[test]
 fn what_is_no_region_is_invalid_at_once() {
-    let dir = shm();
+    let dir = directory();
     let store = store(&dir);
     let path = dir.path().join("odd.rgn");
     let refused = |contents: &[u8]| {
@@ -225,7 +221,7 @@ fn what_is_no_region_is_invalid_at_once() {
 
 #[test]
 fn waiting_for_a_region_takes_the_time_given_and_hardly_any_of_the_processor() {
-    let dir = shm();
+    let dir = directory();
     let store = store(&dir);
     let cpu = || {
         let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_THREAD).unwrap();
@@ -278,7 +274,7 @@ fn modes_are_those_asked_for_and_users_meet_in_a_store_they_can_reach() {
         drop((region, own));
         done();
     }
-    let dir = shm();
+    let dir = directory();
     let store = store(&dir);
     let mode = |key: &str| fs::metadata(dir.path().join(format!("{key}.rgn"))).unwrap().mode() & 0o777;
     // The umask is the whole process's: this is the only test here that asks for modes.
@@ -321,7 +317,7 @@ fn modes_are_those_asked_for_and_users_meet_in_a_store_they_can_reach() {
 #[test]
 fn an_exact_address_is_exact_or_refused_and_nothing_is_mapped_over() {
     use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
-    let dir = shm();
+    let dir = directory();
     let store = store(&dir);
     let created = store.region("placed").size(3 * PAGE).create().unwrap();
     created.put(0, 5u64).unwrap();
@@ -383,7 +379,7 @@ fn the_same_address_serves_every_process() {
         region.put(16, region.get::<u64>(16).unwrap() + 1).unwrap();
         done();
     }
-    let dir = shm();
+    let dir = directory();
     let region = store(&dir).region("placed").size(64).at(At::Exact(AT)).create().unwrap();
     region.put(8, AT as u64 + 16).unwrap();
     let runs = if cfg!(debug_assertions) { 100 } else { 500 };
@@ -396,7 +392,7 @@ fn the_same_address_serves_every_process() {
 /// [S16.1]
 #[test]
 fn a_creator_killed_at_any_system_call_leaves_a_whole_region_or_none() {
-    let dir = shm();
+    let dir = directory();
     let path = dir.path().to_owned();
     let store = store(&dir);
     let (mut whole, mut none) = (0, 0);
@@ -429,7 +425,7 @@ fn a_creator_killed_at_any_system_call_leaves_a_whole_region_or_none() {
 
 #[test]
 fn who_attaches_while_others_create_and_unlink_never_sees_half_a_region() {
-    let dir = shm();
+    let dir = directory();
     let rounds = if cfg!(debug_assertions) { 5_000 } else { 100_000 };
     let (store, seen) = (store(&dir), std::sync::atomic::AtomicU64::new(0));
     let done = std::sync::atomic::AtomicBool::new(false);
@@ -460,7 +456,7 @@ fn who_attaches_while_others_create_and_unlink_never_sees_half_a_region() {
 
 #[test]
 fn unlinking_one_leaves_another_of_the_same_key_and_a_mapping_outlives_its_name() {
-    let dir = shm();
+    let dir = directory();
     let store = store(&dir);
     let a = store.region("key").size(8).create().unwrap();
     let a2 = store.region("key").attach(Timeout::Now).unwrap();
@@ -479,7 +475,7 @@ fn unlinking_one_leaves_another_of_the_same_key_and_a_mapping_outlives_its_name(
 
 #[test]
 fn creating_two_keys_at_once_does_not_wait_for_each_other() {
-    let dir = shm();
+    let dir = directory();
     let store = store(&dir);
     let both = std::sync::Barrier::new(2);
     std::thread::scope(|scope| {

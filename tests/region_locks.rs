@@ -17,10 +17,6 @@ use support::*;
 
 const SHORT: Duration = Duration::from_millis(60);
 
-fn shm() -> tempfile::TempDir {
-    tempfile::tempdir_in("/dev/shm").expect("shared memory")
-}
-
 fn errno<T>(result: graven::Result<T>) -> i32 {
     result.map(drop).expect_err("refused").errno()
 }
@@ -72,7 +68,7 @@ fn a_holder_that_is_killed_is_reported_by_the_next_guard_and_only_by_that() {
     if let Some(role) = role() {
         holder(&role);
     }
-    let dir = shm();
+    let dir = directory();
     let region = store(&dir).region("key").size(4096).create().unwrap();
     for role in ["hold", "hold-range"] {
         let mut process = Other::start(other(TEST, &format!("{role} {}", dir.path().display())));
@@ -116,7 +112,7 @@ fn shared_guards_report_a_death_too_until_somebody_can_put_it_right() {
     if let Some(role) = role() {
         holder(&role);
     }
-    let dir = shm();
+    let dir = directory();
     let store = store(&dir);
     let region = store.region("key").size(4096).create().unwrap();
     let reader = store.region("key").read_only(true).attach(Timeout::Now).unwrap();
@@ -135,7 +131,7 @@ fn shared_guards_report_a_death_too_until_somebody_can_put_it_right() {
 
 #[test]
 fn asking_again_is_a_deadlock_for_the_holder_and_refused_or_timed_out_for_others() {
-    let dir = shm();
+    let dir = directory();
     let store = store(&dir);
     let region = store.region("key").size(100).create().unwrap();
     let again = store.region("key").attach(Timeout::Now).unwrap();
@@ -171,7 +167,7 @@ fn a_deadline_against_another_process_passes_and_an_unlock_wakes_who_waits() {
     if let Some(role) = role() {
         holder(&role);
     }
-    let dir = shm();
+    let dir = directory();
     let region = store(&dir).region("key").size(100).create().unwrap();
     let mut process = Other::start(other(TEST, &format!("hold {}", dir.path().display())));
     assert_eq!(process.hear(), "locked");
@@ -188,7 +184,7 @@ fn a_deadline_against_another_process_passes_and_an_unlock_wakes_who_waits() {
 
 #[test]
 fn ranges_exclude_each_other_only_where_they_overlap() {
-    let dir = shm();
+    let dir = directory();
     let store = store(&dir);
     let region = store.region("key").size(100).create().unwrap();
     let mut low = region.lock_range(..50).unwrap();
@@ -231,7 +227,7 @@ fn processes_exclude_each_other_where_their_ranges_overlap() {
     if let Some(role) = role() {
         holder(&role);
     }
-    let dir = shm();
+    let dir = directory();
     let region = store(&dir).region("key").size(100).create().unwrap();
     let mut process = Other::start(other(TEST, &format!("hold-range {}", dir.path().display())));
     assert_eq!(process.hear(), "locked");
@@ -247,7 +243,7 @@ fn processes_exclude_each_other_where_their_ranges_overlap() {
 
 #[test]
 fn a_panic_releases_the_lock() {
-    let dir = shm();
+    let dir = directory();
     let region = store(&dir).region("key").size(100).create().unwrap();
     let panicked = std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
@@ -267,7 +263,7 @@ fn a_panic_releases_the_lock() {
 
 #[test]
 fn threads_count_right_under_one_lock() {
-    let dir = shm();
+    let dir = directory();
     let store = store(&dir);
     store.region("key").size(8).create().unwrap();
     std::thread::scope(|scope| {
@@ -300,7 +296,7 @@ fn two_pid_namespaces_exclude_each_other() {
     {
         return println!("SKIPPED: a new pid namespace needs root and unshare(1)");
     }
-    let dir = shm();
+    let dir = directory();
     let region = store(&dir).region("key").size(100).create().unwrap();
     // Both are process 1 of their namespaces.
     let namespaced = |role: &str| {
@@ -325,7 +321,7 @@ fn a_holder_killed_with_a_forked_child_alive_is_reported_all_the_same() {
     if let Some(role) = role() {
         holder(&role);
     }
-    let dir = shm();
+    let dir = directory();
     let region = store(&dir).region("key").size(100).create().unwrap();
     let mut process = Other::start(other(TEST, &format!("fork-and-hold {}", dir.path().display())));
     let child = Pid::from_raw(process.hear().parse().unwrap());
@@ -362,7 +358,7 @@ fn in_child(region: &Region, dir: &std::path::Path) -> i32 {
 
 #[test]
 fn a_forked_child_has_to_attach_again_and_its_parents_guard_is_none_of_its() {
-    let dir = shm();
+    let dir = directory();
     let region = store(&dir).region("key").size(100).delete_on_last_detach(true).create().unwrap();
     let guard = region.lock_range(5..6).unwrap();
     // SAFETY: the child runs this thread alone and leaves by `_exit`.
@@ -452,7 +448,7 @@ fn a_child_that_a_check_of_the_value_forks_has_no_lock() {
         // Dies with it, so that the next has to check.
         done();
     }
-    let dir = shm();
+    let dir = directory();
     let region = store(&dir).region("key").create_with(&Forking { number: 7 }).unwrap();
     for exclusive in [true, false] {
         told_by(other(test, dir.path().to_str().unwrap()));
@@ -479,7 +475,7 @@ fn children_forked_by_another_thread_leave_no_lock_stuck_and_exclude_nobody() {
         told_by(other("children_forked_by_another_thread_leave_no_lock_stuck_and_exclude_nobody", "alone"));
         return;
     }
-    let dir = shm();
+    let dir = directory();
     let store = store(&dir);
     let region = store.region("key").size(64).create().unwrap();
     let forking = AtomicBool::new(true);
@@ -574,7 +570,7 @@ fn a_signal_every_millisecond_interrupts_nothing() {
         tell("done");
         done();
     }
-    let dir = shm();
+    let dir = directory();
     let _region = store(&dir).region("key").size(100).create().unwrap();
     let mut process = Other::start(other(TEST, &format!("hold {}", dir.path().display())));
     assert_eq!(process.hear(), "locked");
@@ -599,7 +595,7 @@ fn five_thousand_attachments_of_one_process_share_its_descriptors() {
         tell(first.get::<u8>(0).unwrap());
         done();
     }
-    let dir = shm();
+    let dir = directory();
     let region = store(&dir).region("key").size(100).create().unwrap();
     let test = "five_thousand_attachments_of_one_process_share_its_descriptors";
     let told = told_by(other(test, dir.path().to_str().unwrap()));

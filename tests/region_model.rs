@@ -62,7 +62,7 @@ proptest! {
 
     #[test]
     fn a_region_is_what_a_model_of_it_is(steps in steps()) {
-        let dir = tempfile::tempdir_in("/dev/shm").unwrap();
+        let dir = directory();
         let file = dir.path().join("saved.grv");
         let store = store(&dir);
         // By id; by key; the handles with their ids.

@@ -14,10 +14,6 @@ use support::*;
 
 const WITHIN: Timeout = Timeout::Within(Duration::from_secs(2));
 
-fn shm() -> tempfile::TempDir {
-    tempfile::tempdir_in("/dev/shm").expect("shared memory")
-}
-
 fn errno(result: graven::Result<()>) -> i32 {
     result.expect_err("refused").errno()
 }
@@ -28,7 +24,7 @@ fn taken(region: &Region) -> usize {
 
 #[test]
 fn three_notifications_are_three_waits_and_once_thrice_is_one() {
-    let dir = shm();
+    let dir = directory();
     let store = store(&dir);
     let region = store.region("bell").size(1).create().unwrap();
     let other = store.region("bell").attach(Timeout::Now).unwrap();
@@ -60,7 +56,7 @@ fn notifications_of_other_processes_wake_each_waiter_once() {
         tell("done");
         done();
     }
-    let dir = shm();
+    let dir = directory();
     let region = store(&dir).region("bell").size(1).create().unwrap();
     let mut others: Vec<Other> =
         (0..3).map(|_| Other::start(other(TEST, dir.path().to_str().unwrap()))).collect();
@@ -91,7 +87,7 @@ fn who_waits_is_told_that_the_owner_was_killed() {
     if let Some(role) = role() {
         own(&role);
     }
-    let dir = shm();
+    let dir = directory();
     let mut owner = Other::start(other(TEST, dir.path().to_str().unwrap()));
     assert_eq!(owner.hear(), "created");
     let region = store(&dir).region("bell").attach(Timeout::Now).unwrap();
@@ -124,7 +120,7 @@ fn an_owner_that_leaves_in_order_and_a_region_without_one_let_others_wait_on() {
     if let Some(role) = role() {
         own(&role);
     }
-    let dir = shm();
+    let dir = directory();
     let mut owner = Other::start(other(TEST, dir.path().to_str().unwrap()));
     assert_eq!(owner.hear(), "created");
     let store = store(&dir);
@@ -161,7 +157,7 @@ impl Loop {
 /// [S16.5]
 #[test]
 fn a_region_is_readable_in_epoll_beside_a_socket_exactly_while_there_is_something() {
-    let dir = shm();
+    let dir = directory();
     let store = store(&dir);
     let region = store.region("bell").size(1).create().unwrap();
     let waiter = store.region("bell").attach(Timeout::Now).unwrap();
@@ -210,7 +206,7 @@ fn an_event_loop_learns_of_the_owners_death_too() {
     if let Some(role) = role() {
         own(&role);
     }
-    let dir = shm();
+    let dir = directory();
     let mut owner = Other::start(other(TEST, dir.path().to_str().unwrap()));
     assert_eq!(owner.hear(), "created");
     let region = store(&dir).region("bell").attach(Timeout::Now).unwrap();
@@ -252,7 +248,7 @@ fn where_inotify_or_writing_is_not_to_be_had_a_timer_takes_its_place() {
         tell(none_left.len());
         done();
     }
-    let dir = shm();
+    let dir = directory();
     std::fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let region = store(&dir).region("bell").size(1).create().unwrap();
     region.chmod(0o666).unwrap();

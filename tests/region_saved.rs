@@ -12,14 +12,10 @@ use graven::{Cause, ErrorKind, RegionError, Segment, Timeout};
 use nix::errno::Errno;
 use support::*;
 
-fn shm() -> tempfile::TempDir {
-    tempfile::tempdir_in("/dev/shm").expect("shared memory")
-}
-
 /// [S16.6]
 #[test]
 fn what_was_saved_is_a_segment_and_comes_back() {
-    let dir = shm();
+    let dir = directory();
     let files = tempfile::tempdir().unwrap();
     let file = files.path().join("saved.grv");
     let store = store(&dir);
@@ -55,7 +51,7 @@ fn what_was_saved_is_a_segment_and_comes_back() {
 
 #[test]
 fn a_file_that_is_short_flipped_or_of_another_size_changes_nothing() {
-    let dir = shm();
+    let dir = directory();
     let file = dir.path().join("saved.grv");
     let store = store(&dir);
     let region = store.region("board").size(300).create().unwrap();
@@ -105,7 +101,7 @@ fn a_file_that_is_short_flipped_or_of_another_size_changes_nothing() {
 
 #[test]
 fn killed_at_any_system_call_of_a_save_the_file_is_the_old_one_or_the_new_one() {
-    let dir = shm();
+    let dir = directory();
     let files = tempfile::tempdir().unwrap();
     let file = files.path().join("saved.grv");
     let store = store(&dir);
@@ -144,7 +140,7 @@ fn killed_at_any_system_call_of_a_save_the_file_is_the_old_one_or_the_new_one() 
 
 #[test]
 fn killed_at_any_system_call_of_a_load_the_region_is_old_new_or_said_to_be_torn() {
-    let dir = shm();
+    let dir = directory();
     let file = dir.path().join("saved.grv");
     let store = store(&dir);
     let region = store.region("board").size(10_000).create().unwrap();
@@ -174,7 +170,7 @@ fn killed_at_any_system_call_of_a_load_the_region_is_old_new_or_said_to_be_torn(
 
 #[test]
 fn snapshots_of_a_region_that_is_written_meanwhile_are_of_one_moment() {
-    let dir = shm();
+    let dir = directory();
     let store = store(&dir);
     let region = store.region("board").size(200_000).create().unwrap();
     let done = std::sync::atomic::AtomicBool::new(false);

@@ -32,10 +32,6 @@ impl Board {
     }
 }
 
-fn shm() -> tempfile::TempDir {
-    tempfile::tempdir_in("/dev/shm").expect("shared memory")
-}
-
 fn set_score(guard: &mut Guard<'_, ArchivedBoard>, index: usize, score: u64) {
     munge!(let ArchivedBoard { scores, .. } = guard.seal());
     let slice: Seal<'_, [_]> = ArchivedVec::as_slice_seal(scores);
@@ -63,7 +59,7 @@ fn every_attachment_sees_and_makes_edits_of_the_same_value() {
         *ann.unseal() = 8.into();
         done();
     }
-    let dir = shm();
+    let dir = directory();
     let store = store(&dir);
     let board = store.region("board").create_with(&Board::sample()).unwrap();
     assert_eq!(board.size(), graven::encoded_len(&Board::sample()).unwrap());
@@ -87,7 +83,7 @@ fn every_attachment_sees_and_makes_edits_of_the_same_value() {
 
 #[test]
 fn raw_writes_to_a_value_are_not_permitted_and_other_types_are_refused_with_what_differs() {
-    let dir = shm();
+    let dir = directory();
     let store = store(&dir);
     let _board = store.region("board").create_with(&Board::sample()).unwrap();
     let raw = store.region("board").attach(Timeout::Now).unwrap();
@@ -118,7 +114,7 @@ fn raw_writes_to_a_value_are_not_permitted_and_other_types_are_refused_with_what
 
 #[test]
 fn a_saved_value_is_a_segment_of_its_type_and_only_such_a_one_is_loaded() {
-    let dir = shm();
+    let dir = directory();
     let file = dir.path().join("saved.grv");
     let store = store(&dir);
     let board = store.region("board").create_with(&Board::sample()).unwrap();
@@ -166,7 +162,7 @@ fn after_a_holders_death_the_value_is_validated_and_nobody_gets_an_invalid_one()
         wait_for_go();
         done();
     }
-    let dir = shm();
+    let dir = directory();
     let file = dir.path().join("saved.grv");
     let store = store(&dir);
     let board = store.region("board").create_with(&Board::sample()).unwrap();
@@ -204,7 +200,7 @@ fn a_typed_handle_goes_to_other_threads() {
     fn is_send_and_sync<T: Send + Sync>() {}
     is_send_and_sync::<Region>();
     is_send_and_sync::<Region<Board>>();
-    let dir = shm();
+    let dir = directory();
     let board = store(&dir).region("board").create_with(&Board::sample()).unwrap();
     std::thread::scope(|scope| {
         for _ in 0..4 {
@@ -223,7 +219,7 @@ fn a_typed_handle_goes_to_other_threads() {
 #[test]
 fn whatever_the_bytes_of_a_region_are_attaching_and_locking_end_in_a_value_or_an_error() {
     use std::os::unix::fs::FileExt;
-    let dir = shm();
+    let dir = directory();
     let store = store(&dir);
     let board = store.region("board").create_with(&Board::sample()).unwrap();
     let path = dir.path().join("board.rgn");

@@ -119,7 +119,9 @@ fn seventy_thousand_generations_are_each_detected() {
     let mut late = store.reader::<u64>("count", Timeout::Now).unwrap();
     owner.publish_with(|draft| draft.keep("")).unwrap();
     assert_eq!(late.wait(Timeout::Now).map(|count| count.to_native()).unwrap(), 70_000);
-    assert_eq!(open_descriptors_of(directory.path()), 4, "store, page, lock, FIFO");
+    // On overlayfs a descriptor carries each attachment.
+    let readers = if is_overlay(directory.path()) { 2 } else { 0 };
+    assert_eq!(open_descriptors_of(directory.path()), 4 + readers, "store, page, lock, FIFO");
 }
 
 #[test]

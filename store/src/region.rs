@@ -78,7 +78,7 @@ use typed::Root;
 ///
 /// # Examples
 /// ```
-/// # let dir = tempfile::tempdir()?;
+/// # let dir = tempfile::tempdir_in("/dev/shm")?;
 /// # let (dir, Timeout) = (dir.path(), graven_store::Timeout::Now);
 /// use graven_store::{Store, Timeout};
 /// // SAFETY: only this program writes below `dir`.
@@ -311,7 +311,7 @@ impl<T: ?Sized> Region<T> {
     ///
     /// # Examples
     /// ```
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir_in("/dev/shm")?;
     /// # let dir = dir.path();
     /// # use graven_store::{Store, Timeout};
     /// # // SAFETY: only this program writes below `dir`.

@@ -149,6 +149,12 @@ pub(crate) fn directory() -> tempfile::TempDir {
     tempfile::tempdir_in(within).or_else(|_| tempfile::tempdir()).expect("a temporary directory")
 }
 
+/// Whether a directory is on overlayfs.
+pub(crate) fn is_overlay(directory: &Path) -> bool {
+    let kind = nix::sys::statfs::statfs(directory).expect("a directory").filesystem_type();
+    kind == nix::sys::statfs::OVERLAYFS_SUPER_MAGIC
+}
+
 /// The names in a directory, sorted.
 pub(crate) fn names_in(directory: &Path) -> Vec<String> {
     let names =

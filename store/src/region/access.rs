@@ -57,7 +57,7 @@ impl Region {
     ///
     /// # Examples
     /// ```
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir_in("/dev/shm")?;
     /// # let dir = dir.path();
     /// # use graven_store::{Store, Timeout};
     /// # // SAFETY: only this program writes below `dir`.
@@ -102,7 +102,7 @@ impl Region {
     ///
     /// # Examples
     /// ```
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir_in("/dev/shm")?;
     /// # let dir = dir.path();
     /// # use graven_store::{Store, Timeout};
     /// # // SAFETY: only this program writes below `dir`.
@@ -181,7 +181,7 @@ impl Region {
     ///
     /// # Examples
     /// ```
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir_in("/dev/shm")?;
     /// # let dir = dir.path();
     /// use std::time::Duration;
     /// # use graven_store::{Store, Timeout};
@@ -237,7 +237,7 @@ impl Region {
     ///
     /// # Examples
     /// ```
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir_in("/dev/shm")?;
     /// # let dir = dir.path();
     /// # use graven_store::{Store, Timeout};
     /// # // SAFETY: only this program writes below `dir`.

@@ -39,7 +39,7 @@ impl<T: ?Sized> Region<T> {
     ///
     /// # Examples
     /// ```
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir_in("/dev/shm")?;
     /// # let dir = dir.path();
     /// # use graven_store::{Store, Timeout};
     /// # // SAFETY: only this program writes below `dir`.

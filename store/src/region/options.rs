@@ -48,7 +48,7 @@ pub enum At {
 ///
 /// # Examples
 /// ```
-/// # let dir = tempfile::tempdir()?;
+/// # let dir = tempfile::tempdir_in("/dev/shm")?;
 /// # let dir = dir.path();
 /// use std::time::Duration;
 /// use graven_store::{Store, Timeout};
@@ -495,7 +495,7 @@ impl Region {
     ///
     /// # Examples
     /// ```
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir_in("/dev/shm")?;
     /// # let dir = dir.path();
     /// # use graven_store::{Region, Store, Timeout};
     /// # // SAFETY: only this program writes below `dir`.

@@ -58,7 +58,7 @@ impl<T: ?Sized> Region<T> {
     ///
     /// # Examples
     /// ```
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir_in("/dev/shm")?;
     /// # let dir = dir.path();
     /// # use graven_store::{Segment, Store};
     /// # // SAFETY: only this program writes below `dir`.

@@ -65,7 +65,7 @@ impl RegionOptions {
     ///
     /// # Examples
     /// ```
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir_in("/dev/shm")?;
     /// # let dir = dir.path();
     /// use graven_store::{Store, Timeout};
     /// // SAFETY: only this program writes below `dir`.
