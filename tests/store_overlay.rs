@@ -177,3 +177,29 @@ fn a_region_is_not_attached_for_reading_where_its_mapping_may_be_of_another_file
     assert_eq!(other.get::<u64>(0).unwrap(), 7);
     done();
 }
+
+#[test]
+fn processes_that_are_just_being_started_make_no_attachment_look_alive() {
+    let test = "processes_that_are_just_being_started_make_no_attachment_look_alive";
+    let Some((_within, dir)) = alone_on_overlay(test, |_| ()) else { return };
+    let store = store(&dir);
+    let mut owner = store.owner("x").unwrap();
+    owner.publish(&1u64).unwrap();
+    let over = std::sync::atomic::AtomicBool::new(false);
+    let relaxed = std::sync::atomic::Ordering::Relaxed;
+    let readers: Vec<_> = std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !over.load(relaxed) {
+                    // They have copies of all descriptors for a moment.
+                    std::process::Command::new("/bin/true").status().unwrap();
+                }
+            });
+        }
+        let readers = (0..500).map(|_| store.reader::<u64>("x", Timeout::Now).unwrap()).collect();
+        over.store(true, relaxed);
+        readers
+    });
+    assert_eq!(owner.attached().unwrap(), readers.len() as u64);
+    done();
+}

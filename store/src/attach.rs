@@ -7,8 +7,8 @@
 //!
 //! Not on every file system: what is mapped on overlayfs is the file of the layer below, and the lock goes with the
 //! descriptor. So each attachment is looked for through another descriptor once the first is closed, and where it is gone
-//! that other one carries it, and is kept. Nothing is remembered of a file system: device numbers are used again, and to
-//! look is three system calls.
+//! that other one carries it, and is kept; on overlayfs in any case. Nothing is remembered of a file system: device numbers
+//! are used again, and to look is four system calls.
 //!
 //! Nobody is attached exactly when the whole range can be locked exclusively.
 //!
@@ -49,8 +49,9 @@ pub(crate) fn attach<M, F: AsFd>(
     drop(first);
     let found =
         ofd::conflict(&second, Sharing::Exclusive, &at).map_err(Error::system("look for the attachment"))?;
-    // Another's lock, of a range that this is in, proves nothing.
-    if found.is_some_and(|(_, found)| found == at) {
+    // Another's lock, of a range that this is in, proves nothing; nor does this one on overlayfs: another thread may be
+    // starting a process, which has a copy of the first descriptor until exec(2).
+    if found.is_some_and(|(_, found)| found == at) && !sys::is_overlay(&second) {
         return Ok(Some((mapped, None)));
     }
     Ok(lock(second.as_fd())?.then_some((mapped, Some(second))))

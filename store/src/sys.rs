@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use nix::errno::Errno;
 use nix::libc;
+use nix::sys::statfs::{OVERLAYFS_SUPER_MAGIC, fstatfs};
 
 /// A number that nobody can guess, and that a forked child does not repeat.
 pub(crate) fn random() -> u64 {
@@ -19,6 +20,11 @@ pub(crate) fn random() -> u64 {
     let mut hasher = std::collections::hash_map::RandomState::new().build_hasher();
     hasher.write_u32(std::process::id());
     hasher.finish()
+}
+
+/// Whether a file is on overlayfs, where what is mapped is the file of the layer below. Source: statfs(2).
+pub(crate) fn is_overlay(fd: impl AsFd) -> bool {
+    fstatfs(fd).is_ok_and(|found| found.filesystem_type() == OVERLAYFS_SUPER_MAGIC)
 }
 
 /// Whether a file's blocks are copied when they are written, as those of a file system that can share them between files

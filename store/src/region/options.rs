@@ -11,7 +11,6 @@ use graven_format::{Header, RegionHeader};
 use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, OFlag, fallocate};
 use nix::sys::stat::{FileStat, Mode, SFlag, fchmod};
-use nix::sys::statfs::{OVERLAYFS_SUPER_MAGIC, fstatfs};
 use nix::sys::uio::pread;
 
 use super::lock::{ATTACHMENTS, Lock, OWNER, UNATTACHED};
@@ -392,9 +391,7 @@ impl RegionOptions {
         let map = |fd: BorrowedFd<'_>| Map::new(fd, header, self.at, writable);
         let Some((map, kept)) = attach::attach(attached, other, &ATTACHMENTS, map)? else { return Ok(None) };
         // Asked only where the lock did not live on, or a stranger's is in the way of seeing that it does.
-        let is_overlay =
-            |fd: &OwnedFd| fstatfs(fd).is_ok_and(|fs| fs.filesystem_type() == OVERLAYFS_SUPER_MAGIC);
-        if self.read_only && kept.as_ref().is_some_and(is_overlay) {
+        if self.read_only && kept.as_ref().is_some_and(sys::is_overlay) {
             return Err(Error::system(
                 "attach to a region for reading on overlayfs, where what is mapped may not be the file that others write; \
                  attach for writing, or put the store on tmpfs, as /dev/shm is",
