@@ -6,7 +6,7 @@
 //! (`graven::layout::__private`): if they differ, or one is missing, it does not compile. So it does not matter who
 //! wrote the archived type.
 
-use proc_macro2::{Group, Ident, Literal, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{
     Data, DeriveInput, Error, Field, Fields, Generics, Member, Path, Result, Type, Variant, WherePredicate,
@@ -207,6 +207,27 @@ impl Expansion<'_> {
         }
         let (refine_generics, _, refine_where) = refined.split_for_impl();
 
+        // What is measured is true if `graven` is graven. A path that the program gives is the program's promise, unless it
+        // starts at a crate: where the program forbids unsafe code, this is some.
+        let given = self.of_type.krate.as_ref().filter(|path| path.leading_colon.is_none());
+        let promise = given
+            .and_then(|path| path.segments.first())
+            .map_or_else(Span::call_site, |first| first.ident.span());
+        let keyword = quote_spanned!(promise=> unsafe);
+        let mut body = Group::new(
+            Delimiter::Brace,
+            quote! {
+                const TYPE: &'static #graven::layout::Type<#graven::layout::TypeRef> = &#graven::layout::Type {
+                    name: #private::Cow::Borrowed(#name),
+                    size: ::core::mem::size_of::<Self>() as ::core::primitive::u64,
+                    align: ::core::mem::align_of::<Self>() as ::core::primitive::u32,
+                    invariants: <Self as #graven::layout::Layout>::INVARIANT.is_some(),
+                    shape: #shape,
+                };
+                const INVARIANT: ::core::option::Option<#graven::layout::Invariant> = #invariant;
+            },
+        );
+        body.set_span(promise);
         let checks = self.checks(&target);
         let keys = self.keys();
         Ok(quote! {
@@ -216,16 +237,8 @@ impl Expansion<'_> {
                 // SAFETY: the description is made of the compiler's measurements of the archived type: see
                 // `graven_derive::expand`.
                 #[automatically_derived]
-                unsafe impl #impl_generics #graven::layout::Layout for #target #where_clause {
-                    const TYPE: &'static #graven::layout::Type<#graven::layout::TypeRef> = &#graven::layout::Type {
-                        name: #private::Cow::Borrowed(#name),
-                        size: ::core::mem::size_of::<Self>() as ::core::primitive::u64,
-                        align: ::core::mem::align_of::<Self>() as ::core::primitive::u32,
-                        invariants: <Self as #graven::layout::Layout>::INVARIANT.is_some(),
-                        shape: #shape,
-                    };
-                    const INVARIANT: ::core::option::Option<#graven::layout::Invariant> = #invariant;
-                }
+                #keyword impl #impl_generics #graven::layout::Layout for #target #where_clause
+                    #body
 
                 #[automatically_derived]
                 impl #refine_generics #graven::layout::Refine<#graven::layout::Next<#round>> for #target #refine_where {
