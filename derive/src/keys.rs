@@ -36,10 +36,10 @@ fn map(segment: &PathSegment) -> Option<(&Type, Option<&Type>)> {
 }
 
 /// The types between a segment's angle brackets.
-fn arguments(segment: &PathSegment) -> Vec<&Type> {
+fn arguments<'a>(segment: &'a PathSegment) -> Vec<&'a Type> {
     let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return Vec::new() };
-    let ty = |argument| match argument {
-        &GenericArgument::Type(ref ty) => Some(ty),
+    let ty = |argument: &'a GenericArgument| match argument {
+        GenericArgument::Type(ty) => Some(ty),
         _ => None,
     };
     arguments.args.iter().filter_map(ty).collect()
