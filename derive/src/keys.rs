@@ -152,7 +152,7 @@ fn is_number(name: &str) -> bool {
     matches!(name, "u8" | "u16" | "u32" | "u64" | "u128" | "i8" | "i16" | "i32" | "i64" | "i128")
 }
 
-/// `MapKV` that archives keys by a wrapper: it places entries by the keys before archiving.
+/// `MapKV` that archives keys as something else: it places entries by the keys before archiving.
 pub(crate) fn refuse(data: &Data) -> Result<()> {
     let fields: Vec<&Field> = match data {
         Data::Struct(data) => data.fields.iter().collect(),
@@ -178,8 +178,10 @@ fn refuse_map_kv(field: &Field) -> Result<()> {
             }
         }
         fn visit_path_segment(&mut self, segment: &'ast PathSegment) {
-            let identity = |ty: &&Type| last(ty).is_some_and(|last| last.ident == "Identity");
-            if segment.ident == "MapKV" && !arguments(segment).first().is_some_and(identity) {
+            // These archive what they are given, in another place.
+            const SAME: [&str; 6] = ["Identity", "Inline", "InlineAsBox", "AsBox", "AsOwned", "Unshare"];
+            let same = |ty: &&Type| last(ty).is_some_and(|last| SAME.iter().any(|name| last.ident == name));
+            if segment.ident == "MapKV" && !arguments(segment).first().is_some_and(same) {
                 self.0 = Some(segment.clone());
             }
             visit::visit_path_segment(self, segment);

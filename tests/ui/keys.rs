@@ -9,7 +9,7 @@ use std::{
 
 use graven::{
     Archive, Deserialize, Layout, Serialize,
-    rkyv::with::{AsString, Identity, Map, MapKV},
+    rkyv::with::{AsBox, AsString, Identity, Map, MapKV},
 };
 
 #[derive(Archive, Serialize, Deserialize, Layout)]
@@ -68,6 +68,8 @@ struct Fine {
     many: Vec<HashMap<Endpoint, u32>>,
     #[rkyv(with = MapKV<Identity, AsString>)]
     paths: HashMap<u32, PathBuf>,
+    #[rkyv(with = MapKV<AsBox, Identity>)]
+    boxed: HashMap<u32, u32>,
     tree: BTreeMap<Ipv4Addr, u32>,
     values: HashMap<String, Vec<u16>>,
     bytes: HashMap<[u8; 6], HashSet<Option<(char, Box<str>)>>>,
