@@ -68,7 +68,7 @@ impl Schema {
     /// # Examples
     /// ```
     /// use graven_format::Schema;
-    /// assert_eq!(Schema::of::<[u64; 1000]>().pointers_within(), 0);
+    /// assert_eq!(Schema::of::<[rkyv::primitive::ArchivedU64; 1000]>().pointers_within(), 0);
     /// assert!(Schema::of::<[rkyv::string::ArchivedString; 1000]>().pointers_within() >= 2000);
     /// ```
     pub fn pointers_within(&self) -> u64 {
