@@ -1,11 +1,9 @@
-//! What of a layout the serializer, which is rkyv's, has to be kept from: it panics, or writes something else, where the
-//! layout and the length of a text meet badly.
+//! What of a layout the serializer, which is rkyv's, has to be kept from.
 //!
-//! - It pads from 32 zeros (`WriterExt::pad`), so that a type of a larger alignment must follow what ends well.
-//! - It lays out a piece (a value, or a node of a B-tree) before it hands it over to be written, so that a pointer in it
-//!   may already be too far from its target where the piece would be refused.
+//! It lays out a piece (a value, or a node of a B-tree) before it hands it over to be written, so that a pointer in it may
+//! already be too far from its target where the piece would be refused: it panics then, or writes something else.
 //!
-//! Source: rkyv 0.8.18, `ser/writer/mod.rs`, `rel_ptr.rs`.
+//! Source: rkyv 0.8.18, `rel_ptr.rs`.
 #![warn(clippy::arithmetic_side_effects)] // what a file says is added up here
 
 use alloc::vec::Vec;
@@ -13,55 +11,12 @@ use alloc::vec::Vec;
 use crate::Schema;
 use crate::layout::Shape;
 
-/// The largest alignment that rkyv pads to from anywhere.
-const PADDED: u32 = 32;
 /// Bytes of a B-tree's node besides entries and links, at most.
 const NODE: u64 = 32;
 /// Bytes of a pointer, of a count, or of a hash, at most.
 const WORD: u64 = 8;
 
 impl Schema {
-    /// Whether each value can be laid out by rkyv: it cannot align to more than 32 behind a text, or whatever else may
-    /// end anywhere. O(types).
-    ///
-    /// # Examples
-    /// ```
-    /// use graven_format::Schema;
-    /// assert!(Schema::of::<rkyv::string::ArchivedString>().can_be_padded());
-    /// ```
-    pub fn can_be_padded(&self) -> bool {
-        let align = self.max_align();
-        if align <= PADDED {
-            return true;
-        }
-        // Then all parts outside of the root have to be multiples of the alignment, so that each starts and ends at one.
-        // But for the last part before a root of less alignment.
-        let size = |ty: u32| self.types().get(ty as usize).map_or(1, |ty| ty.size);
-        let aligned = |ty: u32| self.types().get(ty as usize).is_some_and(|ty| ty.align == align);
-        let unsized_shape = |ty: u32| {
-            let ty = self.types().get(ty as usize);
-            ty.is_none_or(|ty| matches!(ty.shape, Shape::Slice { .. } | Shape::Str | Shape::CStr))
-        };
-        let ends_well = |shape: &Shape<u32>| match *shape {
-            Shape::Vec { element } | Shape::Slice { element } => size(element).is_multiple_of(align.into()),
-            // Slices are asked themselves.
-            Shape::Box { pointee } => unsized_shape(pointee) || size(pointee).is_multiple_of(align.into()),
-            // Behind a shared target without bytes there is one byte.
-            Shape::Shared { pointee } | Shape::Weak { pointee } => {
-                !unsized_shape(pointee) && size(pointee) > 0 && size(pointee).is_multiple_of(align.into())
-            }
-            // Nodes are structs of keys and values.
-            Shape::BTreeMap { key, value, .. } => aligned(key) || aligned(value),
-            Shape::String | Shape::Str | Shape::CStr | Shape::HashMap { .. } | Shape::IndexMap { .. } => {
-                false
-            }
-            _ => true,
-        };
-        let lone_table = matches!(self.root().shape, Shape::HashMap { .. })
-            && self.types().iter().skip(1).all(|ty| !points(&ty.shape));
-        lone_table || self.types().iter().all(|ty| ends_well(&ty.shape))
-    }
-
     /// Bytes from the start of what rkyv lays out in one piece to the end of the last pointer in it, at most, whatever the
     /// piece. O(types · depth).
     ///

@@ -115,11 +115,6 @@ pub enum Cause {
         /// The segment's page size.
         page_size: u32,
     },
-    /// A type is aligned to more than 32, which rkyv cannot pad to behind the other parts of its values.
-    Unpadded {
-        /// The largest alignment in the object's schema.
-        align: u32,
-    },
     /// A name cannot count to that generation: the last one is 2^63 - 1.
     Exhausted {
         /// The generation that the name has, or would have next.
@@ -295,7 +290,6 @@ impl Error {
             Cause::Name(_)
             | Cause::Unwritable(_)
             | Cause::Overaligned { .. }
-            | Cause::Unpadded { .. }
             | Cause::Exhausted { .. }
             | Cause::Unaligned { .. }
             | Cause::PageSize { .. }
@@ -397,11 +391,6 @@ impl fmt::Display for Cause {
             Cause::Overaligned { align, page_size } => {
                 write!(f, "needs alignment {align}, above the page size {page_size}; write with larger pages")
             }
-            Cause::Unpadded { align } => write!(
-                f,
-                "needs alignment {align} behind texts, tables, or other parts that end anywhere, where no more than 32 is \
-                 to be had; put what is aligned into a vector or an object of its own, or align it to 32"
-            ),
             Cause::Exhausted { generation } => write!(
                 f,
                 "generation {generation} is above 2^63 - 1, the last that a name counts to; save it under another name, \

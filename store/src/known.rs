@@ -30,8 +30,6 @@ pub(crate) struct Known {
 struct Written {
     /// See [`Schema::check_writable`].
     checked: Result<(), UnsoundSchema>,
-    /// See [`Schema::can_be_padded`].
-    padded: bool,
     /// See [`Schema::pointers_within`].
     pointers: u64,
     /// Whether one shared target may be written for two types.
@@ -112,20 +110,16 @@ impl Known {
         *self.fingerprint.get_or_init(|| self.schema.fingerprint())
     }
 
-    /// Asks whether values of the layout can be written: what checking readers refuse is not written, nor what rkyv cannot.
+    /// Asks whether values of the layout can be written: what checking readers refuse is not written.
     /// Where pointers are in what rkyv lays out: see [`Schema::pointers_within`].
     pub(crate) fn writable(&self) -> Result<u64, Cause> {
         let written = self.written.get_or_init(|| Written {
             checked: self.schema.check_writable(),
-            padded: self.schema.can_be_padded(),
             pointers: self.schema.pointers_within(),
             aliased: can_be_aliased(&self.schema),
         });
         written.checked.clone().map_err(Cause::Unwritable)?;
-        match written.padded {
-            true => Ok(written.pointers),
-            false => Err(Cause::Unpadded { align: self.schema.max_align() }),
-        }
+        Ok(written.pointers)
     }
 
     /// Whether a value, of a layout that can be written, may have one shared target as two types.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `writer` | laying out a segment, and its appearance at a path or in a run of a file |
 //! | `stream` | one bounded buffer between rkyv and the file, checksums on the way |
+//! | `rehearsal` | objects with larger alignments than rkyv can pad to |
 //! | `segment` | mapping, reading, looking into and adopting a segment |
 //! | `part` | handles on archived values that keep the mapping alive |
 //! | `schemas` | the schemas of a segment's objects, decoded for values without types |
@@ -54,6 +55,7 @@ mod part;
 mod protocol;
 mod reader;
 mod region;
+mod rehearsal;
 mod schemas;
 mod segment;
 mod store;

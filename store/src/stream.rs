@@ -17,6 +17,7 @@ use rkyv::util::AlignedVec;
 
 use crate::Cause;
 use crate::held::Process;
+use crate::rehearsal::{Before, Plan};
 
 /// What objects are serialized with: the bound on writable types is `T: for<'a> Serialize<Serializer<'a>>`.
 pub type Serializer<'a> = Strategy<rkyv::ser::Serializer<&'a mut Stream, ArenaHandle<'a>, Share>, BoxedError>;
@@ -46,6 +47,8 @@ pub struct Stream {
     last: u64,
     /// The object's largest alignment.
     align: u64,
+    /// Where the object is aligned, if rkyv cannot do it.
+    plan: Option<Plan>,
     /// The checksum of the object being written, without the bytes of the buffer from `unhashed` on.
     hasher: Hasher,
     unhashed: usize,
@@ -92,6 +95,7 @@ impl Stream {
             start: 0,
             last: u64::MAX,
             align: 1,
+            plan: None,
             hasher: Hasher::new(0),
             unhashed: 0,
             failure: None,
@@ -111,6 +115,7 @@ impl Stream {
     pub(crate) fn begin_object(&mut self) {
         self.start = self.position;
         self.last = u64::MAX;
+        self.plan = None;
         self.hasher = Hasher::new(0);
         self.unhashed = self.buffer.len();
     }
@@ -121,12 +126,29 @@ impl Stream {
         self.align = align.into();
     }
 
-    /// A position in the object from where pointers reach, aligned as this one.
+    /// Has the object being written aligned by a plan, or rehearsed.
+    pub(crate) fn plan(&mut self, plan: Plan) {
+        self.plan = Some(plan);
+    }
+
+    /// The plan that a rehearsal has made.
+    pub(crate) fn rehearsed(&mut self) -> Plan {
+        self.plan.take().unwrap_or_default()
+    }
+
+    /// The position in the object by the plan, and one from where pointers reach that is aligned as that.
     #[cold]
-    fn before(&self) -> u64 {
-        let position = self.position - self.start;
-        let over = (self.position - self.last).next_multiple_of(self.align);
-        position.checked_sub(over).unwrap_or(position % self.align)
+    fn planned(&self) -> u64 {
+        let mut position = self.position - self.start;
+        if let Some(plan) = &self.plan {
+            position = plan.position(position);
+        }
+        match position.checked_sub(self.last.saturating_sub(self.start)) {
+            None | Some(0) => position,
+            Some(over) => {
+                position.checked_sub(over.next_multiple_of(self.align)).unwrap_or(position % self.align)
+            }
+        }
     }
 
     /// Keeps a copy of the object being written, of which nothing has been written yet.
@@ -233,6 +255,20 @@ impl Stream {
     /// Appends bytes of the object, unless they pass the reach of its relative offsets.
     #[cold]
     fn append_to_object(&mut self, bytes: &[u8]) -> Result<(), Stopped> {
+        let before = self.plan.as_mut().map_or(Before::Zeros(0), |plan| plan.before(bytes));
+        match before {
+            Before::Rehearsal => return Ok(()),
+            Before::Zeros(zeros) => {
+                for _ in 0..zeros {
+                    self.append_to_object(&[0])?;
+                }
+            }
+            Before::Changed => {
+                let message = "the value changed while it was written".to_owned();
+                self.failure = Some(Cause::Serialize { message });
+                return Err(Stopped);
+            }
+        }
         let limit = Payload::NATIVE.max_position();
         let left = limit.saturating_sub(self.position - self.start);
         let refused = self.position > self.last && !bytes.is_empty() || bytes.len() as u64 > left;
@@ -259,7 +295,8 @@ impl Positional for Stream {
     /// not reach, it is told a position from where it does: what it makes of that is refused.
     #[inline]
     fn pos(&self) -> usize {
-        let position = if self.position > self.last { self.before() } else { self.position - self.start };
+        let plain = self.position <= self.last && self.plan.is_none();
+        let position = if plain { self.position - self.start } else { self.planned() };
         position as usize
     }
 }
@@ -280,7 +317,9 @@ impl<E: Source> Writer<E> for Stream {
     #[inline]
     fn write(&mut self, bytes: &[u8]) -> Result<(), E> {
         let end = self.position + bytes.len() as u64;
-        let reach = end - self.start <= Payload::NATIVE.max_position() && self.position <= self.last;
+        let reach = end - self.start <= Payload::NATIVE.max_position()
+            && self.position <= self.last
+            && self.plan.is_none();
         // Nearly always: rkyv writes values of a few bytes each.
         if reach && end <= self.direct && bytes.len() <= BUFFER - self.buffer.len() {
             self.buffer.extend_from_slice(bytes);

@@ -28,6 +28,7 @@ use rkyv::{Archive, Serialize};
 use crate::dir::Dir;
 use crate::held::Process;
 use crate::known::Known;
+use crate::rehearsal::{PADDED, Plan};
 use crate::stream::Stream;
 use crate::temp::Temp;
 use crate::{Cause, Error, Result, Segment, Serializer};
@@ -309,7 +310,7 @@ impl Writer {
 
     /// Adds an object. The empty name is the root's.
     ///
-    /// Serializes `value` once, into the file. rkyv's serializer recurses: a value nested more than some 10,000 levels
+    /// Serializes `value` once, into the file; twice if something in its type is aligned to more than 32. rkyv's serializer recurses: a value nested more than some 10,000 levels
     /// deep overflows the stack. A list of boxes, which needs least, does at 43,000 levels on a thread's 2 MiB and at
     /// 170,000 on the main thread's usual 8 MiB; in a build that is not optimized at 3,700 and 14,900. Neither adopting
     /// nor dropping what was adopted recurses.
@@ -318,9 +319,7 @@ impl Writer {
     /// After an error the writer is as it was before the call.
     /// - [`Cause::Name`]: longer than 255 bytes, or a control character in it; [`Cause::ObjectExists`] (EEXIST).
     /// - [`Cause::Unwritable`]: readers would refuse the type's layout, as types in it differ only behind 65 links.
-    /// - [`Cause::Overaligned`]: the type's alignment is above the page size. [`Cause::Unpadded`]: it is above 32, and values
-    ///   have parts outside of themselves that end anywhere. Plain values of any alignment, vectors and boxes of them,
-    ///   B-trees and a hash map of them can be written.
+    /// - [`Cause::Overaligned`]: the type's alignment is above the page size.
     /// - [`Cause::TooLarge`] (EFBIG): the archived object passes the reach of its relative offsets, 2 GiB unless built
     ///   with the feature `pointer_width_64`.
     /// - [`Cause::Serialize`]: the type's `Serialize` refused the value.
@@ -440,6 +439,26 @@ fn check_written(schema: &Schema, object: &[u8], root: u64) -> Result<(), Cause>
     })
 }
 
+/// Serializes a value into nowhere, to learn where it has to be aligned.
+fn rehearse<T>(value: &T, pointers: u64) -> Result<Plan, Cause>
+where
+    T: Archive + for<'a> Serialize<Serializer<'a>>,
+{
+    let limit = Payload::NATIVE.max_position();
+    if pointers > limit {
+        // Not even a piece by itself could be laid out.
+        return Err(Cause::TooLarge { limit });
+    }
+    let mut stream = Stream::counting();
+    stream.plan(Plan::default());
+    let mut arena = Arena::new();
+    let mut serializer = rkyv::ser::Serializer::new(&mut stream, arena.acquire(), Share::new());
+    let root = rkyv::api::serialize_using(value, &mut serializer);
+    root.map_err(|error| Cause::Serialize { message: error.to_string() })?;
+    drop(serializer);
+    Ok(stream.rehearsed())
+}
+
 /// A segment in the making.
 struct Build {
     stream: Stream,
@@ -505,7 +524,12 @@ impl Build {
     {
         let known = Known::of::<T::Archived>();
         let serialize = |stream: &mut Stream| {
-            stream.expect_pointers_within(known.writable()?, known.schema.max_align());
+            let (pointers, align) = (known.writable()?, known.schema.max_align());
+            let plan = (align > PADDED).then(|| rehearse(value, pointers)).transpose()?;
+            stream.expect_pointers_within(pointers, align);
+            if let Some(plan) = plan {
+                stream.plan(plan.follow(align.into()));
+            }
             let mut arena = Arena::new();
             let (aliased, maps) = (known.can_be_aliased(), known.has_maps());
             if aliased || maps {
