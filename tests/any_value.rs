@@ -23,7 +23,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use graven::rkyv::api::high::HighDeserializer;
 use graven::rkyv::rancor::{BoxedError, Fallible};
 use graven::rkyv::with::{AsString, AsUnixTime, Lock};
-use graven::rkyv::{Place, primitive::ArchivedU32};
+use graven::rkyv::{Place, primitive::ArchivedU32, ser};
 use graven::{
     Archive, Cause, Deserialize, ErrorKind, Layout, Payload, Segment, Serialize, Serializer, Writer,
 };
@@ -180,7 +180,7 @@ impl Archive for Fickle {
     }
 }
 
-impl<S: Fallible + graven::rkyv::ser::Writer + ?Sized> Serialize<S> for Fickle {
+impl<S: Fallible + ser::Writer + ?Sized> Serialize<S> for Fickle {
     fn serialize(&self, serializer: &mut S) -> Result<(), S::Error> {
         if self.0.replace(self.0.get() + 1) % 2 == 1 {
             serializer.write(&[0; 3])?;
