@@ -443,6 +443,45 @@ fn every_value_is_asked_again() {
     }
 }
 
+/// An integer where it is archived; hashes like one below a thousand.
+#[derive(PartialEq, Eq)]
+struct Thousand(u32);
+
+impl Hash for Thousand {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.0 + self.0 / 1000).hash(state);
+    }
+}
+impl rkyv::Archive for Thousand {
+    type Archived = <u32 as rkyv::Archive>::Archived;
+    type Resolver = ();
+    fn resolve(&self, (): (), out: rkyv::Place<Self::Archived>) {
+        self.0.resolve((), out);
+    }
+}
+impl<S: rkyv::rancor::Fallible + ?Sized> rkyv::Serialize<S> for Thousand {
+    fn serialize(&self, _: &mut S) -> Result<(), S::Error> {
+        Ok(())
+    }
+}
+
+/// What is remembered of plain keys is of the type before archiving, and of sixteen values.
+#[test]
+fn integers_are_asked_sixteen_times_for_each_type_that_is_archived_as_one() {
+    let table = |from: u32| (from..from + KEYS).map(|n| (Thousand(n), n)).collect::<HashMap<_, _>>();
+    for _ in 0..20 {
+        written(&(0..KEYS).map(|n| (n, n)).collect::<HashMap<_, _>>());
+    }
+    assert_eq!(refused(&table(1000)), "");
+    for _ in 0..15 {
+        written(&table(0));
+    }
+    assert_eq!(refused(&table(1000)), "");
+    written(&table(0));
+    let segment = Segment::from_bytes(bytes_of(&table(1000))).unwrap();
+    assert!(segment.verify().unwrap_err().to_string().contains("map is out of order"));
+}
+
 #[test]
 fn a_writer_goes_on_behind_an_object_that_was_refused() {
     let directory = directory();

@@ -4,7 +4,7 @@ use std::any::TypeId;
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::{OnceLock, RwLock};
+use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
 
 use graven_format::layout::{Layout, Shape, TypeRef};
 use graven_format::{Fingerprint, Schema, UnsoundSchema, Validator, canonical_part};
@@ -16,14 +16,29 @@ pub(crate) struct Known {
     fingerprint: OnceLock<Fingerprint>,
     validator: OnceLock<Validator>,
     written: OnceLock<Written>,
-    /// Whether there are maps in it.
-    has_maps: bool,
+    keys: Keys,
     /// Compiles it.
     compile: fn() -> Validator,
     /// The encoded schema.
     pub(crate) table: Vec<u8>,
     /// The part of it that layouts are compared by.
     canonical: Vec<u8>,
+}
+
+/// Of a type whose keys are plain, so many values are looked into.
+const LOOKED_INTO: u32 = 16;
+
+/// The keys of a type's maps: whether lookups find them is a matter of the types before and after archiving, of which
+/// writers see the latter only.
+enum Keys {
+    /// There are no maps.
+    None,
+    /// All are strings, integers, bools or chars, which hash and compare like what is archived as them, but for types that
+    /// somebody has made to do otherwise: which shows with the first values, or else to who verifies. Of each type before
+    /// archiving, how many values were looked into.
+    Plain(Mutex<HashMap<TypeId, u32>>),
+    /// Some are not: an enum may hash alike with this value, and not with that.
+    Any,
 }
 
 /// What a writer has to know.
@@ -87,8 +102,10 @@ impl Known {
         }
         drop(types);
         let schema = Schema::of::<T>();
-        let is_map = |shape: &Shape<u32>| {
-            matches!(shape, Shape::HashMap { .. } | Shape::IndexMap { .. } | Shape::BTreeMap { .. })
+        let keys = match schema.knows_keys() {
+            None => Keys::None,
+            Some(true) => Keys::Plain(Mutex::default()),
+            Some(false) => Keys::Any,
         };
         let known = Known {
             fingerprint: OnceLock::new(),
@@ -97,7 +114,7 @@ impl Known {
             compile: Validator::of::<T>,
             table: schema.encode(),
             canonical: schema.canonical(),
-            has_maps: schema.types().iter().any(|ty| is_map(&ty.shape)),
+            keys,
             schema,
         };
         let mut types = TYPES.write().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -127,9 +144,25 @@ impl Known {
         self.written.get().is_some_and(|written| written.aliased)
     }
 
-    /// Whether objects of the type can have maps.
-    pub(crate) fn has_maps(&self) -> bool {
-        self.has_maps
+    /// Whether the maps of a `T` that is written now, of this layout, are to be looked into.
+    pub(crate) fn looks_into_maps_of<T: ?Sized>(&self) -> bool {
+        match &self.keys {
+            Keys::None => false,
+            Keys::Plain(looked) => {
+                let looked = looked.lock().unwrap_or_else(PoisonError::into_inner);
+                looked.get(&typeid::of::<T>()).is_none_or(|looked| *looked < LOOKED_INTO)
+            }
+            Keys::Any => true,
+        }
+    }
+
+    /// Counts a `T` whose maps were looked into, and are right.
+    pub(crate) fn has_looked_into_maps_of<T: ?Sized>(&self) {
+        if let Keys::Plain(looked) = &self.keys {
+            let mut looked = looked.lock().unwrap_or_else(PoisonError::into_inner);
+            let looked = looked.entry(typeid::of::<T>()).or_default();
+            *looked = looked.saturating_add(1);
+        }
     }
 
     /// Who only writes does not ask for it, unless there are maps.

@@ -3,7 +3,7 @@
 //! rkyv only ever appends, so an object can leave memory while it is written. Everything goes through one buffer of
 //! fixed size: for fresh files that is faster than writing through a mapping, whose page faults cost more than the
 //! copy. Checksums are taken on the way, while the bytes are in the cache. A stream without a file only counts. Objects
-//! with maps are kept in memory as well until they are complete, to be looked into before they count.
+//! that are to be looked into before they count are kept in memory as well until they are complete.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;

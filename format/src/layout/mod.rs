@@ -10,7 +10,6 @@
 mod containers;
 mod enums;
 mod fields;
-mod identity;
 mod invariant;
 mod keys;
 mod maps;
@@ -26,7 +25,6 @@ mod structs;
 use alloc::{borrow::Cow, vec, vec::Vec};
 use core::any::TypeId;
 
-pub(crate) use identity::identity;
 pub use invariant::{Alone, Invariant, InvariantError};
 pub(crate) use keys::Code;
 pub use keys::Lookup;
@@ -115,7 +113,7 @@ pub unsafe trait Layout {
     const LOOKUP: Option<Lookup> = None;
 
     /// The identity under which pointers share a target: the type's own, or of a weak pointer that of the strong one.
-    const SHARED: fn() -> TypeId = identity::<Self>;
+    const SHARED: fn() -> TypeId = typeid::of::<Self>;
 
     /// The digest of this level alone, evaluated once for all rounds. Always as it is here.
     const LEVEL: Digest = Self::TYPE.digest();
@@ -139,7 +137,7 @@ impl TypeRef {
         }
         TypeRef {
             get: get::<T>,
-            id: identity::<T>,
+            id: typeid::of::<T>,
             shared: T::SHARED,
             invariant: T::INVARIANT,
             lookup: T::LOOKUP,

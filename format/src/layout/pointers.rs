@@ -28,7 +28,7 @@ use rkyv::{
     traits::ArchivePointee,
 };
 
-use super::{Cow, Layout, Next, Niche, Refine, Shape, Type, TypeRef, identity::identity, refine::layout};
+use super::{Cow, Layout, Next, Niche, Refine, Shape, Type, TypeRef, refine::layout};
 use crate::Digest;
 
 layout!([T: Layout + ArchivePointee + ?Sized] ArchivedBox<T> => "Box", {
@@ -56,7 +56,7 @@ unsafe impl<T: Layout + ArchivePointee + ?Sized, F> Layout for ArchivedRcWeak<T,
             Shape::Weak { pointee: TypeRef::of::<T>() }
         },
     };
-    const SHARED: fn() -> TypeId = identity::<ArchivedRc<T, F>>;
+    const SHARED: fn() -> TypeId = typeid::of::<ArchivedRc<T, F>>;
 }
 impl<__N, T: Layout + ArchivePointee + Refine<__N> + ?Sized, F> Refine<Next<__N>> for ArchivedRcWeak<T, F> {
     const DIGEST: Digest = Self::LEVEL.digest(T::DIGEST);

@@ -5,7 +5,8 @@
 use alloc::string::String;
 use core::cmp::Ordering;
 
-use super::{Kind, Result, Value};
+use super::{Kind, MAX_NESTING, Result, Value};
+use crate::layout::{NumberKind, Shape, Type};
 
 /// A key to look up: anything that a string, an integer, a bool or a char can be made of.
 ///
@@ -67,6 +68,30 @@ pub(super) enum KeyKind {
     Signed { size: u64 },
     Bool,
     Char,
+}
+
+impl KeyKind {
+    /// What the key type with that index says, if it is one that can be looked up without its program.
+    pub(super) fn of(types: &[Type<u32>], mut key: u32) -> Option<KeyKind> {
+        for _ in 0..MAX_NESTING {
+            let ty = &types[key as usize];
+            key = match ty.shape {
+                Shape::Box { pointee } | Shape::Shared { pointee } => pointee,
+                Shape::String | Shape::Str => return Some(KeyKind::Text),
+                Shape::Bool => return Some(KeyKind::Bool),
+                Shape::Number { kind, .. } => {
+                    return match kind {
+                        NumberKind::Unsigned => Some(KeyKind::Unsigned { size: ty.size }),
+                        NumberKind::Signed => Some(KeyKind::Signed { size: ty.size }),
+                        NumberKind::Char => Some(KeyKind::Char),
+                        NumberKind::Float => None,
+                    };
+                }
+                _ => return None,
+            };
+        }
+        None
+    }
 }
 
 /// An integer of either sign, so that all compare.

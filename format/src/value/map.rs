@@ -10,7 +10,7 @@ use core::cmp::Ordering;
 
 use super::key::{Key, KeyKind};
 use super::{MAX_NESTING, Result, Value, ValueCause};
-use crate::layout::{NumberKind, Shape};
+use crate::layout::Shape;
 use crate::sound::{EntryLayout, NodeLayout, align_up};
 
 /// Control bytes that are looked at together.
@@ -182,25 +182,8 @@ impl<'a> Value<'a> {
     }
 
     /// How keys of a type are looked up, if they are.
-    pub(super) fn key_kind(&self, mut key: u32) -> Option<KeyKind> {
-        for _ in 0..MAX_NESTING {
-            let ty = self.type_of(key);
-            key = match ty.shape {
-                Shape::Box { pointee } | Shape::Shared { pointee } => pointee,
-                Shape::String | Shape::Str => return Some(KeyKind::Text),
-                Shape::Bool => return Some(KeyKind::Bool),
-                Shape::Number { kind, .. } => {
-                    return match kind {
-                        NumberKind::Unsigned => Some(KeyKind::Unsigned { size: ty.size }),
-                        NumberKind::Signed => Some(KeyKind::Signed { size: ty.size }),
-                        NumberKind::Char => Some(KeyKind::Char),
-                        NumberKind::Float => None,
-                    };
-                }
-                _ => return None,
-            };
-        }
-        None
+    pub(super) fn key_kind(&self, key: u32) -> Option<KeyKind> {
+        KeyKind::of(self.schema.types(), key)
     }
 
     pub(super) fn entry_layout(&self, key: u32, value: u32) -> Result<EntryLayout> {

@@ -19,6 +19,31 @@ use crate::validate::Keys;
 /// is one or two, but keys may have been chosen to collide, and then all of them may lie where they have to.
 const MOST_GROUPS: u64 = 32;
 
+impl Schema {
+    /// Whether it says of the keys of all its maps how they hash and compare, as it does of strings, integers, bools and
+    /// chars. `None`: there are no maps. O(types).
+    ///
+    /// # Examples
+    /// ```
+    /// use graven_format::Schema;
+    /// use rkyv::{collections::btree_set::ArchivedBTreeSet, net::ArchivedIpv4Addr, string::ArchivedString};
+    /// assert_eq!(Schema::of::<ArchivedBTreeSet<ArchivedString>>().knows_keys(), Some(true));
+    /// assert_eq!(Schema::of::<ArchivedBTreeSet<ArchivedIpv4Addr>>().knows_keys(), Some(false));
+    /// assert_eq!(Schema::of::<ArchivedString>().knows_keys(), None);
+    /// ```
+    /// Source: SPEC 6.3, Hash map, Index map, B-tree map.
+    pub fn knows_keys(&self) -> Option<bool> {
+        let key = |shape: &Shape<u32>| match *shape {
+            Shape::HashMap { key, .. } | Shape::IndexMap { key, .. } | Shape::BTreeMap { key, .. } => {
+                Some(key)
+            }
+            _ => None,
+        };
+        let keys = self.types().iter().filter_map(|ty| key(&ty.shape));
+        keys.map(|key| KeyKind::of(self.types(), key).is_some()).reduce(|all, known| all && known)
+    }
+}
+
 /// The map of a type at a place of an object whose structure is valid: what is out of order in it, if anything. By its
 /// program's `keys`, if they are known.
 ///
