@@ -163,7 +163,12 @@ fn plain_values_of_any_alignment_and_what_is_made_of_them_are_written() {
         padded(&(0..u32::from(count)).zip(plains()).collect::<HashMap<_, _>>());
         padded(&Rc::new(Plain64 { byte: 1 }));
         let one = Plain64 { byte: 1 };
-        padded(&Plains { first: 1, lines: plains().collect(), boxed: plains().last().map(Box::new), one });
+        padded(&Plains {
+            first: 1,
+            lines: plains().collect(),
+            boxed: plains().next_back().map(Box::new),
+            one,
+        });
     }
     padded(&Some(Rc::new(Plain32 { byte: 1 })));
 }

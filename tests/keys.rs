@@ -452,14 +452,14 @@ impl Hash for Thousand {
         (self.0 + self.0 / 1000).hash(state);
     }
 }
-impl rkyv::Archive for Thousand {
-    type Archived = <u32 as rkyv::Archive>::Archived;
+impl Archive for Thousand {
+    type Archived = <u32 as Archive>::Archived;
     type Resolver = ();
     fn resolve(&self, (): (), out: rkyv::Place<Self::Archived>) {
         self.0.resolve((), out);
     }
 }
-impl<S: rkyv::rancor::Fallible + ?Sized> rkyv::Serialize<S> for Thousand {
+impl<S: rkyv::rancor::Fallible + ?Sized> Serialize<S> for Thousand {
     fn serialize(&self, _: &mut S) -> Result<(), S::Error> {
         Ok(())
     }
