@@ -310,10 +310,13 @@ impl Writer {
 
     /// Adds an object. The empty name is the root's.
     ///
-    /// Serializes `value` once, into the file; twice if something in its type is aligned to more than 32. rkyv's serializer recurses: a value nested more than some 10,000 levels
-    /// deep overflows the stack. A list of boxes, which needs least, does at 43,000 levels on a thread's 2 MiB and at
-    /// 170,000 on the main thread's usual 8 MiB; in a build that is not optimized at 3,700 and 14,900. Neither adopting
-    /// nor dropping what was adopted recurses.
+    /// Serializes `value` once, into the file; twice if something in its type is aligned to more than 32. If its type has
+    /// maps, looks up all keys before the object counts: of each value, or of the first 16 (see the table of [`Writer`]).
+    ///
+    /// rkyv's serializer recurses: a value nested more than some 10,000 levels deep overflows the stack. A list of boxes,
+    /// which needs least, does at 43,000 levels on a thread's 2 MiB and at 170,000 on the main thread's usual 8 MiB; in a
+    /// build that is not optimized at 3,700 and 14,900. Neither adopting nor dropping what was adopted recurses. And it
+    /// cuts counts to the offset width, which only vectors of elements without bytes can pass: `Vec<()>`.
     ///
     /// # Errors
     /// After an error the writer is as it was before the call.
