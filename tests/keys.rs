@@ -16,13 +16,15 @@ use std::num::{NonZeroU8, NonZeroU32};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use graven::layout::Layout;
 use graven::{Archive, Cause, Deserialize, ObjectCause, Segment, Serialize, VerifyError, Writer};
 use indexmap::{IndexMap, IndexSet};
 use rkyv::hash::{FxHasher64, hash_value};
-use rkyv::rancor::BoxedError;
+use rkyv::rancor::{BoxedError, Fallible, Source};
+use rkyv::vec::{ArchivedVec, VecResolver};
 use rkyv::with::{AsString, Identity, MapKV};
 use support::*;
 
@@ -459,7 +461,7 @@ impl Archive for Thousand {
         self.0.resolve((), out);
     }
 }
-impl<S: rkyv::rancor::Fallible + ?Sized> Serialize<S> for Thousand {
+impl<S: Fallible + ?Sized> Serialize<S> for Thousand {
     fn serialize(&self, _: &mut S) -> Result<(), S::Error> {
         Ok(())
     }
@@ -602,4 +604,240 @@ fn a_map_by_its_archived_keys_is_the_same_bytes_whatever_order_it_iterates_in() 
         set: (0..KEYS).map(|n| vec![n; n as usize % 4]).collect(),
     };
     assert!(bytes_of(&routes()) == bytes_of(&routes()));
+}
+
+/// Archived as a vector of bytes, of which it has one and says what it likes.
+#[derive(PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Lie(usize);
+
+impl Archive for Lie {
+    type Archived = ArchivedVec<u8>;
+    type Resolver = VecResolver;
+    fn resolve(&self, resolver: VecResolver, out: rkyv::Place<Self::Archived>) {
+        ArchivedVec::resolve_from_len(self.0, resolver, out);
+    }
+}
+impl<S: Fallible<Error: Source> + rkyv::ser::Writer + rkyv::ser::Allocator + ?Sized> Serialize<S> for Lie {
+    fn serialize(&self, serializer: &mut S) -> Result<VecResolver, S::Error> {
+        ArchivedVec::<u8>::serialize_from_slice(&[7u8], serializer)
+    }
+}
+
+/// `Archive` and `Serialize` are safe to get wrong.
+#[test]
+fn a_key_that_does_not_archive_what_its_type_says_is_an_error_and_is_not_looked_at() {
+    #[derive(Archive, Serialize, graven::Layout, Default)]
+    struct Maps {
+        #[rkyv(with = graven::with::ArchivedKeys)]
+        set: HashSet<Lie>,
+        #[rkyv(with = graven::with::ArchivedKeys)]
+        index: IndexSet<Lie>,
+        #[rkyv(with = graven::with::ArchivedKeys)]
+        tree: BTreeSet<Lie>,
+    }
+    assert_eq!(graven::with::archived(&Lie(1), |key| key.to_vec()).unwrap(), [7]);
+    let lies = || [Lie(1), Lie(0x7fff)];
+    let errors = [
+        graven::with::archived(&Lie(0x7fff), |key| key.len()).unwrap_err(),
+        graven::encoded_len(&Maps { set: lies().into(), ..Maps::default() }).unwrap_err(),
+        graven::encoded_len(&Maps { index: lies().into(), ..Maps::default() }).unwrap_err(),
+        graven::encoded_len(&Maps { tree: lies().into(), ..Maps::default() }).unwrap_err(),
+    ];
+    for error in errors {
+        assert_eq!(error.errno(), EINVAL);
+        let Cause::Serialize { message } = error.cause() else { panic!("{error}") };
+        assert!(
+            message.starts_with("a key of a map (`") && message.contains("is not archived as one"),
+            "{error}"
+        );
+    }
+    // Others who serialize have it from their own serializer.
+    let error = rkyv::to_bytes::<BoxedError>(&Maps { set: lies().into(), ..Maps::default() }).unwrap_err();
+    assert!(error.to_string().contains("is not archived as one"), "{error}");
+}
+
+#[test]
+fn a_key_that_refuses_to_be_serialized_is_an_error_in_its_own_words() {
+    use std::os::unix::ffi::OsStringExt;
+    let path = PathBuf::from(std::ffi::OsString::from_vec(vec![0xff]));
+    let files = Files {
+        sizes: HashMap::from([(path, 1)]),
+        seen: HashSet::new(),
+        indexed: IndexMap::new(),
+        targets: BTreeMap::new(),
+        sorted: BTreeSet::new(),
+        many: Vec::new(),
+    };
+    let error = graven::encoded_len(&files).unwrap_err();
+    let Cause::Serialize { message } = error.cause() else { panic!("{error}") };
+    assert!(!message.contains("cannot be serialized"), "once is enough: {error}");
+}
+
+/// rkyv pads to 32 at most, and panics behind that.
+#[test]
+fn keys_have_the_alignments_that_objects_have() {
+    macro_rules! aligned {
+        ($name:ident, $archived:ident, $align:literal) => {
+            #[graven::object]
+            #[derive(PartialEq, Eq, Hash, PartialOrd, Ord)]
+            #[rkyv(derive(PartialEq, Eq, Hash, PartialOrd, Ord), attr(repr(align($align))))]
+            #[rkyv(archived = $archived)]
+            struct $name {
+                name: String,
+                next: Option<Box<$name>>,
+            }
+        };
+    }
+    aligned!(Wide, ArchivedWide, 64);
+    aligned!(Page, ArchivedPage, 4096);
+    aligned!(Huge, ArchivedHuge, 131072);
+
+    #[graven::object]
+    struct Maps {
+        map: HashMap<Wide, u32>,
+        tree: BTreeMap<Page, u32>,
+    }
+    let wide = |n| Wide { name: text(n), next: Some(Wide { name: text(n + 1), next: None }.into()) };
+    let page = |n| Page { name: text(n), next: Some(Page { name: text(n + 1), next: None }.into()) };
+    let few = 3;
+    let maps = Maps {
+        map: (0..few).map(|n| (wide(n), n)).collect(),
+        tree: (0..few).map(|n| (page(n), n)).collect(),
+    };
+    if graven::Payload::NATIVE.offset_width == 2 {
+        // Three nodes of 4096 bytes each, and their padding.
+        println!("SKIPPED: pages do not fit into the reach of 16-bit offsets");
+    } else {
+        let segment = written(&maps);
+        segment.verify_as::<Maps>("").unwrap();
+        let archived = segment.root::<Maps>().unwrap();
+        for n in 0..few {
+            let found = graven::with::archived(&wide(n), |key| archived.map.get(key).map(|n| u32::from(*n)));
+            assert_eq!(found.unwrap(), Some(n));
+            let found = graven::with::archived(&page(n), |key| archived.tree.get(key).map(|n| u32::from(*n)));
+            assert_eq!(found.unwrap(), Some(n));
+        }
+    }
+    let error = graven::with::archived(&Huge { name: text(1), next: None }, |_| ()).unwrap_err();
+    assert!(matches!(error.cause(), Cause::Overaligned { align: 131_072, page_size: 65536 }), "{error}");
+}
+
+#[test]
+fn a_key_beyond_the_reach_of_its_pointers_is_too_large() {
+    #[graven::object]
+    #[derive(Clone, PartialEq, Eq, Hash)]
+    #[rkyv(derive(PartialEq, Eq, Hash))]
+    struct Long {
+        first: Vec<u8>,
+        second: Vec<u8>,
+    }
+    #[graven::object]
+    struct Map {
+        map: HashMap<Long, u32>,
+    }
+    if graven::Payload::NATIVE.offset_width != 2 {
+        return println!("SKIPPED: takes keys of gigabytes");
+    }
+    let long = |bytes| Long { first: vec![1; bytes], second: vec![2; bytes] };
+    for bytes in [16_300, 16_383, 16_384, 20_000, 40_000] {
+        let too_large = bytes > 16_383 - 16;
+        let key = graven::with::archived(&long(bytes), |_| ());
+        assert_eq!(key.is_err(), too_large, "{bytes}");
+        let map = graven::encoded_len(&Map { map: HashMap::from([(long(bytes), 1)]) });
+        for error in key.err().into_iter().chain(map.err()) {
+            assert!(matches!(error.cause(), Cause::TooLarge { limit: 0x7fff }), "{error}");
+        }
+    }
+    // Each for itself: together they are larger.
+    let keys = (0..9).map(|n| Long { first: vec![n; 16_000], second: vec![] });
+    let error = graven::encoded_len(&Map { map: keys.map(|key| (key, 1)).collect() }).unwrap_err();
+    assert!(matches!(error.cause(), Cause::TooLarge { .. }), "{error}");
+}
+
+/// All of one hash, and equal where the number is, whatever the salt.
+#[graven::object]
+#[derive(PartialEq, Eq, Hash)]
+struct Same {
+    salt: u32,
+    number: u32,
+}
+
+static COMPARED: AtomicUsize = AtomicUsize::new(0);
+
+impl Hash for ArchivedSame {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        0u8.hash(state);
+    }
+}
+impl PartialEq for ArchivedSame {
+    fn eq(&self, other: &Self) -> bool {
+        COMPARED.fetch_add(1, Relaxed);
+        self.number == other.number
+    }
+}
+impl Eq for ArchivedSame {}
+
+#[test]
+fn keys_that_all_have_one_hash_are_compared_with_few_others_before_they_are_written() {
+    #[derive(Archive, Serialize, graven::Layout)]
+    struct Set {
+        #[rkyv(with = graven::with::ArchivedKeys)]
+        set: HashSet<Same>,
+    }
+    let keys = 2000;
+    let set =
+        |last: Same| Set { set: (1..keys).map(|n| Same { salt: n, number: n }).chain([last]).collect() };
+    rkyv::to_bytes::<BoxedError>(&set(Same { salt: 0, number: 0 })).unwrap();
+    let compared = COMPARED.load(Relaxed);
+    assert!(compared <= 40 * keys as usize, "{compared}");
+    // An equal key nearby, and one that is far behind.
+    for salt in [1001, u32::MAX] {
+        let near = rkyv::to_bytes::<BoxedError>(&set(Same { salt, number: 1000 })).is_err();
+        assert_eq!(near, salt == 1001);
+        let error = graven::encoded_len(&set(Same { salt, number: 1000 })).unwrap_err();
+        match error.cause() {
+            Cause::Serialize { message } => assert!(near && message.contains("equal once they are archived")),
+            Cause::Keys(_) => assert!(!near),
+            _ => panic!("{error}"),
+        }
+    }
+}
+
+/// Below every other, wherever it is archived.
+#[graven::object]
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Low(u32);
+
+impl PartialEq for ArchivedLow {
+    fn eq(&self, _: &Self) -> bool {
+        false
+    }
+}
+impl Eq for ArchivedLow {}
+impl PartialOrd for ArchivedLow {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for ArchivedLow {
+    fn cmp(&self, _: &Self) -> std::cmp::Ordering {
+        std::cmp::Ordering::Less
+    }
+}
+
+#[test]
+fn keys_that_ascend_are_not_sorted() {
+    #[derive(Archive, Serialize, graven::Layout)]
+    struct Set {
+        #[rkyv(with = graven::with::ArchivedKeys)]
+        set: BTreeSet<Low>,
+    }
+    let bytes = rkyv::to_bytes::<BoxedError>(&Set { set: (0..KEYS).map(Low).collect() }).unwrap();
+    let set = rkyv::access::<ArchivedSet, BoxedError>(&bytes).unwrap();
+    let mut numbers = Vec::new();
+    let _ = set.set.visit(|key| {
+        numbers.push(key.0.to_native());
+        std::ops::ControlFlow::<()>::Continue(())
+    });
+    assert!(numbers.into_iter().eq(0..KEYS));
 }

@@ -151,9 +151,10 @@ impl Stream {
         }
     }
 
-    /// Keeps a copy of the object being written, of which nothing has been written yet.
-    pub(crate) fn keep_object(&mut self) {
-        (self.direct, self.kept) = (0, Some(Kept::new()));
+    /// Keeps a copy of the object being written, of which nothing has been written yet, instead of what `kept` holds.
+    pub(crate) fn keep_object(&mut self, mut kept: Kept) {
+        kept.clear();
+        (self.direct, self.kept) = (0, Some(kept));
     }
 
     /// The object being written, if it was to be kept.

@@ -21,6 +21,7 @@ use graven_format::{
 };
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use rkyv::rancor::BoxedError;
 use rkyv::ser::allocator::Arena;
 use rkyv::ser::sharing::Share;
 use rkyv::{Archive, Serialize};
@@ -29,7 +30,7 @@ use crate::dir::Dir;
 use crate::held::Process;
 use crate::known::Known;
 use crate::rehearsal::{PADDED, Plan};
-use crate::stream::Stream;
+use crate::stream::{Kept, Stream};
 use crate::temp::Temp;
 use crate::{Cause, Error, Result, Segment, Serializer};
 
@@ -444,6 +445,33 @@ fn check_written(schema: &Schema, object: &[u8], root: u64) -> Result<(), Cause>
     })
 }
 
+/// Serializes a value of that layout as the object that the stream is at the start of. Where its root is.
+pub(crate) fn serialize<T>(stream: &mut Stream, known: &Known, value: &T) -> Result<u64, Cause>
+where
+    T: Archive + for<'a> Serialize<Serializer<'a>>,
+{
+    let (pointers, align) = (known.writable()?, known.schema.max_align());
+    let plan = (align > PADDED).then(|| rehearse(value, pointers)).transpose()?;
+    stream.expect_pointers_within(pointers, align);
+    if let Some(plan) = plan {
+        stream.plan(plan.follow(align.into()));
+    }
+    let mut arena = Arena::new();
+    let mut serializer = rkyv::ser::Serializer::new(stream, arena.acquire(), Share::new());
+    Ok(rkyv::api::serialize_using(value, &mut serializer).map_err(not_serialized)? as u64)
+}
+
+/// Why rkyv stopped. What is a part too large has been written apart from the rest, as keys of maps are.
+fn not_serialized(error: BoxedError) -> Cause {
+    let first: Option<&(dyn std::error::Error + 'static)> = Some(BoxedError::inner(&error));
+    let mut causes = std::iter::successors(first, |error| error.source());
+    match causes.find_map(|error| error.downcast_ref::<Error>()).map(Error::cause) {
+        Some(&Cause::TooLarge { limit }) => Cause::TooLarge { limit },
+        Some(Cause::Serialize { message }) => Cause::Serialize { message: message.clone() },
+        _ => Cause::Serialize { message: error.to_string() },
+    }
+}
+
 /// Serializes a value into nowhere, to learn where it has to be aligned.
 fn rehearse<T>(value: &T, pointers: u64) -> Result<Plan, Cause>
 where
@@ -459,7 +487,7 @@ where
     let mut arena = Arena::new();
     let mut serializer = rkyv::ser::Serializer::new(&mut stream, arena.acquire(), Share::new());
     let root = rkyv::api::serialize_using(value, &mut serializer);
-    root.map_err(|error| Cause::Serialize { message: error.to_string() })?;
+    root.map_err(not_serialized)?;
     drop(serializer);
     Ok(stream.rehearsed())
 }
@@ -528,29 +556,20 @@ impl Build {
         T: Archive<Archived: Layout> + for<'a> Serialize<Serializer<'a>>,
     {
         let known = Known::of::<T::Archived>();
-        let serialize = |stream: &mut Stream| {
-            let (pointers, align) = (known.writable()?, known.schema.max_align());
-            let plan = (align > PADDED).then(|| rehearse(value, pointers)).transpose()?;
-            stream.expect_pointers_within(pointers, align);
-            if let Some(plan) = plan {
-                stream.plan(plan.follow(align.into()));
-            }
-            let mut arena = Arena::new();
+        let write = |stream: &mut Stream| {
+            known.writable()?;
             let (aliased, maps) = (known.can_be_aliased(), known.looks_into_maps_of::<T>());
             if aliased || maps {
-                stream.keep_object();
+                stream.keep_object(Kept::new());
             }
-            let mut serializer = rkyv::ser::Serializer::new(&mut *stream, arena.acquire(), Share::new());
-            let root = rkyv::api::serialize_using(value, &mut serializer);
-            let root = root.map_err(|error| Cause::Serialize { message: error.to_string() })? as u64;
-            drop(serializer);
+            let root = serialize(stream, known, value)?;
             if let Some(object) = stream.kept() {
                 aliased.then(|| check_written(&known.schema, &object, root)).transpose()?;
                 maps.then(|| check_keys::<T>(known, &object, root)).transpose()?;
             }
             Ok(root)
         };
-        self.object(name, known.schema.max_align(), known.fingerprint(), &known.table, serialize)
+        self.object(name, known.schema.max_align(), known.fingerprint(), &known.table, write)
             .map_err(|error| error.of_object(name).of_type::<T>())
     }
 

@@ -1,32 +1,26 @@
 //! Keys as they are archived, before the map that they are in is.
 //!
-//! The only module of `with` that may use `unsafe`: reading what was archived a moment ago.
+//! The only module of `with` that may use `unsafe`: reading what was archived and checked a moment ago.
 #![allow(unsafe_code)]
 
+use std::any::type_name;
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 use std::ops::Range;
 
+use graven_format::Header;
+use graven_format::layout::Layout;
 use rkyv::{
-    Archive, Place, Portable, Serialize,
-    rancor::{BoxedError, Fallible, Strategy},
-    ser::{
-        Positional, WriterExt,
-        allocator::{Arena, ArenaHandle},
-        sharing::Share,
-    },
-    util::AlignedVec,
+    Archive, Place, Serialize,
+    rancor::Fallible,
     with::{ArchiveWith, SerializeWith},
 };
 
-/// The most that the alignment of a key may be: that of the largest page.
-const ALIGN: usize = 4096;
-/// What each key's bytes start at a multiple of, so that they are the same wherever that is.
-const START: usize = 16;
-
-/// What keys are archived with before their map is: the bound on keys is `KW: for<'a> SerializeWith<K, Scratch<'a>>`.
-pub type Scratch<'a> = Strategy<rkyv::ser::Serializer<AlignedVec<ALIGN>, ArenaHandle<'a>, Share>, BoxedError>;
+use crate::Cause;
+use crate::known::Known;
+use crate::stream::{Kept, Serializer, Stream};
+use crate::writer::serialize;
 
 /// A value, archived as a wrapper says.
 pub(super) struct Wrapped<'a, W, T>(pub(super) &'a T, PhantomData<W>);
@@ -110,28 +104,44 @@ impl<W: ArchiveWith<K, Archived: Ord>, K> Ord for Key<'_, W, K> {
 
 /// The keys of one map, archived, each apart from the others.
 pub(super) struct Keys<'a, W, K> {
-    bytes: AlignedVec<ALIGN>,
-    /// Each key and the bytes of its own. INVARIANT: the archived key is what they end with.
-    keys: Vec<(&'a K, Range<usize>)>,
+    bytes: Kept,
+    keys: Vec<Written<'a, K>>,
     wrapper: PhantomData<W>,
 }
 
-impl<'a, W: ArchiveWith<K>, K> Keys<'a, W, K> {
-    pub(super) fn archive(keys: impl Iterator<Item = &'a K>) -> Result<Self, BoxedError>
+struct Written<'a, K> {
+    key: &'a K,
+    /// INVARIANT: checked as an object with this root, and aligned as its types are.
+    bytes: Range<usize>,
+    root: usize,
+}
+
+impl<'a, W: ArchiveWith<K, Archived: Layout>, K> Keys<'a, W, K> {
+    /// Writes each key as an object of its own, so with all that is asked of one.
+    pub(super) fn archive(keys: impl Iterator<Item = &'a K>) -> Result<Self, Cause>
     where
-        W: for<'s> SerializeWith<K, Scratch<'s>>,
+        W: for<'s> SerializeWith<K, Serializer<'s>>,
     {
-        const { assert!(align_of::<W::Archived>() <= ALIGN, "a key's alignment is at most 4096") }
-        let (mut bytes, mut arena) = (AlignedVec::new(), Arena::new());
-        let archive = |key| {
-            WriterExt::<BoxedError>::align(&mut bytes, START)?;
-            let start = bytes.pos();
-            bytes = rkyv::api::high::to_bytes_in_with_alloc(
-                &Wrapped::<W, K>::new(key),
-                std::mem::take(&mut bytes),
-                arena.acquire(),
-            )?;
-            Ok((key, start..bytes.len()))
+        let known = Known::of::<W::Archived>();
+        let (align, page_size) = (known.schema.max_align(), Header::MAX_PAGE_SIZE);
+        if align > page_size {
+            return Err(Cause::Overaligned { align, page_size });
+        }
+        let (mut bytes, mut stream, mut kept) = (Kept::new(), Stream::counting(), Kept::new());
+        let archive = |key| -> Result<_, Cause> {
+            stream.begin_object();
+            stream.keep_object(std::mem::take(&mut kept));
+            let root = serialize(&mut stream, known, &Wrapped::<W, K>::new(key));
+            kept = stream.kept().unwrap_or_default();
+            let root = root.map_err(|cause| stream.rewind(0).unwrap_or(cause))?;
+            // Serializing is the user's code, and safe to get wrong. What has been checked is out of its reach.
+            bytes.resize(bytes.len().next_multiple_of(align as usize), 0);
+            let start = bytes.len();
+            bytes.extend_from_slice(&kept);
+            known.validator().check(&bytes[start..], root).map_err(|error| Cause::Serialize {
+                message: format!("a key of a map (`{}`) is not archived as one: {error}", type_name::<K>()),
+            })?;
+            Ok(Written { key, bytes: start..bytes.len(), root: root as usize })
         };
         let keys = keys.map(archive).collect::<Result<_, _>>()?;
         Ok(Keys { bytes, keys, wrapper: PhantomData })
@@ -139,25 +149,23 @@ impl<'a, W: ArchiveWith<K>, K> Keys<'a, W, K> {
 
     /// The key of this number.
     pub(super) fn get(&self, number: usize) -> Key<'_, W, K> {
-        let (key, bytes) = &self.keys[number];
-        Key { key, archived: root(&self.bytes[..bytes.end]) }
+        let Written { key, bytes, root } = &self.keys[number];
+        // SAFETY: `access_pos_unchecked` asks that a valid `W::Archived` be at that position.
+        // - valid: `Keys::archive` has checked these bytes with this root, by the layout of `W::Archived`, and nobody can
+        //   change them since: they are in the same place in `self.bytes`, which is borrowed.
+        // - aligned in memory: `Kept` is aligned to the largest page, `Keys::archive` refuses types of larger alignment,
+        //   and these bytes start at a multiple of theirs.
+        let archived =
+            unsafe { rkyv::api::access_pos_unchecked::<W::Archived>(&self.bytes[bytes.clone()], *root) };
+        Key { key, archived }
     }
 
     /// The bytes of the key of this number: the same wherever it is.
     pub(super) fn bytes(&self, number: usize) -> &[u8] {
-        &self.bytes[self.keys[number].1.clone()]
+        &self.bytes[self.keys[number].bytes.clone()]
     }
 
     pub(super) fn len(&self) -> usize {
         self.keys.len()
     }
-}
-
-/// The value that was serialized last, at the end of `bytes`.
-fn root<T: Portable>(bytes: &[u8]) -> &T {
-    // SAFETY: `access_unchecked` asks that a valid `T` be where a root is, as near to the end as it fits.
-    // - rkyv's serializer has put it there: it aligns, resolves the root and writes nothing behind it (`Keys::archive`
-    //   and the invariant of `Keys::keys`; `T` is the archived type of what was serialized).
-    // - aligned in memory: the bytes start at a multiple of `ALIGN`, which is no less than `T`'s alignment.
-    unsafe { rkyv::access_unchecked::<T>(bytes) }
 }

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hash};
 
+use graven_format::layout::Layout;
 use rkyv::{
     Place,
     collections::swiss_table::{ArchivedHashMap, ArchivedHashSet, HashMapResolver, HashSetResolver},
@@ -12,14 +13,19 @@ use rkyv::{
     with::{ArchiveWith, DeserializeWith, SerializeWith},
 };
 
-use super::archive::{Key, Keys, Scratch, Wrapped};
-use super::{ArchivedKeys, EqualKeys, LOAD_FACTOR};
+use super::archive::{Key, Keys, Wrapped};
+use super::{ArchivedKeys, EqualKeys, LOAD_FACTOR, refuse};
+use crate::stream::Serializer;
+
+/// How many keys of the same hash each is compared with: whoever chooses the keys can make all hashes equal. An equal key
+/// farther away is for writers to find, who look for every key of a map.
+const COMPARED: usize = 32;
 
 /// The numbers of the keys in the order in which they are written: by hash, and where hashes are equal by the bytes of
 /// the archived key.
 pub(super) fn by_hash<KW, K, E>(keys: &Keys<'_, KW, K>) -> Result<Vec<usize>, E>
 where
-    KW: ArchiveWith<K, Archived: Hash + Eq>,
+    KW: ArchiveWith<K, Archived: Layout + Hash + Eq>,
     E: Source,
 {
     let hash = |number| hash_value::<_, FxHasher64>(&keys.get(number));
@@ -27,7 +33,9 @@ where
     order.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| keys.bytes(a.1).cmp(keys.bytes(b.1))));
     for same in order.chunk_by(|a, b| a.0 == b.0) {
         for (i, (_, key)) in same.iter().enumerate() {
-            if same[..i].iter().any(|(_, other)| keys.get(*other) == keys.get(*key)) {
+            // Those with equal bytes are side by side.
+            let before = &same[i.saturating_sub(COMPARED)..i];
+            if before.iter().any(|(_, other)| keys.get(*other) == keys.get(*key)) {
                 return Err(E::new(EqualKeys::of::<K>()));
             }
         }
@@ -50,12 +58,14 @@ where
 
 impl<KW, VW, K, V, H, S> SerializeWith<HashMap<K, V, H>, S> for ArchivedKeys<KW, VW>
 where
-    KW: ArchiveWith<K, Archived: Hash + Eq> + SerializeWith<K, S> + for<'s> SerializeWith<K, Scratch<'s>>,
+    KW: ArchiveWith<K, Archived: Layout + Hash + Eq>
+        + SerializeWith<K, S>
+        + for<'s> SerializeWith<K, Serializer<'s>>,
     VW: SerializeWith<V, S>,
     S: Fallible<Error: Source> + Writer + Allocator + ?Sized,
 {
     fn serialize_with(field: &HashMap<K, V, H>, serializer: &mut S) -> Result<Self::Resolver, S::Error> {
-        let keys = Keys::<KW, K>::archive(field.keys()).map_err(S::Error::new)?;
+        let keys = Keys::<KW, K>::archive(field.keys()).map_err(refuse)?;
         let values: Vec<&V> = field.values().collect();
         let order = by_hash(&keys)?;
         let entry = |number: &usize| (keys.get(*number), Wrapped::<VW, V>::new(values[*number]));
@@ -105,11 +115,13 @@ where
 
 impl<KW, VW, K, H, S> SerializeWith<HashSet<K, H>, S> for ArchivedKeys<KW, VW>
 where
-    KW: ArchiveWith<K, Archived: Hash + Eq> + SerializeWith<K, S> + for<'s> SerializeWith<K, Scratch<'s>>,
+    KW: ArchiveWith<K, Archived: Layout + Hash + Eq>
+        + SerializeWith<K, S>
+        + for<'s> SerializeWith<K, Serializer<'s>>,
     S: Fallible<Error: Source> + Writer + Allocator + ?Sized,
 {
     fn serialize_with(field: &HashSet<K, H>, serializer: &mut S) -> Result<Self::Resolver, S::Error> {
-        let keys = Keys::<KW, K>::archive(field.iter()).map_err(S::Error::new)?;
+        let keys = Keys::<KW, K>::archive(field.iter()).map_err(refuse)?;
         let order = by_hash(&keys)?;
         ArchivedHashSet::<KW::Archived>::serialize_from_iter::<_, Key<'_, KW, K>, _>(
             order.iter().map(|number| keys.get(*number)),

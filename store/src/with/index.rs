@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher, Hash};
 
+use graven_format::layout::Layout;
 use indexmap::{IndexMap, IndexSet};
 use rkyv::{
     Place,
@@ -11,9 +12,10 @@ use rkyv::{
     with::{ArchiveWith, DeserializeWith, SerializeWith},
 };
 
-use super::archive::{Key, Keys, Scratch, Wrapped};
+use super::archive::{Key, Keys, Wrapped};
 use super::hash::by_hash;
-use super::{ArchivedKeys, LOAD_FACTOR};
+use super::{ArchivedKeys, LOAD_FACTOR, refuse};
+use crate::stream::Serializer;
 
 impl<KW, VW, K, V, H> ArchiveWith<IndexMap<K, V, H>> for ArchivedKeys<KW, VW>
 where
@@ -30,12 +32,14 @@ where
 
 impl<KW, VW, K, V, H, S> SerializeWith<IndexMap<K, V, H>, S> for ArchivedKeys<KW, VW>
 where
-    KW: ArchiveWith<K, Archived: Hash + Eq> + SerializeWith<K, S> + for<'s> SerializeWith<K, Scratch<'s>>,
+    KW: ArchiveWith<K, Archived: Layout + Hash + Eq>
+        + SerializeWith<K, S>
+        + for<'s> SerializeWith<K, Serializer<'s>>,
     VW: SerializeWith<V, S>,
     S: Fallible<Error: Source> + Writer + Allocator + ?Sized,
 {
     fn serialize_with(field: &IndexMap<K, V, H>, serializer: &mut S) -> Result<Self::Resolver, S::Error> {
-        let keys = Keys::<KW, K>::archive(field.keys()).map_err(S::Error::new)?;
+        let keys = Keys::<KW, K>::archive(field.keys()).map_err(refuse)?;
         // Only for the keys that are equal.
         by_hash::<KW, K, S::Error>(&keys)?;
         let entry = |(number, value)| (keys.get(number), Wrapped::<VW, V>::new(value));
@@ -85,11 +89,13 @@ where
 
 impl<KW, VW, K, H, S> SerializeWith<IndexSet<K, H>, S> for ArchivedKeys<KW, VW>
 where
-    KW: ArchiveWith<K, Archived: Hash + Eq> + SerializeWith<K, S> + for<'s> SerializeWith<K, Scratch<'s>>,
+    KW: ArchiveWith<K, Archived: Layout + Hash + Eq>
+        + SerializeWith<K, S>
+        + for<'s> SerializeWith<K, Serializer<'s>>,
     S: Fallible<Error: Source> + Writer + Allocator + ?Sized,
 {
     fn serialize_with(field: &IndexSet<K, H>, serializer: &mut S) -> Result<Self::Resolver, S::Error> {
-        let keys = Keys::<KW, K>::archive(field.iter()).map_err(S::Error::new)?;
+        let keys = Keys::<KW, K>::archive(field.iter()).map_err(refuse)?;
         by_hash::<KW, K, S::Error>(&keys)?;
         ArchivedIndexSet::<KW::Archived>::serialize_from_iter::<_, Key<'_, KW, K>, _>(
             (0..keys.len()).map(|number| keys.get(number)),

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
+use graven_format::layout::Layout;
 use rkyv::{
     Place,
     collections::{
@@ -15,23 +16,27 @@ use rkyv::{
     with::{ArchiveWith, DeserializeWith, SerializeWith},
 };
 
-use super::archive::{Key, Keys, Scratch, Wrapped};
-use super::{ArchivedKeys, EqualKeys};
+use super::archive::{Key, Keys, Wrapped};
+use super::{ArchivedKeys, EqualKeys, refuse};
+use crate::stream::Serializer;
 
 /// The numbers of the keys in the order of the archived ones.
 fn by_order<KW, K, E>(keys: &Keys<'_, KW, K>) -> Result<Vec<usize>, E>
 where
-    KW: ArchiveWith<K, Archived: Ord>,
+    KW: ArchiveWith<K, Archived: Layout + Ord>,
     E: Source,
 {
-    let compare = |a: usize, b: usize| keys.get(a).cmp(&keys.get(b));
+    let compare = |a: &usize, b: &usize| keys.get(*a).cmp(&keys.get(*b));
+    let ascend = |order: &[usize]| order.is_sorted_by(|a, b| compare(a, b) == Ordering::Less);
     let mut order: Vec<usize> = (0..keys.len()).collect();
-    // Mostly they are in order, and then this is one pass.
-    order.sort_by(|a, b| compare(*a, *b));
-    match order.windows(2).all(|pair| compare(pair[0], pair[1]) == Ordering::Less) {
-        true => Ok(order),
-        false => Err(E::new(EqualKeys::of::<K>())),
+    // Mostly they do.
+    if !ascend(&order) {
+        order.sort_by(compare);
+        if !ascend(&order) {
+            return Err(E::new(EqualKeys::of::<K>()));
+        }
     }
+    Ok(order)
 }
 
 impl<KW, VW, K, V> ArchiveWith<BTreeMap<K, V>> for ArchivedKeys<KW, VW>
@@ -49,12 +54,14 @@ where
 
 impl<KW, VW, K, V, S> SerializeWith<BTreeMap<K, V>, S> for ArchivedKeys<KW, VW>
 where
-    KW: ArchiveWith<K, Archived: Ord> + SerializeWith<K, S> + for<'s> SerializeWith<K, Scratch<'s>>,
+    KW: ArchiveWith<K, Archived: Layout + Ord>
+        + SerializeWith<K, S>
+        + for<'s> SerializeWith<K, Serializer<'s>>,
     VW: SerializeWith<V, S>,
     S: Fallible<Error: Source> + Writer + Allocator + ?Sized,
 {
     fn serialize_with(field: &BTreeMap<K, V>, serializer: &mut S) -> Result<Self::Resolver, S::Error> {
-        let keys = Keys::<KW, K>::archive(field.keys()).map_err(S::Error::new)?;
+        let keys = Keys::<KW, K>::archive(field.keys()).map_err(refuse)?;
         let values: Vec<&V> = field.values().collect();
         let order = by_order(&keys)?;
         let entry = |number: &usize| (keys.get(*number), Wrapped::<VW, V>::new(values[*number]));
@@ -108,11 +115,13 @@ where
 
 impl<KW, VW, K, S> SerializeWith<BTreeSet<K>, S> for ArchivedKeys<KW, VW>
 where
-    KW: ArchiveWith<K, Archived: Ord> + SerializeWith<K, S> + for<'s> SerializeWith<K, Scratch<'s>>,
+    KW: ArchiveWith<K, Archived: Layout + Ord>
+        + SerializeWith<K, S>
+        + for<'s> SerializeWith<K, Serializer<'s>>,
     S: Fallible<Error: Source> + Writer + Allocator + ?Sized,
 {
     fn serialize_with(field: &BTreeSet<K>, serializer: &mut S) -> Result<Self::Resolver, S::Error> {
-        let keys = Keys::<KW, K>::archive(field.iter()).map_err(S::Error::new)?;
+        let keys = Keys::<KW, K>::archive(field.iter()).map_err(refuse)?;
         let order = by_order(&keys)?;
         ArchivedBTreeSet::<KW::Archived>::serialize_from_ordered_iter::<_, Key<'_, KW, K>, _>(
             order.iter().map(|number| keys.get(*number)),
