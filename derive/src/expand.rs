@@ -1,12 +1,15 @@
 //! `#[derive(Layout)]`: from the declaration of a type to the description of its archived form.
 //!
-//! The description is built of measurements that the compiler makes later, of the archived type itself: `offset_of!`
-//! for structs; for enums, where that is unstable, what matching says of memory with a certain tag. A closure that is
-//! never called takes the archived type apart and compares each field with the type that the description says, exactly
-//! (`graven::layout::__private`): if they differ, or one is missing, it does not compile. So it does not matter who
-//! wrote the archived type.
+//! The description is built of measurements that the compiler makes later, of the archived type itself: where its fields
+//! are in memory, of enums with a certain tag. A closure that is never called takes the archived type apart and compares
+//! each field with the type that the description says, exactly: if they differ, or one is missing, it does not compile.
+//! So it does not matter who wrote the archived type.
+//!
+//! Nor does it matter what is at the paths that are written here, or at the one that the program gives: in the impl of
+//! `Layout` all that is said is said by methods of that trait's own `MEASURE` (`graven_format::layout::measure`). Nothing
+//! else that a path leads to may decide what a description says, `::core` included.
 
-use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream, TokenTree};
+use proc_macro2::{Group, Ident, Literal, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{
     Data, DeriveInput, Error, Field, Fields, Generics, Member, Path, Result, Type, Variant, WherePredicate,
@@ -165,9 +168,12 @@ impl Expansion<'_> {
 
         let opaque = self.of_type.opaque.as_ref();
         let name = self.input.ident.unraw().to_string();
-        let invariant = self.invariant(&target);
+        let invariant = self.invariant();
         let shape = match (opaque, &self.input.data) {
-            (Some(tag), _) => quote!(#graven::layout::Shape::Opaque { tag: #private::Cow::Borrowed(#tag) }),
+            (Some(tag), _) => {
+                let measure = self.measure();
+                quote!(#measure.of_opaque(#tag))
+            }
             (None, Data::Struct(data)) => self.struct_shape(&data.fields),
             (None, Data::Enum(data)) => self.enum_shape(&data.variants),
             (None, Data::Union(_)) => unreachable!("refused"),
@@ -207,27 +213,7 @@ impl Expansion<'_> {
         }
         let (refine_generics, _, refine_where) = refined.split_for_impl();
 
-        // What is measured is true if `graven` is graven. A path that the program gives is the program's promise, unless it
-        // starts at a crate: where the program forbids unsafe code, this is some.
-        let given = self.of_type.krate.as_ref().filter(|path| path.leading_colon.is_none());
-        let promise = given
-            .and_then(|path| path.segments.first())
-            .map_or_else(Span::call_site, |first| first.ident.span());
-        let keyword = quote_spanned!(promise=> unsafe);
-        let mut body = Group::new(
-            Delimiter::Brace,
-            quote! {
-                const TYPE: &'static #graven::layout::Type<#graven::layout::TypeRef> = &#graven::layout::Type {
-                    name: #private::Cow::Borrowed(#name),
-                    size: ::core::mem::size_of::<Self>() as ::core::primitive::u64,
-                    align: ::core::mem::align_of::<Self>() as ::core::primitive::u32,
-                    invariants: <Self as #graven::layout::Layout>::INVARIANT.is_some(),
-                    shape: #shape,
-                };
-                const INVARIANT: ::core::option::Option<#graven::layout::Invariant> = #invariant;
-            },
-        );
-        body.set_span(promise);
+        let measure = self.measure();
         let checks = self.checks(&target);
         let keys = self.keys();
         Ok(quote! {
@@ -237,8 +223,11 @@ impl Expansion<'_> {
                 // SAFETY: the description is made of the compiler's measurements of the archived type: see
                 // `graven_derive::expand`.
                 #[automatically_derived]
-                #keyword impl #impl_generics #graven::layout::Layout for #target #where_clause
-                    #body
+                unsafe impl #impl_generics #graven::layout::Layout for #target #where_clause {
+                    const TYPE: &'static #graven::layout::Type<#graven::layout::TypeRef> =
+                        &#measure.described(#name, #shape);
+                    #invariant
+                }
 
                 #[automatically_derived]
                 impl #refine_generics #graven::layout::Refine<#graven::layout::Next<#round>> for #target #refine_where {
@@ -255,24 +244,37 @@ impl Expansion<'_> {
     ///
     /// The archived type that rkyv derives has rkyv's derived check, which is the structure's. That of a type which is
     /// its own archived form may be hand-written: no attribute tells, so it is called if it can be called alone.
-    fn invariant(&self, target: &TokenStream) -> TokenStream {
-        let graven = &self.graven;
+    fn invariant(&self) -> TokenStream {
+        let (graven, measure) = (&self.graven, self.measure());
+        let span = Span::call_site().located_at(self.input.ident.span());
         let private = quote!(#graven::layout::__private);
-        if self.of_type.opaque.is_some() || self.of_type.invariants {
-            quote!(#private::pointer_free::<#target>())
+        let found = if self.of_type.opaque.is_some() || self.of_type.invariants {
+            let here = respan(&measure, span);
+            quote_spanned!(span=> #here.pointer_free())
         } else if self.rkyv_of_type.verify {
-            quote!(#private::verified_alone::<#target>())
+            let here = respan(&measure, span);
+            quote_spanned!(span=> #here.verified_alone())
         } else if matches!(self.target, Target::Itself | Target::Other(_))
             && self.input.generics.params.is_empty()
         {
+            // The path is spelled in a type: it is the type of `MEASURE`, or this does not compile.
+            let name = Ident::new("measure", Span::mixed_site());
             quote!({
                 #[allow(unused_imports)]
                 use #private::Unchecked as _;
-                #private::Check::<#target>::INVARIANT
+                let #name: #private::Measure<Self> = #measure;
+                #name.found(<#private::Measure<Self>>::ALONE)
             })
         } else {
-            quote!(::core::option::Option::None)
-        }
+            return TokenStream::new();
+        };
+        quote!(const INVARIANT: ::core::option::Option<#graven::layout::Invariant> = #found;)
+    }
+
+    /// What the description is made with, in the impl of `Layout`: the only path there that has to lead to graven.
+    fn measure(&self) -> TokenStream {
+        let graven = &self.graven;
+        quote!(<Self as #graven::layout::Layout>::MEASURE)
     }
 
     /// The type the impl is for.
@@ -346,45 +348,39 @@ impl Expansion<'_> {
         generics
     }
 
-    /// `Field { … }` for a description.
+    /// A field of a description.
     fn field(&self, described: &Described<'_>, member: &Member, offset: &TokenStream) -> TokenStream {
-        let graven = &self.graven;
-        let (layout, name) = (&described.layout, member_name(member));
+        let Described { archived, layout, tag, .. } = described;
+        let (measure, name) = (self.measure(), member_name(member));
         let span = at(&described.field.ty);
-        let here = respan(graven, span);
-        let ty = quote_spanned!(span=> #here::layout::TypeRef::of::<#layout>());
-        quote! {
-            #graven::layout::Field {
-                name: #graven::layout::__private::Cow::Borrowed(#name),
-                offset: #offset,
-                ty: #ty,
-            }
-        }
+        let here = respan(&measure, span);
+        let ty = match tag {
+            Some((tag, _)) => quote_spanned!(span=> #here.opaque::<#archived, #tag>()),
+            None => quote_spanned!(span=> #here.link::<#layout>()),
+        };
+        quote!(#measure.field(#name, #offset, #ty))
     }
 
     fn struct_shape(&self, fields: &Fields) -> TokenStream {
-        let graven = &self.graven;
+        let measure = self.measure();
         let apart = self.apart(&[(quote!(Self), fields)]);
-        if fields.is_empty() {
-            return quote!({
-                #apart
-                #graven::layout::Shape::Unit
-            });
-        }
+        let value = Ident::new("value", Span::mixed_site());
         let list = self.fields.iter().zip(fields.members()).map(|(described, member)| {
-            let offset = quote!(::core::mem::offset_of!(Self, #member) as ::core::primitive::u64);
+            let offset = quote!(const {
+                let #value = #measure.memory();
+                // SAFETY: nothing is read; the field, which is there as the type is taken apart by it, lies in the struct.
+                unsafe { #measure.offset(&#value, &raw const (*#value.as_ptr()).#member) }
+            });
             self.field(described, &member, &offset)
         });
         quote!({
             #apart
-            #graven::layout::Shape::Struct { fields: #graven::layout::__private::Cow::Borrowed(&[#(#list),*]) }
+            #measure.of_struct(const { &[#(#list),*] })
         })
     }
 
     fn enum_shape<'v>(&self, variants: impl IntoIterator<Item = &'v Variant>) -> TokenStream {
-        let graven = &self.graven;
-        let private = quote!(#graven::layout::__private);
-        let cow = quote!(#private::Cow::Borrowed);
+        let measure = self.measure();
         let [value, found, tag] = ["value", "found", "tag"].map(|name| Ident::new(name, Span::mixed_site()));
         let mut rest = &self.fields[..];
         // The tag: how many variants behind the last one that has a number, or behind the first one.
@@ -404,40 +400,38 @@ impl Expansion<'_> {
                 quote!(const {
                     let #tag: ::core::primitive::u8 = #number;
                     let #tag = #tag + #distance;
-                    let #value = #private::tagged::<Self>(#tag);
+                    let #value = #measure.tagged(#tag);
                     // SAFETY: of the enum nothing is read but its tag, which is there; the field is bound, not read,
                     // and lies in the enum.
                     unsafe {
                         match *#value.as_ptr() {
                             Self::#ident { #fields .. } => #answer,
                             #[allow(unreachable_patterns)]
-                            _ => ::core::panic!("a discriminant means another variant in the archived enum"),
+                            _ => #measure.another_variant(),
                         }
                     }
                 })
             };
             let list = fields.iter().zip(variant.fields.members()).map(|(field, member)| {
-                let offset =
-                    measured(quote!(#member: ref #found,), quote!(#private::offset(&#value, #found)));
+                let offset = quote!(#measure.offset(&#value, #found));
+                let offset = measured(quote!(#member: ref #found,), offset);
                 self.field(field, &member, &offset)
             });
-            let list = quote!(&[#(#list),*]);
+            let list = quote!(const { &[#(#list),*] });
             let of_tag = measured(quote!(), quote!(#tag));
-            described.push(quote! {
-                #graven::layout::Variant { name: #cow(#name), tag: #of_tag, fields: #cow(#list) }
-            });
+            described.push(quote!(#measure.variant(#name, #of_tag, #list)));
             taken_apart.push((quote!(Self::#ident), &variant.fields));
         }
         let apart = self.apart(&taken_apart);
         quote!({
             #apart
-            #graven::layout::Shape::Enum { variants: #cow(&[#(#described),*]) }
+            #measure.of_enum(const { &[#(#described),*] })
         })
     }
 
     /// Takes the archived type apart, by all its variants or as the struct it is, and compares its fields' types.
     fn apart(&self, variants: &[(TokenStream, &Fields)]) -> TokenStream {
-        let graven = &self.graven;
+        let measure = self.measure();
         let this = Ident::new("this", Span::mixed_site());
         let mut described = self.fields.iter();
         let arms = variants.iter().map(|(path, fields)| {
@@ -445,10 +439,8 @@ impl Expansion<'_> {
             let (patterns, checks): (Vec<_>, Vec<_>) = compared
                 .map(|(i, (member, Described { field, archived, .. }))| {
                     let binding = Ident::new(&format!("field{i}"), Span::mixed_site());
-                    let here = respan(graven, at(&field.ty));
-                    let check = quote_spanned! {at(&field.ty)=>
-                        #here::layout::__private::same::<#archived, _>(#binding)
-                    };
+                    let here = respan(&measure, at(&field.ty));
+                    let check = quote_spanned!(at(&field.ty)=> #here.same::<#archived, _>(#binding));
                     (quote!(#member: #binding), check)
                 })
                 .unzip();

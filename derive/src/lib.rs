@@ -35,7 +35,7 @@ mod types;
 /// | `#[layout(skip)]` | with `#[rkyv(as = Other)]`: `Other` has a layout of its own, only check that. Implied if the type has parameters, lifetimes too |
 /// | `#[layout(invariants)]` | a hand-written `CheckBytes` wants more than the structure says: it is called, and must not need the archive around it. Implied by `bytecheck(verify)`, and on types without parameters by `portable` and `as` if their `CheckBytes` can be called so |
 /// | `#[layout(allow_usize)]` | see below, for all fields |
-/// | `#[layout(crate = path)]` | where graven is, if not at `::graven`. Generated code believes what is there: a path that does not start at a crate (`::name`) counts as unsafe code of the program's, where that is forbidden |
+/// | `#[layout(crate = path)]` | where graven is, if not at `::graven`. Nothing is believed of what is there: a description is made by the `Layout` that is implemented, and if that is another trait, there is none |
 ///
 /// # On a field
 ///
@@ -121,8 +121,7 @@ pub fn layout(input: TokenStream) -> TokenStream {
 ///
 /// Every attribute of rkyv's and of `#[derive(Layout)]` may be used as well, for instance
 /// `#[rkyv(derive(Debug, PartialEq))]` for derives on the archived type. Bounds of your own are added to these.
-/// An argument `crate = path` says where graven is, if not at `::graven`; in a crate that forbids unsafe code, as
-/// `::name`.
+/// An argument `crate = path` says where graven is, if not at `::graven`.
 ///
 /// # Examples
 /// ```

@@ -7,7 +7,6 @@
 
 use alloc::string::{String, ToString};
 use core::fmt;
-use core::marker::PhantomData;
 
 use rkyv::bytecheck::{CheckBytes, Verify};
 use rkyv::rancor::{Source, Strategy, Trace};
@@ -83,22 +82,3 @@ impl Invariant {
         unsafe { (self.0)(value) }
     }
 }
-
-/// Finds out whether a type without parameters has a check that works alone: `Check::<T>::INVARIANT` is the associated
-/// constant of this type if it has, that of [`Unchecked`] otherwise.
-#[doc(hidden)]
-#[derive(Debug)]
-pub struct Check<T>(PhantomData<T>);
-
-impl<T: CheckBytes<Alone>> Check<T> {
-    #[doc(hidden)]
-    pub const INVARIANT: Option<Invariant> = Some(Invariant::check_bytes::<T>());
-}
-
-#[doc(hidden)]
-pub trait Unchecked {
-    #[doc(hidden)]
-    const INVARIANT: Option<Invariant> = None;
-}
-
-impl<T> Unchecked for Check<T> {}

@@ -38,27 +38,16 @@ use crate::Digest;
 /// What generated code is written with. Not for other use, and no part of what versions promise.
 #[doc(hidden)]
 pub mod __private {
-    pub use alloc::borrow::Cow;
-
     pub use rkyv;
 
     pub use super::{
         fields::{Archives, Checks, Deserializes, Field, Writes},
-        invariant::{Check, Unchecked},
         keys::{KeyOf, KeyType, UnknownKey},
-        measure::{offset, same, tagged},
+        measure::{Measure, Unchecked},
         pin::check_pin,
     };
     pub use crate::Digest;
 
-    /// `T`'s own check. Fails to compile if `T` may hold pointers.
-    pub const fn pointer_free<T: super::PointerFree>() -> Option<super::Invariant> {
-        Some(super::Invariant::check_bytes::<T>())
-    }
-    /// `T`'s own check. Fails to compile if it needs the archive around it.
-    pub const fn verified_alone<T: super::VerifiedAlone>() -> Option<super::Invariant> {
-        Some(super::Invariant::verify::<T>())
-    }
     /// Fails to compile if `T` has no layout.
     pub const fn described<T: super::Layout + ?Sized>() {}
     /// Asks how rkyv writes slices of `T`, if it archives `T` at all.
@@ -117,6 +106,10 @@ pub unsafe trait Layout {
 
     /// The digest of this level alone, evaluated once for all rounds. Always as it is here.
     const LEVEL: Digest = Self::TYPE.digest();
+
+    /// What generated code describes this type with. Always as it is here.
+    #[doc(hidden)]
+    const MEASURE: measure::Measure<Self> = measure::Measure::OF;
 }
 
 /// A link to the description of a type, and the type's identity.
