@@ -2,11 +2,16 @@
 //! are not archived. No warning comes of any.
 #![deny(warnings)]
 
+use std::collections::HashMap;
+use std::marker::PhantomData;
+use std::net::IpAddr;
+
 use graven::layout::{Layout, Shape};
 use graven::rkyv::api::high::HighDeserializer;
 use graven::rkyv::rancor::{BoxedError, Fallible};
 use graven::rkyv::with::{ArchiveWith, DeserializeWith, Map, SerializeWith, Skip};
 use graven::rkyv::{Archived, Place};
+use graven::with::ArchivedKeys;
 use graven::{Archive, Deserialize, Segment, Serialize, Serializer};
 
 #[graven::object]
@@ -145,7 +150,23 @@ struct Configured {
     absent: (usize, Missing),
     #[cfg_attr(all(), rkyv(with = Skip))]
     skipped: usize,
+    /// Neither wrapper is said twice, whichever there is.
+    #[cfg_attr(all(), rkyv(with = Skip))]
+    index: HashMap<IpAddr, u8>,
+    #[cfg_attr(all(), rkyv(with = ArchivedKeys))]
+    keyed: HashMap<IpAddr, u8>,
+    #[cfg_attr(all(), doc = "Written by its archived keys all the same.")]
+    documented: HashMap<IpAddr, u8>,
+    #[cfg_attr(any(), rkyv(with = Skip))]
+    plain: HashMap<u32, u8>,
     present: u8,
+}
+
+/// There are no keys in a marker.
+#[derive(Archive, Serialize, Deserialize, graven::Layout)]
+struct Marked {
+    marker: PhantomData<HashMap<IpAddr, u8>>,
+    value: u8,
 }
 
 /// Types that are private, in fields of types that are not; and in a circle.
@@ -288,8 +309,24 @@ fn a_usize_may_be_archived_as_something_else() {
 
 #[test]
 fn what_the_configuration_leaves_out_is_not_looked_at() {
-    let Configured { skipped, present } = through(&Configured { skipped: 1, present: 2 });
+    let map = || HashMap::from([(IpAddr::from([127, 0, 0, 1]), 3)]);
+    let configured = Configured {
+        skipped: 1,
+        index: map(),
+        keyed: map(),
+        documented: map(),
+        plain: HashMap::from([(1, 2)]),
+        present: 2,
+    };
+    let Configured { skipped, index, keyed, documented, plain, present } = through(&configured);
     assert_eq!((skipped, present), (0, 2));
+    assert!(index.is_empty());
+    assert_eq!((keyed, documented, plain), (map(), map(), configured.plain));
+}
+
+#[test]
+fn maps_in_markers_are_not_looked_at() {
+    assert_eq!(through(&Marked { marker: PhantomData, value: 3 }).value, 3);
 }
 
 #[test]

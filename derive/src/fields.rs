@@ -86,7 +86,7 @@ pub(crate) fn recolored(tokens: &impl ToTokens, span: Span) -> TokenStream {
 }
 
 /// Whether the word is anywhere in it.
-fn spells(tokens: TokenStream, word: &str) -> bool {
+pub(crate) fn spells(tokens: TokenStream, word: &str) -> bool {
     tokens.into_iter().any(|token| match token {
         TokenTree::Ident(ident) => ident == word,
         TokenTree::Group(group) => spells(group.stream(), word),

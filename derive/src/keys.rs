@@ -10,14 +10,15 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{
-    Data, Error, Field, GenericArgument, Generics, Path, PathArguments, PathSegment, Result, Type, TypePath,
-    parse_quote,
+    Attribute, Data, Error, Field, GenericArgument, Generics, Path, PathArguments, PathSegment, Result, Type,
+    TypePath, parse_quote,
     visit::{self, Visit},
     visit_mut::{self, VisitMut},
 };
 
 use crate::{
     attributes::{RkyvOfField, at, replace_with},
+    fields::spells,
     types::mentions,
 };
 
@@ -60,6 +61,8 @@ fn last(ty: &Type) -> Option<&PathSegment> {
 /// Writes the field's maps by their archived keys, unless a wrapper of the user's says how it is written.
 pub(crate) fn wrap(field: &mut Field, graven: &Path) -> Result<()> {
     match RkyvOfField::parse(&field.attrs)?.with {
+        // Whether there is one, the configuration says, which only the derive knows. It checks the keys itself.
+        None if may_say_rkyv(&field.attrs) => {}
         None => {
             if let Some(wrapper) = wrapper(&field.ty, graven) {
                 field.attrs.push(parse_quote!(#[rkyv(with = #wrapper)]));
@@ -74,6 +77,12 @@ pub(crate) fn wrap(field: &mut Field, graven: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether there are attributes of rkyv's that depend on the configuration.
+fn may_say_rkyv(attributes: &[Attribute]) -> bool {
+    let mut conditional = attributes.iter().filter(|attribute| attribute.path().is_ident("cfg_attr"));
+    conditional.any(|attribute| spells(attribute.to_token_stream(), "rkyv"))
 }
 
 /// What a field of this type has to be written with, if it spells maps whose keys may differ, where wrappers reach.
@@ -210,7 +219,10 @@ pub(crate) fn check(field: &Field, generics: &Generics, graven: &Path) -> TokenS
             if let Some((key, _)) = map(segment).filter(|_| !segment.ident.to_string().starts_with("BTree")) {
                 self.0.push((&segment.ident, key));
             }
-            visit::visit_path_segment(self, segment);
+            // There are no keys in it.
+            if segment.ident != "PhantomData" {
+                visit::visit_path_segment(self, segment);
+            }
         }
     }
     let mut search = Search(Vec::new());
