@@ -7,6 +7,7 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -15,6 +16,8 @@ use std::time::{Duration, Instant};
 
 use graven::{Guard, Region, SharedGuard, Timeout};
 use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use proptest::prelude::*;
 use support::*;
 
@@ -118,6 +121,18 @@ impl Worker {
             Place::Thread(orders) => orders.send(order.to_owned()).unwrap(),
             Place::Process(process) => process.say(order),
         }
+    }
+
+    fn id(&self) -> i32 {
+        let Place::Process(process) = &self.place else { panic!("a thread") };
+        process.id() as i32
+    }
+
+    /// Stops the process, until SIGCONT.
+    fn stop(&self) {
+        kill(Pid::from_raw(self.id()), Signal::SIGSTOP).unwrap();
+        let state = || fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        until(|| state().contains("State:\tT"));
     }
 
     /// What it answers, if it does so soon.
@@ -495,4 +510,45 @@ proptest! {
             thread::sleep(Duration::from_millis(1));
         }
     }
+}
+
+/// [S16.3d] It cannot be told from one that waits, and cannot go away.
+#[test]
+fn who_is_stopped_while_it_waits_holds_nobody_back_for_long() {
+    const TEST: &str = "who_is_stopped_while_it_waits_holds_nobody_back_for_long";
+    be_worker();
+    let dir = directory();
+    let (_region, mut workers) = workers(TEST, dir.path());
+    for (had, waits, later) in [("s", "x", "s"), ("x", "s", "x")] {
+        assert_eq!(workers[0].does(&format!("try {had} 0 10")), "0");
+        workers[2].tell(&format!("lock {waits} 5 20"));
+        until(|| {
+            workers[1].unlock();
+            workers[1].does(&format!("try {later} 15 16")) == EAGAIN
+        });
+        workers[2].stop();
+        workers[0].unlock();
+        assert_eq!(workers[1].does(&format!("lock {later} 15 16")), "0");
+        workers[1].unlock();
+        kill(Pid::from_raw(workers[2].id()), Signal::SIGCONT).unwrap();
+        assert_eq!(workers[2].answer().unwrap(), "0");
+        workers[2].unlock();
+    }
+}
+
+/// [S16.3d] Nobody can see that the three wait for each other.
+#[test]
+fn who_waits_behind_one_that_waits_for_a_thread_that_waits_for_it_gets_its_turn() {
+    let dir = directory();
+    let region = store(&dir).region("key").size(SIZE).create().unwrap();
+    let low = region.lock_range(0..8).unwrap();
+    thread::scope(|scope| {
+        let whole = scope.spawn(|| region.lock_shared(.., Timeout::Forever).map(drop));
+        until(|| scope.spawn(|| region.try_lock_range(32..40).is_err()).join().unwrap());
+        // Which the thread that has `low` waits for.
+        let other = scope.spawn(|| region.lock_range_within(16..24, SOON).map(drop));
+        other.join().unwrap().unwrap();
+        drop(low);
+        whole.join().unwrap().unwrap();
+    });
 }

@@ -161,7 +161,7 @@ fn a_count_that_passes_what_the_kernel_compares_is_noticed_all_the_same() {
     }
 }
 
-/// [S17.3b]
+/// [S17.3c]
 #[test]
 fn the_last_generation_is_published_and_told_of_and_none_after_it() {
     const LAST: u64 = i64::MAX as u64;

@@ -42,6 +42,10 @@ fn be_owner() -> bool {
     }
     tell("owned");
     wait_for_go();
+    if options.contains("twice") {
+        owner.publish(&8u64).unwrap();
+        std::process::abort();
+    }
     done();
 }
 
@@ -269,6 +273,25 @@ fn a_name_that_lives_as_long_as_its_process_ends_with_it_also_by_sigkill() {
     let error = reader.latest().unwrap_err();
     assert!(matches!(error.cause(), Cause::Retired), "{error}");
     assert_eq!(names_in(directory.path()), [""; 0]);
+}
+
+/// [S17.2]
+#[test]
+fn what_an_owner_told_of_before_it_died_is_given_before_its_death_is_told() {
+    if be_owner() {
+        return;
+    }
+    let test = "what_an_owner_told_of_before_it_died_is_given_before_its_death_is_told";
+    let directory = directory();
+    let store = store(&directory);
+    let process = owner_process(test, directory.path(), "process,twice");
+    let mut reader = store.reader::<u64>("one", SOON).unwrap();
+    reader.descriptor().unwrap();
+    assert_eq!(**reader.latest().unwrap(), 7);
+    assert!(!process.go().success());
+    assert_eq!(**reader.latest().unwrap(), 8);
+    let error = reader.latest().unwrap_err();
+    assert!(matches!(error.cause(), Cause::OwnerGone), "{error}");
 }
 
 #[test]

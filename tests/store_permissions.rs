@@ -197,6 +197,68 @@ fn chown_belongs_to_the_name_and_what_cannot_be_given_is_not_published() {
 }
 
 #[test]
+fn who_looks_at_another_users_name_leaves_it_to_that_user_and_who_takes_it_has_it_alone() {
+    let test = "who_looks_at_another_users_name_leaves_it_to_that_user_and_who_takes_it_has_it_alone";
+    if let Some(dir) = role() {
+        become_user(NOBODY);
+        let store = store(dir);
+        let mut owner = store.owner_options("one").lifetime(graven::Lifetime::Process).open().unwrap();
+        owner.publish(&7u64).unwrap();
+        tell("owned");
+        wait_for_go();
+        done();
+    }
+    if !is_root() {
+        return println!("SKIPPED: only root can become another user");
+    }
+    let directory = open_to_all();
+    let store = store(&directory);
+    let lock = directory.path().join("one.own");
+    let killed = || {
+        let mut process = Other::start(other(test, &directory.path().display().to_string()));
+        assert_eq!(process.hear(), "owned");
+        process.kill();
+        until(|| !store.stat("one").unwrap().owner.is_some());
+    };
+    killed();
+    fs::remove_file(&lock).unwrap();
+    assert_eq!(store.sweep().unwrap(), [""; 0]);
+    assert!(!lock.exists(), "its user could not open it");
+
+    killed();
+    let _owner = store.owner("one").unwrap();
+    assert_eq!(fs::metadata(&lock).unwrap().uid(), 0, "another user could lock it");
+}
+
+#[test]
+fn a_strangers_file_keeps_nobody_from_saving() {
+    let test = "a_strangers_file_keeps_nobody_from_saving";
+    if let Some(dir) = role() {
+        become_user(NOBODY);
+        let path = Path::new(&dir).join("target");
+        graven::write(&path, &7u64).unwrap();
+        tell("written");
+        wait_for_go();
+        graven::write(&path, &8u64).unwrap();
+        done();
+    }
+    if !is_root() {
+        return println!("SKIPPED: only root can become another user");
+    }
+    let directory = open_to_all();
+    let mut process = Other::start(other(test, &directory.path().display().to_string()));
+    assert_eq!(process.hear(), "written");
+    // What an unfinished file of that name is called.
+    let strangers = directory.path().join(format!(".graven-{:016x}.tmp", graven_format::checksum(b"target")));
+    fs::write(&strangers, "").unwrap();
+    fs::set_permissions(&strangers, PermissionsExt::from_mode(0o666)).unwrap();
+    std::os::unix::fs::chown(&strangers, Some(SOMEBODY), None).unwrap();
+    assert!(process.go().success());
+    assert_eq!(*map(directory.path().join("target")).unwrap().root::<u64>().unwrap(), 8);
+    assert!(strangers.exists());
+}
+
+#[test]
 fn another_user_reads_what_it_may_and_owns_nothing() {
     let test = "another_user_reads_what_it_may_and_owns_nothing";
     if let Some(dir) = role() {

@@ -184,3 +184,31 @@ fn an_end_is_not_taken_back_by_an_owner_whose_lock_was_removed() {
     assert!(matches!(reader.latest().unwrap_err().cause(), Cause::Retired));
     assert_eq!(names_in(directory.path()), [""; 0]);
 }
+
+#[test]
+fn an_end_is_not_taken_back_when_the_page_comes_back() {
+    let directory = directory();
+    let store = store(&directory);
+    let mut owner = owned(&store);
+    let mut reader = store.reader::<u64>("one", Timeout::Now).unwrap();
+    let [page, aside] = ["one.ctl", "aside"].map(|name| directory.path().join(name));
+    fs::rename(&page, &aside).unwrap();
+    removed(&owner.publish(&2u64).unwrap_err());
+    fs::rename(&aside, &page).unwrap();
+    removed(&owner.publish(&3u64).unwrap_err());
+    assert!(matches!(reader.latest().unwrap_err().cause(), Cause::Retired));
+}
+
+#[test]
+fn a_descriptor_tells_of_a_page_that_was_moved_away() {
+    let directory = directory();
+    let store = store(&directory);
+    let _owner = owned(&store);
+    let mut reader = store.reader::<u64>("one", Timeout::Now).unwrap();
+    reader.descriptor().unwrap();
+    reader.latest().unwrap();
+    fs::rename(directory.path().join("one.ctl"), directory.path().join("aside")).unwrap();
+    let mut polled = [PollFd::new(reader.descriptor().unwrap(), PollFlags::POLLIN)];
+    assert_eq!(poll(&mut polled, 2000u16).unwrap(), 1);
+    removed(&reader.latest().unwrap_err());
+}

@@ -296,7 +296,8 @@ impl ControlMut {
     /// # Errors
     /// [`Cause::System`]: ENOSPC. Then the epoch is what it was.
     pub(crate) fn announce(&self, epoch: Epoch) -> Result<()> {
-        let epoch = epoch.0.max(self.now().0);
+        let now = self.now();
+        let epoch = epoch.0.max(now.0) | u64::from(now.is_retired());
         self.write(&[(EPOCH, epoch), (TOLD, nanoseconds().to_le())])?;
         self.epoch().wake_all();
         Ok(())

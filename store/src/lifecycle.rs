@@ -12,6 +12,7 @@ use std::time::Duration;
 use graven_format::Header;
 use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, fchmod, fstat};
+use nix::unistd::geteuid;
 
 use crate::attach;
 use crate::control::{Control, ControlMut, ENDS_WITH_LAST, ENDS_WITH_OWNER, SLOTS};
@@ -77,6 +78,11 @@ impl Lock {
     /// [`Cause::Forked`] (EPERM).
     pub(crate) fn fd(&self) -> Result<BorrowedFd<'_>> {
         self.held.get()
+    }
+
+    /// Gives its file to the name's user: a former user's could keep the next ones out. Only root can, and has to.
+    pub(crate) fn give(&self, access: Access) {
+        let _ = self.fd().map(|fd| Access { mode: 0o600, ..access }.give(fd));
     }
 
     /// Whether NAME.own still leads to it. Somebody else may have removed that: then it keeps nobody out.
@@ -161,7 +167,10 @@ fn keep_out(file: BorrowedFd<'_>) -> bool {
 /// # Errors
 /// [`Cause::Owned`] (EBUSY); [`Cause::System`].
 pub(crate) fn end_if_over(dir: &Dir, name: &Name) -> Result<bool> {
-    let Some(_lock) = Lock::take(dir, name, true)? else { return Ok(false) };
+    // In another user's name the lock's file would be ours, and keep that user out.
+    let ours = |role| dir.stat(name.file(role)).map(|stat| stat.is_some_and(|stat| is_own_user(stat.st_uid)));
+    let ours = ours(Role::Control).and_then(|page| Ok(page || ours(Role::Life)?));
+    let Some(_lock) = Lock::take(dir, name, ours.map_err(Error::system("stat"))?)? else { return Ok(false) };
     // A page that cannot be read says nothing about the name: it is left for people to look at.
     let control = ControlMut::open(dir, name)?;
     let published = dir.stat(name.file(Role::Segment)).map_err(Error::system("stat"))?.is_some();
@@ -174,6 +183,10 @@ pub(crate) fn end_if_over(dir: &Dir, name: &Name) -> Result<bool> {
         end(dir, name, control.as_ref(), false)?;
     }
     Ok(over)
+}
+
+fn is_own_user(user: u32) -> bool {
+    user == geteuid().as_raw()
 }
 
 /// An attachment to a name: its page, mapped read-only, with a lock that lives as long.

@@ -22,7 +22,7 @@ use rkyv::{Archive, Serialize};
 
 use crate::control::{ControlMut, ENDS_WITH_LAST, ENDS_WITH_OWNER, OWN_BITS};
 use crate::dir::{Access, Dir, check_links};
-use crate::life::Life;
+use crate::life::{self, Life};
 use crate::lifecycle::{self, Lock};
 use crate::name::{Name, Role};
 use crate::protocol::Epoch;
@@ -144,6 +144,7 @@ impl OwnerOptions {
                 let epoch = epoch_of(on_disk)?;
                 let (control, temp) = ControlMut::create(dir, name, self.new_mode(), epoch, self.flags(0))?;
                 let access = Access::of(&control.file).map_err(Error::system("stat the control page"))?;
+                lock.give(access);
                 let life = Life::make(dir, name, access)?;
                 control.note_owner()?;
                 temp.link().map_err(Error::system("place the control page"))?;
@@ -153,9 +154,19 @@ impl OwnerOptions {
                 let generation = on_disk.max(control.now().generation());
                 let epoch = epoch_of(generation)?;
                 self.change_mode(name, &control)?;
-                let access = Access::of(&control.file).map_err(Error::system("stat the control page"))?;
-                give(dir, name, Role::Segment, access)?;
-                let life = Life::make(dir, name, access)?;
+                let access = || Access::of(&control.file).map_err(Error::system("stat the control page"));
+                let mut given = access()?;
+                lock.give(given);
+                give(dir, name, Role::Segment, given)?;
+                let life = Life::make(dir, name, given)?;
+                // A chmod or chown in between has found the files before.
+                while let now = access()?
+                    && now != given
+                {
+                    given = now;
+                    give(dir, name, Role::Segment, given)?;
+                    life::give(dir, name, given)?;
+                }
                 control.set_flags(self.flags(control.flags()))?;
                 control.note_owner()?;
                 // A generation that its owner did not live to tell of is told of now.
@@ -360,8 +371,10 @@ impl Owner {
     /// [`Cause::Removed`] (ESTALE).
     fn check_named(&self) -> Result<()> {
         let named = |role, id| self.dir.leads_to(self.name.file(role), id).map_err(Error::system("stat"));
-        let paged = self.control.is_named(&self.dir, &self.name).map_err(Error::system("stat"))?;
-        if !paged {
+        let named_page = self.control.is_named(&self.dir, &self.name).map_err(Error::system("stat"))?;
+        // An end that was told of stays one, also where the page has its name again.
+        let paged = named_page && !self.control.now().is_retired();
+        if !named_page {
             // Nobody else will tell those who have it mapped.
             let _ = self.control.announce(self.control.now().retired());
         }

@@ -117,16 +117,15 @@ impl<V: Clone> Follow<V> {
     #[cold]
     fn look(&mut self) -> Result<&V> {
         self.drain();
-        if self.gone {
-            return Err(self.failed(Cause::OwnerGone));
-        }
         let epoch = self.epoch()?;
-        if self.watch.get().is_some() {
+        if epoch.generation() > self.generation {
+            // Also what the owner has told of before it went.
+            self.advance(epoch.generation())?;
+        } else if self.gone {
+            return Err(self.failed(Cause::OwnerGone));
+        } else if self.watch.get().is_some() {
             // Which tells of the page's end, whatever ended it.
             self.shared.attachment.check_named().map_err(|error| self.of_name(error))?;
-        }
-        if epoch.generation() > self.generation {
-            self.advance(epoch.generation())?;
         }
         self.seen = epoch;
         Ok(&self.current)

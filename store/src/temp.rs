@@ -219,11 +219,9 @@ fn remove_dead(dir: &Dir, name: &str) -> io::Result<bool> {
     if !regular || !ofd::try_lock(&fd, Sharing::Exclusive, &WRITING).unwrap_or(false) {
         return Ok(false);
     }
-    // With its lock: nobody else removes it, and its writer has not just renamed it.
-    if dir.leads_to(name, file_id(&stat))? {
-        dir.unlink(name)?;
-    }
-    Ok(true)
+    // With its lock: nobody else removes it, and its writer has not just renamed it. In a directory with the sticky bit
+    // another user's cannot be removed.
+    Ok(!dir.leads_to(name, file_id(&stat))? || dir.unlink(name).is_ok())
 }
 
 /// Removes what writers that died have left in a directory. What cannot be removed is left to the next.

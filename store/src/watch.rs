@@ -132,7 +132,8 @@ fn inotify(dir: &Dir, name: &Name) -> io::Result<Inotify> {
     let told = AddWatchFlags::IN_MODIFY
         | AddWatchFlags::IN_ATTRIB
         | AddWatchFlags::IN_CLOSE_WRITE
-        | AddWatchFlags::IN_DELETE_SELF;
+        | AddWatchFlags::IN_DELETE_SELF
+        | AddWatchFlags::IN_MOVE_SELF;
     match dir.open_file(name.file(Role::Control), OFlag::O_PATH) {
         // By its descriptor: the directory's path may lead elsewhere by now. Where /proc is not there, to a timer.
         Ok(page) => inotify.add_watch(&*format!("/proc/self/fd/{}", page.as_raw_fd()), told).map(drop)?,

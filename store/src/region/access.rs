@@ -43,7 +43,8 @@ impl Region {
     ///
     /// While it waits for readers, new readers of its range wait for it, so that readers whose locks always overlap keep no
     /// writer out; and a reader waits for one writer, not for those who come after it. Writers among each other have no
-    /// order. A thread that has a lock of the region passes those who wait, as they might be waiting for it.
+    /// order. A thread that has a lock of the region passes those who wait, as they might be waiting for it; any other does
+    /// after a second, as they might be stopped.
     ///
     /// [`Guard::holder_died`] says whether one was since the last such guard, with the whole region or a part of it. A
     /// panic gives a lock back as any end of a scope does, and is not reported.
@@ -135,7 +136,8 @@ impl Region {
     }
 
     /// Locks some bytes, or all with `..`, for reading: any number may hold them so, and read-only attachments too. Who
-    /// waits for an exclusive lock of some of them comes first: see [`lock`](Region::lock).
+    /// waits for an exclusive lock of some of them comes first, for a second: see [`lock`](Region::lock). And while this
+    /// waits for all bytes, as [`save`](Region::save) does, locks of some of them that are asked for may come as much later.
     ///
     /// # Errors
     /// As [`lock_range`](Region::lock_range), but for `ReadOnly` and `Typed`; with [`Timeout::Now`] as

@@ -22,6 +22,8 @@
 //! - Who waits for a shared lock locks the *queue* of its range, shared. Nobody takes the gate, nor an exclusive lock,
 //!   before those in the queue have had theirs: so a reader waits for one writer, the one that has the lock or the gate.
 //! - Who has a lock of the region already neither looks nor lines up: what it waits for might be waiting for it.
+//! - Who has been held back for a second goes on as if nobody waited: those who come first may be stopped, or wait for
+//!   whoever waits for this one, in another thread or another process, which nobody can see.
 //!
 //! Nothing of it outlives a process, so one that is killed while it waits holds nobody back. Whoever wants to be neither
 //! held back nor seen to wait finds one more system call for an exclusive lock, none for a shared one while the header page
@@ -67,6 +69,8 @@ pub(crate) const ATTACHMENTS: Range<u64> = OWNER.start + (1 << 32)..END;
 /// Held exclusively to remove a region that nobody is attached to.
 pub(crate) const UNATTACHED: Range<u64> = REMOVAL.start..END;
 
+/// How long those who come first are let go first.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// How long a holder's death may go unnoticed.
 pub(crate) const SLICE: Duration = Duration::from_millis(25);
 
@@ -316,8 +320,10 @@ impl Lock {
         let count = |change: fn(u64) -> Option<u64>| waiting.and_then(|waiting| waiting.update(change));
         count(|waiting| waiting.checked_add(1));
         self.table().sleepers += 1;
+        let patience = Timeout::Within(PATIENCE).start();
         let result = loop {
             let seen = releases.load();
+            let passes = passes || patience.left(SLICE).is_none();
             let step = self.attempt(map, hold, passes).and_then(|granted| match granted || passes {
                 true => Ok(granted),
                 false => self.line_up(map, hold).map(|()| false),
