@@ -415,6 +415,7 @@ fn a_map_whose_keys_would_be_lost_and_that_no_macro_sees_is_refused_when_it_is_w
     let behind = || Behind { name: "a name".into(), routes: routes() };
     assert_eq!(refused(&routes()), "");
     assert_eq!(refused(&behind()), "routes");
+    assert_eq!(refused(&std::mem::ManuallyDrop::new(routes())), "");
     assert_eq!(refused(&vec![Behind { routes: Routes::new(), ..behind() }, behind()]), "[1].routes");
     assert_eq!(refused(&Some(Rc::new((1u8, behind())))), "1.routes");
     assert_eq!(refused(&BTreeMap::from([(7u8, routes())])), "value");
@@ -479,6 +480,10 @@ fn integers_are_asked_sixteen_times_for_each_type_that_is_archived_as_one() {
         written(&table(0));
     }
     assert_eq!(refused(&table(1000)), "");
+    for few in [0, 1].repeat(20) {
+        written(&(0..few).map(|n| (Thousand(n), n)).collect::<HashMap<_, _>>());
+    }
+    assert_eq!(refused(&table(1000)), "", "empty maps say nothing");
     written(&table(0));
     let segment = Segment::from_bytes(bytes_of(&table(1000))).unwrap();
     assert!(segment.verify().unwrap_err().to_string().contains("map is out of order"));

@@ -346,9 +346,8 @@ fn pointers_in_circles_and_the_same_bytes_again_and_again_come_to_an_end() {
     };
     // Each to itself.
     write(|_| [-4, -12]);
-    fails(&["--depth", "10"], "");
-    fails(&["--depth", "20"], "again and again; stopped after 26");
-    fails(&["--json"], "deeper than 128");
+    fails(&["--depth", "20"], "does not end before the pointer to it");
+    fails(&["--json"], "does not end before the pointer to it");
     // Each to the one before: 2^59 ways.
     write(|_| [-20, -28]);
     fails(&["--depth", "20"], "again and again; stopped after 26");

@@ -40,7 +40,7 @@ mod serialize;
 pub use error::{ValueCause, ValueError};
 pub use key::Key;
 pub use map::Entries;
-pub(crate) use order::disorder;
+pub(crate) use order::{Effort, count, disorder};
 #[cfg(feature = "serde")]
 pub use serialize::{Limited, Limits};
 

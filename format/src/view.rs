@@ -439,7 +439,7 @@ impl CheckedContents {
         let mut check = || {
             validate(&self.validator, object, entry.root)?;
             match self.validator.has_maps() {
-                true => self.validator.disorder(&self.table.schema, object, entry.root),
+                true => self.validator.disorder(&self.table.schema, object, entry.root).map(drop),
                 false => Ok(()),
             }
         };

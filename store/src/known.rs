@@ -156,7 +156,7 @@ impl Known {
         }
     }
 
-    /// Counts a `T` whose maps were looked into, and are right.
+    /// Counts a `T` whose maps were looked into and are right, none of them empty.
     pub(crate) fn has_looked_into_maps_of<T: ?Sized>(&self) {
         if let Keys::Plain(looked) = &self.keys {
             let mut looked = looked.lock().unwrap_or_else(PoisonError::into_inner);

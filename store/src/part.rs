@@ -111,7 +111,9 @@ impl<U: ?Sized + 'static> Part<U> {
     ) -> Result<Part<V>, E> {
         Ok(Part { value: NonNull::from(part(self)?), segment: self.segment.clone() })
     }
+}
 
+impl<U: ?Sized> Part<U> {
     /// The segment it lies in.
     pub fn segment(&self) -> &Segment {
         &self.segment

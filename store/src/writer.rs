@@ -254,7 +254,7 @@ impl WriteOptions {
 /// | `Vec<T>`, `Box<[T]>` | per element of the collection being written, the size of `T`'s resolver: 8 bytes for `String` or `Vec<U>`, the sum over the fields for structs; nested collections add up |
 /// | `HashMap`, `HashSet`, `IndexMap`, `IndexSet` | the whole table: archived entry plus control byte per slot, and a resolver per entry |
 /// | `BTreeMap`, `BTreeSet` | one node per level, and a resolver per entry |
-/// | any map, in any place | the object, until it is complete, for lookups to be tried: of the first 16 objects of its type that a process writes; of all, if there are keys that are no strings, integers, bools or chars |
+/// | any map, in any place | the object, until it is complete, for lookups to be tried: of the first 16 values of its type, with two keys in each of its maps, that a process writes; of all, if there are keys that are no strings, integers, bools or chars |
 /// | `Rc`, `Arc`, `Weak` | about 32 bytes per distinct pointee, until the object ends; the whole object, to look at it again, if the type shares slices as well as arrays of one type, or bytes as well as text |
 ///
 /// Dropping a writer leaves nothing. A forked child has a copy that writes nothing, is [`Cause::Forked`] (EPERM), and whose
@@ -418,11 +418,13 @@ impl Writer {
 /// Lookups in the maps of an object that has been written find what is in them: rkyv places entries by the keys of the
 /// program, and what they are archived as may hash or compare otherwise.
 fn check_keys<T>(known: &Known, object: &[u8], root: u64) -> Result<(), Cause> {
-    known.validator().check_keys(object, root).map_err(|error| match error.cause() {
+    let asked = known.validator().check_keys(object, root).map_err(|error| match error.cause() {
         ObjectCause::Disorder { .. } => Cause::Keys(error),
         _ => Cause::Contents(error),
     })?;
-    known.has_looked_into_maps_of::<T>();
+    if asked {
+        known.has_looked_into_maps_of::<T>();
+    }
     Ok(())
 }
 

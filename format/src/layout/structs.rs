@@ -18,7 +18,7 @@ use rkyv::{
     tuple::*,
 };
 
-use super::{Cow, Invariant, Layout, Next, Refine, Shape, Type, TypeRef, refine::layout};
+use super::{Cow, Invariant, Layout, Lookup, Next, Refine, Shape, Type, TypeRef, refine::layout};
 use crate::{Digest, Payload};
 
 layout!([] () => "()", Shape::Unit, []);
@@ -33,6 +33,7 @@ layout!([] ArchivedRangeFull => "RangeFull", {
 unsafe impl<T: Layout> Layout for ManuallyDrop<T> {
     const TYPE: &'static Type<TypeRef> = T::TYPE;
     const INVARIANT: Option<Invariant> = T::INVARIANT;
+    const LOOKUP: Option<Lookup> = T::LOOKUP;
     const SHARED: fn() -> TypeId = T::SHARED;
 }
 impl<__N, T: Layout + Refine<Next<__N>>> Refine<Next<__N>> for ManuallyDrop<T> {

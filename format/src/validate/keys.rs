@@ -47,7 +47,8 @@ impl<'a> Keys<'a> {
         }
     }
 
+    /// Of the whole object, as what a key points to lies before it.
     fn key(&self, at: u64) -> *const u8 {
-        self.object[at as usize..].as_ptr()
+        self.object.as_ptr().wrapping_add(at as usize)
     }
 }

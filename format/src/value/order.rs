@@ -44,46 +44,78 @@ impl Schema {
     }
 }
 
+/// Bytes of keys that are asked, for each byte of the object: maps may share their keys, and each may be as long as the
+/// object.
+const MOST_BYTES: u64 = 32;
+
+/// What asking the keys of an object may still cost.
+pub(crate) struct Effort {
+    bytes_left: u64,
+}
+
+impl Effort {
+    pub(crate) fn for_object(object: &[u8]) -> Effort {
+        Effort { bytes_left: (object.len() as u64).saturating_mul(MOST_BYTES) }
+    }
+
+    /// Whether a key of so many bytes is asked.
+    fn spend(&mut self, bytes: u64) -> bool {
+        let left = self.bytes_left.checked_sub(bytes);
+        self.bytes_left = left.unwrap_or(self.bytes_left);
+        left.is_some()
+    }
+}
+
+/// The entries of a map of that type at a place of an object whose structure is valid.
+pub(crate) fn count(object: &[u8], schema: &Schema, (ty, at): (u32, u64)) -> u64 {
+    Value { object, schema, ty, at, len: 0 }.len().unwrap_or(0)
+}
+
 /// The map of a type at a place of an object whose structure is valid: what is out of order in it, if anything. By its
-/// program's `keys`, if they are known.
+/// program's `keys`, if they are known. Where `effort` ends, nothing is found.
 ///
-/// O(entries), times their depth for B-trees.
+/// O(entries), times their depth for B-trees, and the bytes of texts that are keys.
 pub(crate) fn disorder(
     object: &[u8],
     schema: &Schema,
     (ty, at): (u32, u64),
     keys: Option<Keys<'_>>,
+    effort: &mut Effort,
 ) -> Option<String> {
     let map = Value { object, schema, ty, at, len: 0 };
-    match map.find_disorder(keys) {
+    match map.find_disorder(keys, effort) {
         Ok(found) => found,
         Err(error) => Some(error.to_string()),
     }
 }
 
 impl<'a> Value<'a> {
-    fn find_disorder(&self, keys: Option<Keys<'_>>) -> Result<Option<String>> {
+    fn find_disorder(&self, keys: Option<Keys<'_>>, effort: &mut Effort) -> Result<Option<String>> {
         match self.ty().shape {
             Shape::HashMap { key, value } => {
                 let layout = self.entry_layout(key, value)?;
                 let (_, Some(table)) = self.table(layout.size, layout.align)? else { return Ok(None) };
-                self.misplaced(table, key, keys, |place| Ok(Some(place)))
+                self.misplaced(table, key, keys, effort, |place| Ok(Some(place)))
             }
             Shape::IndexMap { key, value } => {
                 let layout = self.entry_layout(key, value)?;
                 let (count, Some(table)) = self.index_table()? else { return Ok(None) };
                 let start = self.row(layout, count)?;
                 let mut met = alloc::vec![false; count as usize];
-                self.misplaced(table, key, keys, |place| {
+                self.misplaced(table, key, keys, effort, |place| {
                     let index = self.word(place)?;
                     let twice = core::mem::replace(&mut met[index as usize], true);
                     Ok((!twice).then_some(start + index * layout.size))
                 })
             }
-            Shape::BTreeMap { .. } if let Some(keys) = keys => {
-                let mut last = None;
+            Shape::BTreeMap { key, .. } if let Some(keys) = keys => {
+                let (mut last, kind) = (None, self.key_kind(key));
                 for (number, entry) in self.entries()?.enumerate() {
-                    let at = entry?.0.at;
+                    let (key, _) = entry?;
+                    if !effort.spend(key.key_bytes(kind)?) {
+                        return Ok(None);
+                    }
+                    let at = key.at;
                     if let Some(last) = last.replace(at)
                         && keys.compare(last, at) != Some(Ordering::Less)
                     {
@@ -92,10 +124,13 @@ impl<'a> Value<'a> {
                 }
                 Ok(None)
             }
-            Shape::BTreeMap { key, .. } if self.key_kind(key).is_some() => {
+            Shape::BTreeMap { key, .. } if let Some(kind) = self.key_kind(key) => {
                 let mut last: Option<Key<'a>> = None;
                 for (number, entry) in self.entries()?.enumerate() {
                     let (key, _) = entry?;
+                    if !effort.spend(key.key_bytes(Some(kind))?) {
+                        return Ok(None);
+                    }
                     if let Some(last) = last
                         && last.compare(key)? != Ordering::Less
                     {
@@ -116,6 +151,7 @@ impl<'a> Value<'a> {
         table: Table,
         key: u32,
         keys: Option<Keys<'_>>,
+        effort: &mut Effort,
         mut entry: impl FnMut(u64) -> Result<Option<u64>>,
     ) -> Result<Option<String>> {
         let kind = self.key_kind(key);
@@ -124,11 +160,15 @@ impl<'a> Value<'a> {
         let modulus = (places + GROUP - 1).next_power_of_two();
         let control = self.bytes(table.control, places + GROUP - 1)?;
         let used = |place: &u64| control[*place as usize] < 0x80;
-        // Of each place that is used, where its entry is and its key's hash.
-        let mut known = alloc::vec![(0, 0); table.capacity as usize];
+        // Of each place that is used, where its entry is, its key's hash, and how long that is.
+        let mut known = alloc::vec![(0, 0, 0); table.capacity as usize];
         for place in (0..table.capacity).filter(used) {
             let wrong = |what: &str| Ok(Some(alloc::format!("the entry at place {place} {what}")));
             let Some(at) = entry(table.place(place))? else { return wrong("is there twice") };
+            let long = self.place(key, at, 0)?.key_bytes(kind)?;
+            if !effort.spend(long) {
+                return Ok(None);
+            }
             let hash = match (keys.and_then(|keys| keys.hash(at)), kind) {
                 (None, Some(kind)) => Some(self.place(key, at, 0)?.hash(kind)?),
                 (own, _) => own,
@@ -137,14 +177,14 @@ impl<'a> Value<'a> {
             if u64::from(control[place as usize]) != hash >> 57 {
                 return wrong("has not the hash that its control byte says");
             }
-            known[place as usize] = (at, hash);
+            known[place as usize] = (at, hash, long);
         }
         if kind.is_none() && keys.is_none() {
             return Ok(None);
         }
         let mut groups_left = table.capacity.saturating_mul(MOST_GROUPS);
         for place in (0..table.capacity).filter(used) {
-            let (at, hash) = known[place as usize];
+            let (at, hash, long) = known[place as usize];
             let wrong = |what: &str| Ok(Some(alloc::format!("the entry at place {place} {what}")));
             let (mut position, mut stride) = (hash % table.capacity, 0);
             'groups: loop {
@@ -157,7 +197,10 @@ impl<'a> Value<'a> {
                         if met == place {
                             break 'groups;
                         }
-                        let (other, its_hash) = known[met as usize];
+                        let (other, its_hash, _) = known[met as usize];
+                        if its_hash == hash && !effort.spend(long) {
+                            return Ok(None);
+                        }
                         let equal = its_hash == hash
                             && match keys.and_then(|keys| keys.equal(at, other)) {
                                 Some(equal) => equal,
@@ -192,6 +235,14 @@ impl<'a> Value<'a> {
             Kind::Signed => Some(Key::Signed(value.as_i128()?)),
             _ => None,
         })
+    }
+
+    /// What it takes to ask a key: the bytes of a text, of other keys a word.
+    fn key_bytes(&self, kind: Option<KeyKind>) -> Result<u64> {
+        match kind {
+            Some(KeyKind::Text) => Ok(self.len()?.saturating_add(8)),
+            _ => Ok(8),
+        }
     }
 
     fn hash(&self, kind: KeyKind) -> Result<u64> {
