@@ -218,7 +218,7 @@ fn who_looks_at_another_users_name_leaves_it_to_that_user_and_who_takes_it_has_i
         let mut process = Other::start(other(test, &directory.path().display().to_string()));
         assert_eq!(process.hear(), "owned");
         process.kill();
-        until(|| !store.stat("one").unwrap().owner.is_some());
+        until(|| store.stat("one").unwrap().owner.is_none());
     };
     killed();
     fs::remove_file(&lock).unwrap();
