@@ -237,11 +237,11 @@ impl<'a> Value<'a> {
         })
     }
 
-    /// What it takes to ask a key: the bytes of a text, of other keys a word.
+    /// What may be long of a key: a text, which may be that of many keys.
     fn key_bytes(&self, kind: Option<KeyKind>) -> Result<u64> {
         match kind {
-            Some(KeyKind::Text) => Ok(self.len()?.saturating_add(8)),
-            _ => Ok(8),
+            Some(KeyKind::Text) => self.len(),
+            _ => Ok(0),
         }
     }
 
