@@ -2,24 +2,16 @@
 //!
 //! | module | owns |
 //! |---|---|
-//! | [`inspect`] | what a segment says about itself: header, objects, sizes |
-//! | [`schema`] | the layouts of its objects, as text or JSON |
-//! | [`dump`] | what is in its objects |
-//! | [`diff`] | what differs between two segments |
-//! | [`map`] | a picture of a segment |
-//! | [`verify`] | checking every byte of it |
-//! | [`topology`] | writing, showing and exporting topologies |
-//! | [`distances`] | their matrices of distances |
-//! | [`draw`] | pictures of them |
-//! | [`demo`] | one topology in several processes at several addresses |
+//! | [`segment`] | the commands on segments in files |
 //! | `store` | the commands on a store of names |
-//! | `listing` | what a store has |
+//! | [`topology`] | the commands on topologies |
 //! | `source` | reading files that others may be editing, or that are no files |
 //! | `objects` | objects as values |
 //! | `brief` | values on one line |
 //! | `target` | writing files that appear complete |
 //! | `progress` | how far long work is, on terminals |
 //! | `text` | sizes, tables, and texts from files made harmless for terminals |
+//! | `font` | how wide texts are in pictures |
 //! | `failure` | why a command failed |
 //!
 //! Files are read, not mapped: one that is cut meanwhile gives an error rather than SIGBUS. Their bytes are not
@@ -28,24 +20,16 @@
 #![deny(unsafe_code)]
 
 mod brief;
-pub mod demo;
-pub mod diff;
-pub mod distances;
-pub mod draw;
-pub mod dump;
 mod failure;
-pub mod inspect;
-mod listing;
-pub mod map;
+mod font;
 mod objects;
 mod progress;
-pub mod schema;
+pub mod segment;
 mod source;
 mod store;
 mod target;
 mod text;
 pub mod topology;
-pub mod verify;
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -56,12 +40,14 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use graven_topology::Type;
 
-use diff::Diff;
-use dump::Dump;
 pub use failure::Failure;
-use store::StoreCommand;
-use topology::Origin;
-use verify::Verify;
+use segment::diff::{self, Diff};
+use segment::dump::{self, Dump};
+use segment::verify::{self, Verify};
+use segment::{draw as map, inspect, schema};
+use store::command::{self as store_command, StoreCommand};
+use topology::show::Origin;
+use topology::{demo, distances, draw, show};
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -431,7 +417,7 @@ fn done(cli: &Cli, out: &mut dyn Write) -> Result<(), Failure> {
             map::picture_to(&file.to_string_lossy(), &bytes, output, out)
                 .map_err(|failure| failure.of_file(file))
         }
-        Command::Store(command) => store::run(command, out),
+        Command::Store(command) => store_command::run(command, out),
         Command::Topology(TopologyCommand::Demo) => demo::demo(out),
         Command::Topology(TopologyCommand::DemoReader { file, avoid }) => demo::reader(file, avoid, out),
         Command::Topology(TopologyCommand::Write { xml, synthetic, out: path }) => {
@@ -440,22 +426,22 @@ fn done(cli: &Cli, out: &mut dyn Write) -> Result<(), Failure> {
                 (None, Some(description)) => Origin::Synthetic(description),
                 (None, None) => Origin::Machine,
             };
-            topology::write(origin, path, out)
+            show::write(origin, path, out)
         }
         Command::Topology(TopologyCommand::Show { file, ty, jsonl: false }) => {
-            topology::show(&*topology::load(file)?, *ty, out)
+            show::show(&*show::load(file)?, *ty, out)
         }
         Command::Topology(TopologyCommand::Show { file, ty, jsonl: true }) => {
-            topology::show_records(&*topology::load(file)?, *ty, out)
+            show::show_records(&*show::load(file)?, *ty, out)
         }
         Command::Topology(TopologyCommand::Xml { file }) => {
-            topology::export(&*topology::load(file)?, out).map_err(|failure| failure.of_file(file))
+            show::export(&*show::load(file)?, out).map_err(|failure| failure.of_file(file))
         }
         Command::Topology(TopologyCommand::Draw { file, output, full }) => {
-            draw::draw_to(&*topology::load(file)?, *full, output, out)
+            draw::draw_to(&*show::load(file)?, *full, output, out)
         }
         Command::Topology(TopologyCommand::Distances { file }) => {
-            distances::distances(&*topology::load(file)?, out)
+            distances::distances(&*show::load(file)?, out)
         }
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -10,12 +10,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use common::{reseal, rich_bytes, sections, small_bytes};
-use graven_cli::diff::{Diff, diff};
-use graven_cli::dump::{Dump, dump};
-use graven_cli::verify::{Verify, verify};
-use graven_cli::{
-    Failure, distances::distances, draw::draw, inspect::inspect, map::picture, schema::schema, topology,
-};
+use graven_cli::Failure;
+use graven_cli::segment::diff::{Diff, diff};
+use graven_cli::segment::dump::{Dump, dump};
+use graven_cli::segment::verify::{Verify, verify};
+use graven_cli::segment::{draw::picture, inspect::inspect, schema::schema};
+use graven_cli::topology::{distances::distances, draw::draw, show as topology};
 use graven_topology::{Builder, Node, Type};
 
 /// Runs the commands; returns what `verify` says.

@@ -13,8 +13,8 @@ use graven::rkyv::rancor::Fallible;
 use graven::rkyv::ser::{Writer, WriterExt};
 use graven::rkyv::{Archive, Place, Serialize};
 use graven::{Cause, Segment};
-use graven_cli::dump::{Dump, dump};
-use graven_cli::verify::{Verify, verify};
+use graven_cli::segment::dump::{Dump, dump};
+use graven_cli::segment::verify::{Verify, verify};
 
 const LEVELS: usize = 10_000_000;
 /// Code that is not optimized has large frames, if few.

@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 
 use crate::Failure;
 use crate::objects::{Objects, most_values};
-use crate::schema::Names;
+use crate::segment::schema::Names;
 use crate::text::{grouped, object, printable};
 use values::{Change, Changes, compare};
 
@@ -45,7 +45,7 @@ impl Diff {
 ///
 /// # Examples
 /// ```
-/// use graven_cli::diff::{Diff, diff};
+/// use graven_cli::segment::diff::{Diff, diff};
 /// let what = Diff { values: true, limit: Diff::LIMIT, json: false };
 /// let files = [("a.grv".as_ref(), &b"no segment"[..]), ("b.grv".as_ref(), b"")];
 /// let failure = diff(files, &what, &mut Vec::new()).unwrap_err();

@@ -7,9 +7,9 @@ use std::ops::Range;
 
 use graven_topology::Type;
 
-use super::font;
 use super::pack::{Rows, Size};
 use super::scene::{Node, Scene, What};
+use crate::font;
 
 /// As many processing units of a core stand in one row.
 const THREADS: usize = 4;
@@ -406,7 +406,7 @@ impl Picture<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::draw::scene::scene;
+    use crate::topology::draw::scene::scene;
     use graven_topology::{synthetic, xml};
 
     #[test]

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::Failure;
 use crate::objects::Objects;
 use crate::progress::Progress;
-use crate::schema::Names;
+use crate::segment::schema::Names;
 use crate::text::{count, number, printable};
 
 /// Bytes that are hashed before the progress is looked at.
@@ -47,7 +47,7 @@ impl Verify {
 ///
 /// # Examples
 /// ```
-/// use graven_cli::verify::{Verify, verify};
+/// use graven_cli::segment::verify::{Verify, verify};
 /// let mut printed = Vec::new();
 /// let failure = verify("some.grv", b"no segment", &Verify::default(), &mut printed).unwrap_err();
 /// assert!(failure.to_string().contains("truncated"));

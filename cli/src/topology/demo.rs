@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 use crate::Failure;
 use crate::text::{micros, size, table};
-use crate::topology;
+use crate::topology::show as topology;
 
 /// Processes that are started.
 const READERS: usize = 3;

@@ -11,7 +11,7 @@ use graven_format::{Entry, Kind, Limits, Schema, Value, ValueError};
 use crate::Failure;
 use crate::brief::{Line, Stop, is_bytes, numbered, scalar};
 use crate::objects::{Objects, most_values};
-use crate::schema::Names;
+use crate::segment::schema::Names;
 use crate::text::{HarmlessJson, grouped, label, object, printable};
 
 /// Characters on a line, and those that a value gets however deep it is.
@@ -56,7 +56,7 @@ impl Dump<'_> {
 ///
 /// # Examples
 /// ```
-/// use graven_cli::dump::{Dump, dump};
+/// use graven_cli::segment::dump::{Dump, dump};
 /// let what = Dump { object: None, path: None, limit: None, depth: Dump::DEPTH, json: false };
 /// let failure = dump(b"no segment", &what, &mut Vec::new()).unwrap_err();
 /// assert!(failure.to_string().contains("truncated"));

@@ -10,7 +10,7 @@ use graven_format::{Entry, Header, Mode, Payload, Schema, Section, View};
 use serde_json::{Value, json};
 
 use crate::Failure;
-use crate::schema::Names;
+use crate::segment::schema::Names;
 use crate::text::{count, hex, number, object, printable, size, table};
 
 /// Prints header, objects and sizes of a segment, of any build, without looking into its objects.
@@ -24,7 +24,7 @@ use crate::text::{count, hex, number, object, printable, size, table};
 /// # Examples
 /// ```
 /// let mut printed = Vec::new();
-/// let failure = graven_cli::inspect::inspect("some.grv", b"no segment", false, &mut printed).unwrap_err();
+/// let failure = graven_cli::segment::inspect::inspect("some.grv", b"no segment", false, &mut printed).unwrap_err();
 /// assert!(failure.to_string().contains("truncated"));
 /// ```
 pub fn inspect(file: &str, bytes: &[u8], json: bool, out: &mut dyn Write) -> Result<(), Failure> {

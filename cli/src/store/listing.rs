@@ -12,7 +12,7 @@ use nix::fcntl::AtFlags;
 use nix::sys::stat::fstatat;
 use serde_json::{Value, json};
 
-use crate::inspect::Found;
+use crate::segment::inspect::Found;
 use crate::text::{count, number, object, printable, size, table};
 use crate::{Failure, source};
 

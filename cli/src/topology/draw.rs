@@ -6,12 +6,10 @@
 //! | `label` | what is said of one |
 //! | `layout` | where they stand |
 //! | `pack` | rows and columns |
-//! | `font` | how wide texts are |
 //! | `svg` | the text of the picture |
 //!
 //! The same topology gives the same bytes: all numbers are integers, and nothing is asked of the system.
 
-pub(crate) mod font;
 mod label;
 mod layout;
 mod pack;
@@ -37,7 +35,7 @@ use crate::target;
 /// let mut builder = Builder::new();
 /// builder.add(Builder::ROOT, Node::new(Type::Pu).os_index(0));
 /// builder.add(Builder::ROOT, Node::new(Type::NumaNode).os_index(0));
-/// let picture = graven_cli::draw::draw(&builder.build()?, false);
+/// let picture = graven_cli::topology::draw::draw(&builder.build()?, false);
 /// assert!(picture.starts_with("<svg ") && picture.ends_with("</svg>\n"));
 /// assert!(picture.contains(">PU L#0<"));
 /// # Ok::<(), graven_topology::BuildError>(())

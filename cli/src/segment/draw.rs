@@ -10,12 +10,12 @@ use std::path::Path;
 use graven_format::{Header, Section, View};
 
 use crate::Failure;
-use crate::draw::font::width;
-use crate::draw::svg::FONTS;
+use crate::font::width;
 use crate::objects::Objects;
-use crate::schema::Names;
+use crate::segment::schema::Names;
 use crate::target;
 use crate::text::{Markup, count, grouped, object, printable, short, size};
+use crate::topology::draw::svg::FONTS;
 
 /// Pixels that the whole segment would have, were all of it to scale.
 const HEIGHT: u64 = 720;
@@ -39,7 +39,7 @@ const LABEL: u64 = BAR + BAR_WIDTH + 12;
 ///
 /// # Examples
 /// ```
-/// let failure = graven_cli::map::picture("some.grv", b"no segment").unwrap_err();
+/// let failure = graven_cli::segment::draw::picture("some.grv", b"no segment").unwrap_err();
 /// assert!(failure.to_string().contains("truncated"));
 /// ```
 pub fn picture(file: &str, bytes: &[u8]) -> Result<String, Failure> {

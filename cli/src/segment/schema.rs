@@ -11,8 +11,8 @@ use graven_format::{Entry, Schema, Section, View};
 use serde_json::{Map, Value, json};
 
 use crate::Failure;
-use crate::inspect::payload;
 use crate::objects::no_object;
+use crate::segment::inspect::payload;
 use crate::text::{count, label, number, object, printable, short};
 
 /// Built-in types inside each other that a name spells out; what goes beyond is named by its number.
@@ -28,7 +28,7 @@ const SPELLED: u32 = 16;
 /// # Examples
 /// ```
 /// let mut printed = Vec::new();
-/// let failure = graven_cli::schema::schema("some.grv", b"no segment", None, false, &mut printed).unwrap_err();
+/// let failure = graven_cli::segment::schema::schema("some.grv", b"no segment", None, false, &mut printed).unwrap_err();
 /// assert!(failure.to_string().contains("truncated"));
 /// ```
 pub fn schema(
