@@ -49,54 +49,33 @@
 
 #![forbid(unsafe_code)]
 
-mod builder;
-mod check;
-mod cpukinds;
-mod digest;
-mod distances;
-mod error;
-mod handle;
-mod jsonl;
-mod live;
-mod machine;
-mod memattrs;
-mod native;
-mod object;
-mod read;
-mod render;
-mod restrict;
-mod set;
-mod set_ref;
-mod synthetic;
-#[cfg(test)]
-mod tests;
-mod topology;
-mod user_data;
-pub mod xml;
+mod model;
+mod source;
 
-pub use builder::{Attributes, Builder, Location, Node, NodeId};
-pub use cpukinds::{CpuKind, CpuKindRef, NoCpuKind};
-pub use distances::{DistanceMatrix, DistancesRef};
-pub use error::{BuildError, CheckError, DetectError, ParseSetError, UnknownType};
-pub use handle::{Children, Descendants, ObjectRef};
-pub use jsonl::records;
-pub use live::Detector;
-pub use machine::{Filter, MemoryTier, MemoryTierRef, PciLocality, PciLocalityRef};
-pub use memattrs::{
+pub use model::builder::{Attributes, Builder, Location, Node, NodeId};
+pub use model::cpukinds::{CpuKind, CpuKindRef, NoCpuKind};
+pub use model::distances::{DistanceMatrix, DistancesRef};
+pub use model::error::{BuildError, CheckError, DetectError, ParseSetError, UnknownType};
+pub use model::handle::{Children, Descendants, ObjectRef};
+pub use model::jsonl::records;
+pub use model::machine::{Filter, MemoryTier, MemoryTierRef, PciLocality, PciLocalityRef};
+pub use model::memattrs::{
     Initiator, InitiatorEntry, InitiatorRef, MemoryAttribute, MemoryAttributeRef, MemoryTarget, MemoryValue,
 };
-pub use object::{
+pub use model::object::{
     Arity, Bridge, Cache, CacheKind, ChildKind, Extra, Group, Info, NONE, Numa, Object, OsDevice, PageType,
     Pci, Span, Type,
 };
-pub use read::{LevelRef, Topo, TypeDepth};
-pub use render::{Render, render};
-pub use restrict::{RestrictError, RestrictOptions};
-pub use set::{Bits, CpuSet, END, NodeSet, Set};
-pub use set_ref::SetRef;
-pub use synthetic::{SyntheticError, synthetic};
-pub use topology::{
+pub use model::read::{LevelRef, Topo, TypeDepth};
+pub use model::render::{Render, render};
+pub use model::restrict::{RestrictError, RestrictOptions};
+pub use model::set::{Bits, CpuSet, END, NodeSet, Set};
+pub use model::set_ref::SetRef;
+pub use model::topology::{
     ArchivedTopology, AttributeTables, DistanceTables, Level, MemoryAttributeTables, OsIndexEntry,
     OsIndexTable, Run, SetEntry, SetTable, Tables, Topology,
 };
-pub use user_data::UserData;
+pub use model::user_data::UserData;
+pub use source::live::Detector;
+pub use source::synthetic::{SyntheticError, synthetic};
+pub use source::xml;

@@ -1,0 +1,264 @@
+//! Everything into its table, in breadth-first order.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::model::error::BuildError;
+use crate::model::object::{
+    Arity, Cache, ChildKind, Extra, Group, Info, NONE, Numa, Object, PageType, Span, Type,
+};
+use crate::model::set::Set;
+use crate::model::topology::{
+    AttributeTables, Interner, Level, OsIndexTable, SPECIAL, SetInterner, Topology,
+};
+
+use super::facts::FactTables;
+use super::sets::Sets;
+use super::shape::Lists;
+use super::{Attributes, Builder, Node};
+
+/// Everything in its table.
+pub(super) fn assemble(
+    builder: &Builder,
+    sets: Sets,
+    children: &Lists,
+    normal: &[Vec<u32>],
+) -> Result<Topology, BuildError> {
+    let nodes = &builder.nodes;
+
+    // Breadth first: where each described object goes.
+    let mut order = Vec::with_capacity(nodes.len());
+    let mut place = vec![NONE; nodes.len()];
+    let mut queue = VecDeque::from([0u32]);
+    while let Some(id) = queue.pop_front() {
+        place[id as usize] = order.len() as u32;
+        order.push(id);
+        queue.extend(children[id as usize].iter().flatten());
+    }
+
+    // Special levels are in tree order.
+    let mut special: [Vec<u32>; SPECIAL.len()] = Default::default();
+    let mut stack = vec![0u32];
+    while let Some(id) = stack.pop() {
+        if let Some(level) = SPECIAL.iter().position(|&ty| ty == nodes[id as usize].0.ty) {
+            special[level].push(id);
+        }
+        stack.extend(children[id as usize].iter().flatten().rev());
+    }
+
+    let mut levels = Vec::new();
+    let mut cousins = Vec::with_capacity(nodes.len());
+    let mut position = vec![(0i32, 0u32); nodes.len()];
+    let mut group_depth = vec![0; nodes.len()];
+    let mut group_levels = 0;
+    for (index, members) in normal.iter().chain(&special).enumerate() {
+        let ty = match index.checked_sub(normal.len()) {
+            Some(special) => SPECIAL[special],
+            None => members.first().map_or(Type::Pu, |&id| nodes[id as usize].0.ty),
+        };
+        let depth = ty.special_depth().unwrap_or(index as i32);
+        let span = Span { first: cousins.len() as u32, len: members.len() as u32 };
+        levels.push(Level { depth, ty, members: span });
+        for (logical_index, &id) in members.iter().enumerate() {
+            position[id as usize] = (depth, logical_index as u32);
+            group_depth[id as usize] = group_levels;
+            cousins.push(place[id as usize]);
+        }
+        group_levels += u32::from(ty == Type::Group);
+    }
+
+    let symmetric = symmetric_subtrees(nodes, children, &order, &position);
+    let mut total_memory = vec![0u64; nodes.len()];
+    for &id in order.iter().rev() {
+        let (node, parent) = &nodes[id as usize];
+        if let Attributes::Numa { local_memory, .. } = node.attributes {
+            total_memory[id as usize] = total_memory[id as usize].saturating_add(local_memory);
+        }
+        if let (true, Some(above)) = (*parent != NONE, total_memory.get(*parent as usize).copied()) {
+            total_memory[*parent as usize] = above.saturating_add(total_memory[id as usize]);
+        }
+    }
+
+    let mut taken: Vec<u64> = nodes.iter().filter_map(|(node, _)| node.gp_index).collect();
+    taken.sort_unstable();
+    let mut free = (1..).filter(|number| taken.binary_search(number).is_err());
+    let gp_indexes: Vec<u64> =
+        nodes.iter().map(|(node, _)| node.gp_index.or_else(|| free.next()).unwrap_or(0)).collect();
+
+    let mut texts = Texts::new();
+    let mut tables = Attribution::new();
+    let mut pool = SetInterner::new();
+    let own_infos = texts.infos(&builder.infos);
+    let (mut pus, mut numa_nodes) = (Vec::new(), Vec::new());
+    let mut objects = Vec::with_capacity(nodes.len());
+    let mut first_child = 1;
+    for &id in &order {
+        let at = id as usize;
+        let (node, parent) = &nodes[at];
+        match (node.ty, node.os_index) {
+            (Type::Pu, Some(os_index)) => pus.push((os_index, objects.len() as u32)),
+            (Type::NumaNode, Some(os_index)) => numa_nodes.push((os_index, objects.len() as u32)),
+            _ => {}
+        }
+        let mut set = |set: &Set| if node.ty.has_sets() { pool.intern(set) } else { NONE };
+        let [normal, memory, io, misc] = children[at].each_ref().map(|list| list.len() as u32);
+        let arity = Arity { normal, memory, io, misc };
+        objects.push(Object {
+            gp_index: gp_indexes[at],
+            total_memory: total_memory[at],
+            depth: position[at].0,
+            os_index: node.os_index.unwrap_or(NONE),
+            parent: if *parent == NONE { NONE } else { place[*parent as usize] },
+            logical_index: position[at].1,
+            first_child,
+            arity,
+            cpuset: set(&sets.cpuset[at]),
+            complete_cpuset: set(&sets.complete_cpuset[at]),
+            nodeset: set(&sets.nodeset[at]),
+            complete_nodeset: set(&sets.complete_nodeset[at]),
+            attributes: tables.add(&node.attributes, group_depth[at]),
+            extra: texts.extra(node),
+            ty: node.ty,
+            symmetric_subtree: symmetric[at],
+        });
+        first_child += normal + memory + io + misc;
+    }
+    let allowed_cpuset = pool.intern(builder.allowed_cpuset.as_ref().unwrap_or(&sets.cpuset[0]));
+    let allowed_nodeset = pool.intern(builder.allowed_nodeset.as_ref().unwrap_or(&sets.nodeset[0]));
+    let machine = (&sets.cpuset[0], &sets.nodeset[0]);
+    let facts = FactTables::of(&builder.facts, &place, machine, &mut texts, &mut pool)?;
+    Ok(Topology {
+        objects,
+        levels,
+        cousins,
+        depth: normal.len() as u32,
+        pus: OsIndexTable::new(&mut pus),
+        numa_nodes: OsIndexTable::new(&mut numa_nodes),
+        sets: pool.table,
+        allowed_cpuset,
+        allowed_nodeset,
+        attributes: tables.tables,
+        extras: texts.extras,
+        infos: texts.infos,
+        own_infos,
+        distances: facts.distances,
+        memory_attributes: facts.memory_attributes,
+        cpu_kinds: facts.cpu_kinds,
+        memory_tiers: facts.memory_tiers,
+        pci_localities: facts.pci_localities,
+        support: facts.support,
+        filters: facts.filters,
+        flags: facts.flags,
+        strings: texts.strings,
+    })
+}
+
+/// Whether all normal children are equal in depth and arity, level by level, down to the processing units.
+///
+/// A symmetric subtree is described by its root's depth and arity and by any one child's shape: shapes are numbered.
+fn symmetric_subtrees(
+    nodes: &[(Node, u32)],
+    children: &Lists,
+    order: &[u32],
+    position: &[(i32, u32)],
+) -> Vec<bool> {
+    let mut shapes: BTreeMap<(i32, usize, u32), u32> = BTreeMap::new();
+    // NONE: not symmetric.
+    let mut shape = vec![NONE; nodes.len()];
+    for &id in order.iter().rev().filter(|&&id| nodes[id as usize].0.ty.is_normal()) {
+        let below = &children[id as usize][ChildKind::Normal as usize];
+        let first = below.first().map_or(0, |&child| shape[child as usize]);
+        if first != NONE && below.iter().all(|&child| shape[child as usize] == first) {
+            let next = shapes.len() as u32 + 1;
+            let key = (position[id as usize].0, below.len(), first);
+            shape[id as usize] = *shapes.entry(key).or_insert(next);
+        }
+    }
+    shape.iter().map(|&shape| shape != NONE).collect()
+}
+
+/// Strings, infos and extras while they are filled.
+pub(super) struct Texts {
+    strings: Vec<String>,
+    ids: Interner<String>,
+    infos: Vec<Info>,
+    extras: Vec<Extra>,
+}
+
+impl Texts {
+    fn new() -> Self {
+        Self { strings: Vec::new(), ids: Interner::new(), infos: Vec::new(), extras: Vec::new() }
+    }
+
+    pub(super) fn string(&mut self, text: &String) -> u32 {
+        self.ids.intern(text, |text| {
+            self.strings.push(text.clone());
+            self.strings.len() as u32 - 1
+        })
+    }
+
+    pub(super) fn infos(&mut self, infos: &[(String, String)]) -> Span {
+        let first = self.infos.len() as u32;
+        for (name, value) in infos {
+            let info = Info { name: self.string(name), value: self.string(value) };
+            self.infos.push(info);
+        }
+        Span { first, len: infos.len() as u32 }
+    }
+
+    fn extra(&mut self, node: &Node) -> u32 {
+        if node.name.is_none() && node.subtype.is_none() && node.infos.is_empty() {
+            return NONE;
+        }
+        let name = node.name.as_ref().map_or(NONE, |name| self.string(name));
+        let subtype = node.subtype.as_ref().map_or(NONE, |subtype| self.string(subtype));
+        let infos = self.infos(&node.infos);
+        self.extras.push(Extra { name, subtype, infos });
+        self.extras.len() as u32 - 1
+    }
+}
+
+/// Attribute tables while they are filled. What many objects share is stored once.
+struct Attribution {
+    tables: AttributeTables,
+    caches: Interner<Cache>,
+    numa: Interner<(u64, Vec<PageType>)>,
+    groups: Interner<Group>,
+}
+
+impl Attribution {
+    fn new() -> Self {
+        Self {
+            tables: AttributeTables::default(),
+            caches: Interner::new(),
+            numa: Interner::new(),
+            groups: Interner::new(),
+        }
+    }
+
+    fn add(&mut self, attributes: &Attributes, group_depth: u32) -> u32 {
+        fn push<T: Clone>(table: &mut Vec<T>, value: &T) -> u32 {
+            table.push(value.clone());
+            table.len() as u32 - 1
+        }
+        let tables = &mut self.tables;
+        match attributes {
+            Attributes::None => NONE,
+            Attributes::Cache(cache) => self.caches.intern(cache, |cache| push(&mut tables.caches, cache)),
+            Attributes::Numa { local_memory, page_types } => {
+                self.numa.intern(&(*local_memory, page_types.clone()), |(local_memory, page_types)| {
+                    let first = tables.page_types.len() as u32;
+                    tables.page_types.extend_from_slice(page_types);
+                    let page_types = Span { first, len: page_types.len() as u32 };
+                    push(&mut tables.numa, &Numa { local_memory: *local_memory, page_types })
+                })
+            }
+            Attributes::Group(group) => {
+                let group = Group { depth: group_depth, ..*group };
+                self.groups.intern(&group, |group| push(&mut tables.groups, group))
+            }
+            Attributes::Pci(pci) => push(&mut tables.pci, pci),
+            Attributes::Bridge(bridge) => push(&mut tables.bridges, bridge),
+            Attributes::OsDevice(device) => push(&mut tables.os_devices, device),
+        }
+    }
+}

@@ -1,0 +1,538 @@
+//! The owned topology, which is also what is archived: tables that refer to each other by index.
+//!
+//! ```text
+//! objects   breadth first: the root, then each object's children (normal, memory, I/O, misc) in one run
+//! levels    one per depth, then the six special ones;  each is a run of `cousins`
+//! cousins   indexes of objects, level after level, each level from left to right
+//! sets      every distinct cpuset and nodeset once
+//! strings   every distinct text once;  infos, extras and attributes refer to them
+//! ```
+//! So a parent's index is smaller than its children's, an object is in one run of children and in one slot of a
+//! level, and whatever the bytes say, a walk that insists on this visits each object at most once.
+
+use std::collections::BTreeMap;
+
+use crate::model::cpukinds::CpuKind;
+use crate::model::distances::DistanceMatrix;
+use crate::model::machine::{Filter, MemoryTier, PciLocality};
+use crate::model::memattrs::{MemoryAttribute, MemoryTarget, MemoryValue};
+use crate::model::native::{Native, native_record};
+use crate::model::object::{
+    Bridge, Cache, Extra, Group, Info, NONE, Numa, Object, OsDevice, PageType, Pci, Span, Type,
+};
+use crate::model::set::{Bits, Set};
+
+/// A machine's topology: hwloc's object model as tables.
+///
+/// Comes from [`Detector`](crate::Detector) or [`Builder`](crate::Builder), which leave only what
+/// [`Topo::check`](crate::Topo::check) accepts. It is read with [`Topo`](crate::Topo), like its archived form.
+/// Equal topologies archive to equal bytes.
+#[graven::object]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Topology {
+    pub(crate) objects: Vec<Object>,
+    pub(crate) levels: Vec<Level>,
+    pub(crate) cousins: Vec<u32>,
+    pub(crate) depth: u32,
+    pub(crate) pus: OsIndexTable,
+    pub(crate) numa_nodes: OsIndexTable,
+    pub(crate) sets: SetTable,
+    pub(crate) allowed_cpuset: u32,
+    pub(crate) allowed_nodeset: u32,
+    pub(crate) attributes: AttributeTables,
+    pub(crate) extras: Vec<Extra>,
+    pub(crate) infos: Vec<Info>,
+    pub(crate) own_infos: Span,
+    pub(crate) distances: DistanceTables,
+    pub(crate) memory_attributes: MemoryAttributeTables,
+    pub(crate) cpu_kinds: Vec<CpuKind>,
+    pub(crate) memory_tiers: Vec<MemoryTier>,
+    pub(crate) pci_localities: Vec<PciLocality>,
+    pub(crate) support: Vec<u32>,
+    pub(crate) filters: Vec<Filter>,
+    pub(crate) flags: u64,
+    pub(crate) strings: Vec<String>,
+}
+
+/// All objects of one depth, from left to right: a run in the table of cousins.
+#[graven::object]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Level {
+    /// The depth; negative for the special levels.
+    pub depth: i32,
+    /// The type that all objects of the level have.
+    pub ty: Type,
+    /// Where the level is in the table of cousins.
+    pub members: Span,
+}
+
+native_record!(Level, ArchivedLevel { depth, ty, members });
+
+/// The special levels in the order in which they follow the normal ones.
+pub(crate) const SPECIAL: [Type; 6] =
+    [Type::NumaNode, Type::Bridge, Type::PciDevice, Type::OsDevice, Type::Misc, Type::MemCache];
+
+/// Which object has an os_index: a plain table as far as the numbers are dense, sorted pairs beyond.
+#[graven::object]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OsIndexTable {
+    pub(crate) dense: Vec<u32>,
+    pub(crate) sparse: Vec<OsIndexEntry>,
+}
+
+/// An os_index beyond the dense part of its table.
+#[graven::object]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OsIndexEntry {
+    /// The operating system's number.
+    pub os_index: u32,
+    /// The object that has it.
+    pub object: u32,
+}
+
+native_record!(OsIndexEntry, ArchivedOsIndexEntry { os_index, object });
+
+impl OsIndexTable {
+    /// From (os_index, object), each os_index once. The dense part is at most 8 times as long as the list is,
+    /// plus 1,024: what real machines have, and no invitation to number a processor four billion.
+    pub(crate) fn new(entries: &mut [(u32, u32)]) -> Self {
+        entries.sort_unstable();
+        let limit = entries.len() as u64 * 8 + 1024;
+        let mut table = Self::default();
+        for &mut (os_index, object) in entries {
+            if u64::from(os_index) < limit {
+                table.dense.resize(os_index as usize, NONE);
+                table.dense.push(object);
+            } else {
+                table.sparse.push(OsIndexEntry { os_index, object });
+            }
+        }
+        table
+    }
+}
+
+/// Every distinct set of a topology once.
+#[graven::object]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SetTable {
+    pub(crate) entries: Vec<SetEntry>,
+    pub(crate) runs: Vec<Run>,
+    pub(crate) words: Vec<u64>,
+}
+
+/// One set of the table, in the smallest form it has.
+#[graven::object]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SetEntry {
+    /// One run, or none if `start == end == 0`.
+    Run {
+        /// The first index.
+        start: u32,
+        /// The index after the last one; [`END`](crate::END) if there is no last one.
+        end: u32,
+    },
+    /// Several runs: `len` records of the table of runs.
+    Runs {
+        /// Index of the first one.
+        first: u32,
+        /// How many.
+        len: u32,
+    },
+    /// Words of 64 indexes each: `len` records of the table of words.
+    Words {
+        /// Index of the first one.
+        first: u32,
+        /// How many.
+        len: u32,
+        /// What the first bit of the first word stands for, divided by 64.
+        base: u32,
+    },
+}
+
+impl Native for SetEntry {
+    type Native = Self;
+    #[inline]
+    fn native(&self) -> Self {
+        *self
+    }
+}
+
+impl Native for ArchivedSetEntry {
+    type Native = SetEntry;
+    #[inline]
+    fn native(&self) -> SetEntry {
+        match self {
+            Self::Run { start, end } => SetEntry::Run { start: start.native(), end: end.native() },
+            Self::Runs { first, len } => SetEntry::Runs { first: first.native(), len: len.native() },
+            Self::Words { first, len, base } => {
+                SetEntry::Words { first: first.native(), len: len.native(), base: base.native() }
+            }
+        }
+    }
+}
+
+/// The indexes from `start` to before `end`.
+#[graven::object]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    /// The first index.
+    pub start: u32,
+    /// The index after the last one; [`END`](crate::END) if there is no last one.
+    pub end: u32,
+}
+
+native_record!(Run, ArchivedRun { start, end });
+
+impl SetTable {
+    fn push(&mut self, set: &Set) -> u32 {
+        let mut runs = set.runs();
+        let entry = match (runs.next(), runs.next()) {
+            (None, _) => SetEntry::Run { start: 0, end: 0 },
+            (Some(run), None) => SetEntry::Run { start: run.start, end: run.end },
+            (Some(first), Some(_)) => {
+                let len = set.runs().count() as u32;
+                let base = first.start / 64;
+                let words = set.last().map_or(u32::MAX, |last| last / 64 - base + 1);
+                if words < len {
+                    let start = self.words.len();
+                    self.words.resize(start + words as usize, 0);
+                    for index in set.iter() {
+                        self.words[start + (index / 64 - base) as usize] |= 1 << (index % 64);
+                    }
+                    SetEntry::Words { first: start as u32, len: words, base }
+                } else {
+                    let first = self.runs.len() as u32;
+                    self.runs.extend(set.runs().map(|run| Run { start: run.start, end: run.end }));
+                    SetEntry::Runs { first, len }
+                }
+            }
+        };
+        self.entries.push(entry);
+        self.entries.len() as u32 - 1
+    }
+}
+
+/// Attributes, one table per kind of them; equal ones are stored once.
+#[graven::object]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AttributeTables {
+    pub(crate) caches: Vec<Cache>,
+    pub(crate) numa: Vec<Numa>,
+    pub(crate) page_types: Vec<PageType>,
+    pub(crate) groups: Vec<Group>,
+    pub(crate) pci: Vec<Pci>,
+    pub(crate) bridges: Vec<Bridge>,
+    pub(crate) os_devices: Vec<OsDevice>,
+}
+
+/// Matrices of distances.
+#[graven::object]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DistanceTables {
+    pub(crate) matrices: Vec<DistanceMatrix>,
+    pub(crate) objects: Vec<u32>,
+    pub(crate) values: Vec<u64>,
+}
+
+/// Memory attributes, their targets, and the targets' values.
+#[graven::object]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MemoryAttributeTables {
+    pub(crate) attributes: Vec<MemoryAttribute>,
+    pub(crate) targets: Vec<MemoryTarget>,
+    pub(crate) values: Vec<MemoryValue>,
+}
+
+/// Gives out indexes: the same value gets the same one, and they count up in the order of first use.
+pub(crate) struct Interner<T> {
+    ids: BTreeMap<T, u32>,
+}
+
+impl<T: Clone + Ord> Interner<T> {
+    pub(crate) fn new() -> Self {
+        Self { ids: BTreeMap::new() }
+    }
+
+    /// The index of `value`; `push` stores one that is new and returns its index.
+    pub(crate) fn intern(&mut self, value: &T, push: impl FnOnce(&T) -> u32) -> u32 {
+        match self.ids.get(value) {
+            Some(&id) => id,
+            None => {
+                let id = push(value);
+                self.ids.insert(value.clone(), id);
+                id
+            }
+        }
+    }
+}
+
+/// The table of sets while it is filled.
+pub(crate) struct SetInterner {
+    pub(crate) table: SetTable,
+    ids: Interner<Set>,
+}
+
+impl SetInterner {
+    pub(crate) fn new() -> Self {
+        Self { table: SetTable::default(), ids: Interner::new() }
+    }
+
+    pub(crate) fn intern(&mut self, set: &Set) -> u32 {
+        self.ids.intern(set, |set| self.table.push(set))
+    }
+}
+
+/// Everything a topology stores, by index, in native numbers: the few accessors on which all of
+/// [`Topo`](crate::Topo) rests, for the owned and the archived topology alike.
+///
+/// All are O(1) and answer `None` beyond the end of a table. Use `Topo` unless you write a check or an export
+/// of your own; implement this to read a topology from yet another form.
+pub trait Tables {
+    /// Number of objects. [`Topo::object_count`](crate::Topo::object_count) is the same.
+    fn record_count(&self) -> u32;
+    /// The object at `index`.
+    fn object_record(&self, index: u32) -> Option<Object>;
+    /// Number of levels, normal and special.
+    fn level_count(&self) -> u32;
+    /// The level at `index`: normal ones by depth, then the special ones.
+    fn level_record(&self, index: u32) -> Option<Level>;
+    /// Number of normal levels.
+    fn normal_depth(&self) -> u32;
+    /// Length of the table of cousins.
+    fn cousin_count(&self) -> u32;
+    /// The object in slot `index` of the table of cousins.
+    fn cousin(&self, index: u32) -> Option<u32>;
+    /// Length of the dense part of the table of processing units or NUMA nodes by os_index.
+    fn dense_count(&self, table: Type) -> u32;
+    /// The object for a small `os_index`; it may be [`NONE`]. Of other types than PU and NUMA node: none.
+    fn dense(&self, table: Type, os_index: u32) -> Option<u32>;
+    /// Length of the sparse part of the same table.
+    fn sparse_count(&self, table: Type) -> u32;
+    /// The entry at `index` of the sparse part.
+    fn sparse(&self, table: Type, index: u32) -> Option<OsIndexEntry>;
+    /// Number of sets.
+    fn set_count(&self) -> u32;
+    /// The set at `index`.
+    fn set_entry(&self, index: u32) -> Option<SetEntry>;
+    /// Number of runs of all sets that have several.
+    fn run_count(&self) -> u32;
+    /// The run at `index`.
+    fn run(&self, index: u32) -> Option<Run>;
+    /// Number of words of all sets that are stored as words.
+    fn word_count(&self) -> u32;
+    /// The word at `index`.
+    fn word(&self, index: u32) -> Option<u64>;
+    /// Which set is allowed: its index for processors (`Type::Pu`) or NUMA nodes (`Type::NumaNode`).
+    fn allowed(&self, table: Type) -> u32;
+    /// Length of the table of attributes that objects of type `ty` refer to; 0 if such objects have none.
+    fn attribute_count(&self, ty: Type) -> u32;
+    /// Attributes of a cache.
+    fn cache_record(&self, index: u32) -> Option<Cache>;
+    /// Attributes of a NUMA node.
+    fn numa_record(&self, index: u32) -> Option<Numa>;
+    /// Number of page types of all NUMA nodes.
+    fn page_type_count(&self) -> u32;
+    /// The page type at `index`.
+    fn page_type(&self, index: u32) -> Option<PageType>;
+    /// Attributes of a group.
+    fn group_record(&self, index: u32) -> Option<Group>;
+    /// Attributes of a PCI device.
+    fn pci_record(&self, index: u32) -> Option<Pci>;
+    /// Attributes of a bridge.
+    fn bridge_record(&self, index: u32) -> Option<Bridge>;
+    /// Attributes of an OS device.
+    fn os_device_record(&self, index: u32) -> Option<OsDevice>;
+    /// Number of extras.
+    fn extra_count(&self) -> u32;
+    /// The extra at `index`.
+    fn extra(&self, index: u32) -> Option<Extra>;
+    /// Number of infos of all objects and of the topology.
+    fn info_count(&self) -> u32;
+    /// The info at `index`.
+    fn info_record(&self, index: u32) -> Option<Info>;
+    /// The infos of the topology itself.
+    fn own_infos(&self) -> Span;
+    /// Number of matrices of distances.
+    fn distance_matrix_count(&self) -> u32;
+    /// The matrix at `index`.
+    fn distance_matrix(&self, index: u32) -> Option<DistanceMatrix>;
+    /// Number of objects of all matrices.
+    fn distance_object_count(&self) -> u32;
+    /// The object in slot `index` of the objects of all matrices.
+    fn distance_object(&self, index: u32) -> Option<u32>;
+    /// Number of values of all matrices.
+    fn distance_value_count(&self) -> u32;
+    /// The value in slot `index` of the values of all matrices.
+    fn distance_value(&self, index: u32) -> Option<u64>;
+    /// Number of memory attributes.
+    fn memory_attribute_count(&self) -> u32;
+    /// The memory attribute whose id is `index`.
+    fn memory_attribute_record(&self, index: u32) -> Option<MemoryAttribute>;
+    /// Number of targets of all memory attributes.
+    fn memory_target_count(&self) -> u32;
+    /// The target at `index`.
+    fn memory_target(&self, index: u32) -> Option<MemoryTarget>;
+    /// Number of values of all targets.
+    fn memory_value_count(&self) -> u32;
+    /// The value at `index`.
+    fn memory_value(&self, index: u32) -> Option<MemoryValue>;
+    /// Number of kinds of processors.
+    fn cpu_kind_count(&self) -> u32;
+    /// The kind of processors at `index`.
+    fn cpu_kind_record(&self, index: u32) -> Option<CpuKind>;
+    /// Number of memory tiers.
+    fn memory_tier_count(&self) -> u32;
+    /// The memory tier at `index`.
+    fn memory_tier_record(&self, index: u32) -> Option<MemoryTier>;
+    /// Number of PCI localities.
+    fn pci_locality_count(&self) -> u32;
+    /// The PCI locality at `index`.
+    fn pci_locality_record(&self, index: u32) -> Option<PciLocality>;
+    /// Number of features that are supported where the topology was made.
+    fn support_count(&self) -> u32;
+    /// The name of the feature at `index`, by its index in the table of strings.
+    fn support_record(&self, index: u32) -> Option<u32>;
+    /// Number of filters: one per type.
+    fn filter_count(&self) -> u32;
+    /// The filter for the type that is at `index` of [`Type::ALL`].
+    fn filter_record(&self, index: u32) -> Option<Filter>;
+    /// hwloc's topology flags. [`Topo::flags`](crate::Topo::flags) is the same.
+    fn flag_bits(&self) -> u64;
+    /// Number of strings.
+    fn string_count(&self) -> u32;
+    /// The string at `index`.
+    fn string(&self, index: u32) -> Option<&str>;
+}
+
+macro_rules! tables {
+    ($topology:ty, $os_index_table:ty) => {
+        impl $topology {
+            #[inline]
+            fn os_index_table(&self, table: Type) -> Option<&$os_index_table> {
+                match table {
+                    Type::Pu => Some(&self.pus),
+                    Type::NumaNode => Some(&self.numa_nodes),
+                    _ => None,
+                }
+            }
+        }
+
+        impl Tables for $topology {
+            tables! { @table self
+                record_count, object_record -> Object: self.objects;
+                level_count, level_record -> Level: self.levels;
+                cousin_count, cousin -> u32: self.cousins;
+                set_count, set_entry -> SetEntry: self.sets.entries;
+                run_count, run -> Run: self.sets.runs;
+                word_count, word -> u64: self.sets.words;
+                page_type_count, page_type -> PageType: self.attributes.page_types;
+                extra_count, extra -> Extra: self.extras;
+                info_count, info_record -> Info: self.infos;
+                distance_matrix_count, distance_matrix -> DistanceMatrix: self.distances.matrices;
+                distance_object_count, distance_object -> u32: self.distances.objects;
+                distance_value_count, distance_value -> u64: self.distances.values;
+                memory_attribute_count, memory_attribute_record -> MemoryAttribute:
+                    self.memory_attributes.attributes;
+                memory_target_count, memory_target -> MemoryTarget: self.memory_attributes.targets;
+                memory_value_count, memory_value -> MemoryValue: self.memory_attributes.values;
+                cpu_kind_count, cpu_kind_record -> CpuKind: self.cpu_kinds;
+                memory_tier_count, memory_tier_record -> MemoryTier: self.memory_tiers;
+                pci_locality_count, pci_locality_record -> PciLocality: self.pci_localities;
+                support_count, support_record -> u32: self.support;
+                filter_count, filter_record -> Filter: self.filters;
+            }
+            tables! { @record self
+                cache_record -> Cache: self.attributes.caches;
+                numa_record -> Numa: self.attributes.numa;
+                group_record -> Group: self.attributes.groups;
+                pci_record -> Pci: self.attributes.pci;
+                bridge_record -> Bridge: self.attributes.bridges;
+                os_device_record -> OsDevice: self.attributes.os_devices;
+            }
+
+            #[inline]
+            fn normal_depth(&self) -> u32 {
+                self.depth.native()
+            }
+
+            fn dense_count(&self, table: Type) -> u32 {
+                self.os_index_table(table).map_or(0, |table| count(table.dense.len()))
+            }
+
+            #[inline]
+            fn dense(&self, table: Type, os_index: u32) -> Option<u32> {
+                self.os_index_table(table)?.dense.get(os_index as usize).map(Native::native)
+            }
+
+            fn sparse_count(&self, table: Type) -> u32 {
+                self.os_index_table(table).map_or(0, |table| count(table.sparse.len()))
+            }
+
+            fn sparse(&self, table: Type, index: u32) -> Option<OsIndexEntry> {
+                self.os_index_table(table)?.sparse.get(index as usize).map(Native::native)
+            }
+
+            fn allowed(&self, table: Type) -> u32 {
+                match table {
+                    Type::Pu => self.allowed_cpuset.native(),
+                    Type::NumaNode => self.allowed_nodeset.native(),
+                    _ => NONE,
+                }
+            }
+
+            fn attribute_count(&self, ty: Type) -> u32 {
+                count(match ty {
+                    Type::NumaNode => self.attributes.numa.len(),
+                    Type::Group => self.attributes.groups.len(),
+                    Type::PciDevice => self.attributes.pci.len(),
+                    Type::Bridge => self.attributes.bridges.len(),
+                    Type::OsDevice => self.attributes.os_devices.len(),
+                    Type::MemCache => self.attributes.caches.len(),
+                    _ if ty.is_cache() => self.attributes.caches.len(),
+                    _ => 0,
+                })
+            }
+
+            fn own_infos(&self) -> Span {
+                self.own_infos.native()
+            }
+
+            fn flag_bits(&self) -> u64 {
+                self.flags.native()
+            }
+
+            fn string_count(&self) -> u32 {
+                count(self.strings.len())
+            }
+
+            fn string(&self, index: u32) -> Option<&str> {
+                self.strings.get(index as usize).map(|string| string.as_str())
+            }
+        }
+    };
+    (@table $self:ident $($count:ident, $get:ident -> $record:ty: $this:ident $(. $field:ident)+;)*) => {$(
+        #[inline]
+        fn $count(&$self) -> u32 {
+            count($self $(. $field)+ .len())
+        }
+        #[inline]
+        fn $get(&$self, index: u32) -> Option<$record> {
+            $self $(. $field)+ .get(index as usize).map(Native::native)
+        }
+    )*};
+    (@record $self:ident $($get:ident -> $record:ty: $this:ident $(. $field:ident)+;)*) => {$(
+        #[inline]
+        fn $get(&$self, index: u32) -> Option<$record> {
+            $self $(. $field)+ .get(index as usize).map(Native::native)
+        }
+    )*};
+}
+
+tables!(Topology, OsIndexTable);
+tables!(ArchivedTopology, ArchivedOsIndexTable);
+
+/// A table's length as the archive counts: beyond the last index there is nothing to reach.
+#[inline]
+fn count(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(NONE)
+}

@@ -1,0 +1,220 @@
+//! The one reader: small files, directories and links below a root, each within bounds.
+//!
+//! Whatever else a name leads to (a directory, a fifo, a file that is too long, a loop of links) reads as absent.
+//! Below a root that is not `/`, links are followed as if that root were `/`, so a copied tree is read as the
+//! machine would have read itself, and nothing outside it is ever opened.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Component, Path, PathBuf};
+use std::str::FromStr;
+
+use crate::model::set::Set;
+
+/// Bytes: more than any file of one value or list holds. A longer one is not one of them.
+const FILE_LIMIT: u64 = 1 << 20;
+
+/// Entries: a directory with more is not followed.
+const DIRECTORY_LIMIT: usize = 1 << 16;
+
+/// Links on the way to one file; the kernel's limit.
+const LINK_LIMIT: usize = 40;
+
+/// Characters of a text that becomes an info.
+const LINE_LIMIT: usize = 255;
+
+/// Files are named relative to the root, as in `sys/devices/system/cpu/online`.
+pub(super) struct Files<'a> {
+    root: &'a Path,
+    /// Whether the root is the system's own: the kernel then follows links as we want it to.
+    system: bool,
+}
+
+impl<'a> Files<'a> {
+    pub(super) fn below(root: &'a Path) -> Self {
+        Self { root, system: root == Path::new("/") }
+    }
+
+    /// Whether these are the files of the running system.
+    pub(super) fn are_the_systems(&self) -> bool {
+        self.system
+    }
+
+    /// Where a file is, for messages: links are not followed.
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
+    /// Where a name leads once all links are followed, relative to the root: for `sys/class/net/eth0` that is
+    /// `sys/devices/pci0000:00/0000:00:03.0/net/eth0`.
+    pub(super) fn resolve(&self, name: &str) -> io::Result<PathBuf> {
+        if self.system {
+            let path = fs::canonicalize(self.path(name))?;
+            return Ok(path.strip_prefix("/").map(Path::to_owned).unwrap_or(path));
+        }
+        let mut links = 0;
+        let mut resolved = PathBuf::new();
+        // What is still to walk, the next part last.
+        let mut rest: Vec<OsString> = Vec::new();
+        let parts = |path: &Path, rest: &mut Vec<OsString>| {
+            rest.extend(path.components().rev().filter_map(|part| match part {
+                Component::Normal(_) | Component::ParentDir => Some(part.as_os_str().to_owned()),
+                _ => None,
+            }));
+        };
+        parts(Path::new(name), &mut rest);
+        while let Some(part) = rest.pop() {
+            if part == ".." {
+                resolved.pop();
+                continue;
+            }
+            let next = resolved.join(part);
+            if !fs::symlink_metadata(self.root.join(&next))?.is_symlink() {
+                resolved = next;
+                continue;
+            }
+            links += 1;
+            if links > LINK_LIMIT {
+                return Err(io::Error::other("too many symbolic links"));
+            }
+            let target = fs::read_link(self.root.join(&next))?;
+            if target.is_absolute() {
+                resolved = PathBuf::new();
+            }
+            parts(&target, &mut rest);
+        }
+        Ok(resolved)
+    }
+
+    fn real_path(&self, name: &str) -> io::Result<PathBuf> {
+        if self.system { Ok(self.path(name)) } else { Ok(self.root.join(self.resolve(name)?)) }
+    }
+
+    /// Up to `limit` bytes of a regular file.
+    fn read(&self, name: &str, limit: u64) -> io::Result<Vec<u8>> {
+        let path = self.real_path(name)?;
+        // Looked at before it is opened: opening a fifo or a device may block or do something.
+        if !fs::metadata(&path)?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        }
+        let mut bytes = Vec::new();
+        File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// The bytes of a file of at most 1 MiB.
+    pub(super) fn bytes(&self, name: &str) -> io::Result<Vec<u8>> {
+        let bytes = self.read(name, FILE_LIMIT + 1)?;
+        if bytes.len() as u64 > FILE_LIMIT {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "more than 1 MiB"));
+        }
+        Ok(bytes)
+    }
+
+    /// The text, without white space at its end. Some old kernels end a text with a NUL.
+    pub(super) fn text(&self, name: &str) -> io::Result<String> {
+        let bytes = self.bytes(name)?;
+        let text = String::from_utf8_lossy(&bytes);
+        Ok(text.trim_end_matches(|c: char| c.is_whitespace() || c == '\0').to_owned())
+    }
+
+    /// The start of a file of lines, up to the last whole one in its first 1 MiB or in `limit` bytes if that is
+    /// less; nothing if it cannot be read.
+    pub(super) fn start(&self, name: &str, limit: u64) -> String {
+        let limit = limit.min(FILE_LIMIT);
+        let mut bytes = self.read(name, limit).unwrap_or_default();
+        if bytes.len() as u64 == limit {
+            let end = bytes.iter().rposition(|&byte| byte == b'\n').unwrap_or(0);
+            bytes.truncate(end);
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// The first line as a text for people, if there is any: without white space at its ends and control
+    /// characters, and cut after 255 characters.
+    pub(super) fn line(&self, name: &str) -> Option<String> {
+        self.text(name).ok().and_then(|text| one_line(&text))
+    }
+
+    /// The file's only number; `None` if it has none, or one out of range as -1 for "unknown".
+    pub(super) fn number<N: FromStr>(&self, name: &str) -> Option<N> {
+        self.text(name).ok()?.trim().parse().ok()
+    }
+
+    /// The file's only number, in hexadecimal, with or without `0x`.
+    pub(super) fn hexadecimal(&self, name: &str) -> Option<u32> {
+        let text = self.text(name).ok()?;
+        let text = text.trim();
+        u32::from_str_radix(text.strip_prefix("0x").unwrap_or(text), 16).ok()
+    }
+
+    /// The file's set, in list form.
+    pub(super) fn list(&self, name: &str) -> Option<Set> {
+        Set::from_list(&self.text(name).ok()?).ok()
+    }
+
+    /// The set of `mask`, or else of `list`: where the kernel has both they say the same.
+    pub(super) fn set(&self, mask: &str, list: &str) -> Option<Set> {
+        self.mask(mask).or_else(|| self.list(list))
+    }
+
+    /// The file's set, in mask form.
+    fn mask(&self, name: &str) -> Option<Set> {
+        Set::from_mask(&self.text(name).ok()?).ok()
+    }
+
+    /// Whether the name leads to anything.
+    pub(super) fn exists(&self, name: &str) -> bool {
+        self.real_path(name).and_then(fs::metadata).is_ok()
+    }
+
+    /// The names in a directory, in the order of their characters; none if there is no such directory, or if
+    /// it has more than 65,536.
+    pub(super) fn names(&self, directory: &str) -> Vec<String> {
+        let entries = self.real_path(directory).and_then(fs::read_dir).into_iter().flatten().flatten();
+        let mut names = Vec::new();
+        for (count, entry) in entries.enumerate() {
+            if count == DIRECTORY_LIMIT {
+                return Vec::new();
+            }
+            names.extend(entry.file_name().into_string());
+        }
+        names.sort_unstable();
+        names
+    }
+
+    /// The numbers of the entries named `prefix` and a number and `suffix`, ascending.
+    pub(super) fn numbered(&self, directory: &str, prefix: &str, suffix: &str) -> Vec<u32> {
+        let number = |name: &str| decimal(name.strip_prefix(prefix)?.strip_suffix(suffix)?);
+        let mut numbers: Vec<u32> = self.names(directory).iter().filter_map(|name| number(name)).collect();
+        numbers.sort_unstable();
+        numbers
+    }
+
+    /// The number in kB after `key` in a file of lines `key: number kB`, in bytes.
+    pub(super) fn kilobytes(&self, name: &str, key: &str) -> Option<u64> {
+        // That line is among the first; of a long file (smaps) the rest is not read.
+        let text = self.start(name, 1 << 14);
+        let value = text.lines().find_map(|line| {
+            let (before, value) = line.split_once(':')?;
+            (before.split_whitespace().last() == Some(key)).then_some(value)
+        })?;
+        let number: u64 = value.trim().strip_suffix("kB")?.trim().parse().ok()?;
+        Some(number.saturating_mul(1024))
+    }
+}
+
+/// A number as the kernel prints it in a name: without a sign or zeros ahead.
+pub(super) fn decimal(digits: &str) -> Option<u32> {
+    let number: u32 = digits.parse().ok()?;
+    (number.to_string() == digits).then_some(number)
+}
+
+/// See [`Files::line`].
+pub(super) fn one_line(text: &str) -> Option<String> {
+    let line = text.lines().next()?.chars().filter(|c| !c.is_control()).take(LINE_LIMIT);
+    let line: String = line.collect();
+    let line = line.trim();
+    (!line.is_empty()).then(|| line.to_owned())
+}
