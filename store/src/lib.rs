@@ -70,17 +70,14 @@ mod watch;
 pub mod with;
 mod writer;
 
-pub use error::{Cause, Error, ErrorKind};
+pub use error::{Cause, Error, ErrorKind, RegionError, Result};
 pub use owner::{Draft, Lifetime, Owner, OwnerOptions};
 pub use part::{Adopted, Part};
 pub use reader::{Reader, Segments};
-pub use region::{At, Guard, Number, Region, RegionError, RegionOptions, SharedGuard};
+pub use region::{At, Guard, Number, Region, RegionOptions, SharedGuard};
 pub use segment::Segment;
 pub use store::{Stat, Store};
 pub use stream::Serializer;
 pub use threads::validate;
 pub use timeout::Timeout;
 pub use writer::{Summary, WriteOptions, Writer, encoded_len, write, write_at};
-
-/// A `Result` with this crate's [`Error`].
-pub type Result<T, E = Error> = std::result::Result<T, E>;

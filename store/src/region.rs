@@ -10,7 +10,6 @@
 //! | `typed` | regions that hold an archived value |
 //! | `saved` | snapshots in files |
 //! | `notify` | counted wake-ups |
-//! | `error` | what can go wrong |
 //!
 //! A region is a file `KEY.rgn` of the store: a header page with a few shared words, and the body. It appears with all of
 //! its blocks allocated, or not at all, and never changes its size.
@@ -41,10 +40,9 @@ use crate::held::{FileId, Held, Process};
 use crate::name::Name;
 use crate::ofd::{self, Sharing};
 use crate::sync::Counter;
-use crate::{Error, Result, Store, Timeout};
+use crate::{Error, RegionError, Result, Store, Timeout};
 
 mod access;
-mod error;
 mod guard;
 mod lock;
 mod map;
@@ -54,7 +52,6 @@ mod saved;
 mod typed;
 
 pub use access::Number;
-pub use error::RegionError;
 pub use guard::{Guard, SharedGuard};
 pub use options::{At, RegionOptions};
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use graven_format::RegionHeaderError;
 
-use crate::ErrorKind;
+use super::kind::ErrorKind;
 
 /// Why a region could not be had, locked, read or written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,7 +94,7 @@ pub enum RegionError {
 }
 
 impl RegionError {
-    pub(crate) fn kind(&self) -> ErrorKind {
+    pub(super) fn kind(&self) -> ErrorKind {
         match self {
             Self::Header(_) => ErrorKind::InvalidSegment,
             Self::Absent | Self::Unlinked => ErrorKind::NotFound,

@@ -1,79 +1,15 @@
-//! One error type: a cause with its facts, the file and the object it is about, and the errno it stands for.
+//! What went wrong, with the facts: one variant per task that failed.
 
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use graven_format::{
     DirectoryError, HeaderError, LayoutMismatch, NameError, ObjectError, RegionHeaderError, SchemaError,
     UnsoundSchema, ValueError, VerifyError,
 };
-use nix::errno::Errno;
 
-use crate::region::RegionError;
-
-/// What went wrong, with which file and which object.
-///
-/// Prints as `FILE: object "NAME" (TYPE): CAUSE`, as far as known. [`kind`](Error::kind) is for programs to branch on,
-/// [`errno`](Error::errno) for those that speak C, [`cause`](Error::cause) has the facts. Converts into
-/// [`io::Error`] with the matching kind and the same message.
-///
-/// # Examples
-/// ```
-/// use graven_store::{ErrorKind, Segment};
-/// let error = Segment::from_bytes(b"no segment").unwrap_err();
-/// assert_eq!(error.kind(), ErrorKind::InvalidSegment);
-/// assert_eq!(error.errno(), 22); // EINVAL
-/// assert_eq!(std::io::Error::from(error).kind(), std::io::ErrorKind::InvalidInput);
-/// ```
-/// Cloning is cheap: a generation found bad is refused with the same error each time.
-#[derive(Clone)]
-pub struct Error(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
-    cause: Cause,
-    file: Option<PathBuf>,
-    object: Option<String>,
-    type_name: Option<&'static str>,
-}
-
-/// What a program may want to do about an [`Error`]; each stands for one errno, but for `System`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ErrorKind {
-    /// The bytes are no segment that this build accepts, or a damaged one: EINVAL.
-    InvalidSegment,
-    /// The object is of another layout than the type it was adopted as: EINVAL.
-    LayoutDiffers,
-    /// An argument is unaligned, too small, or otherwise not acceptable: EINVAL.
-    InvalidArgument,
-    /// There is no such object: ENOENT.
-    NotFound,
-    /// There is an object or a file of that name already: EEXIST.
-    AlreadyExists,
-    /// The memory file may still be changed: EPERM.
-    NotSealed,
-    /// This process or this handle may not do that: EPERM.
-    NotPermitted,
-    /// A live owner has the name: EBUSY.
-    Busy,
-    /// It did not happen in the time given: ETIMEDOUT.
-    TimedOut,
-    /// The name has been retired, or its process-lifetime owner is gone: ESTALE.
-    Retired,
-    /// Somebody has the lock: EAGAIN.
-    WouldBlock,
-    /// This thread has the lock already: EDEADLK.
-    Deadlock,
-    /// The lock's holder died: EOWNERDEAD.
-    HolderDied,
-    /// The object is larger than relative offsets can span: EFBIG.
-    TooLarge,
-    /// The kernel refused; [`Error::errno`] is its answer.
-    System,
-}
+use super::kind::ErrorKind;
+use super::region::RegionError;
 
 /// Why: one variant per task that failed, with the facts.
 #[derive(Debug)]
@@ -222,58 +158,9 @@ pub enum Cause {
     },
 }
 
-impl Error {
-    pub(crate) fn new(cause: impl Into<Cause>) -> Error {
-        Error(Arc::new(Inner { cause: cause.into(), file: None, object: None, type_name: None }))
-    }
-
-    /// For `map_err` on system calls. An error of ours that came through `io::Error` is itself again.
-    pub(crate) fn system<E: Into<io::Error>>(action: &'static str) -> impl FnOnce(E) -> Error {
-        move |source| {
-            let source: io::Error = source.into();
-            source.downcast().unwrap_or_else(|source| Error::new(Cause::System { action, source }))
-        }
-    }
-
-    pub(crate) fn of_file(mut self, path: &Path) -> Error {
-        if let Some(error) = Arc::get_mut(&mut self.0) {
-            error.file.get_or_insert_with(|| path.to_owned());
-        }
-        self
-    }
-
-    pub(crate) fn of_object(mut self, name: &str) -> Error {
-        if let Some(error) = Arc::get_mut(&mut self.0) {
-            error.object.get_or_insert_with(|| name.to_owned());
-        }
-        self
-    }
-
-    pub(crate) fn of_type<T>(mut self) -> Error {
-        if let Some(error) = Arc::get_mut(&mut self.0) {
-            error.type_name.get_or_insert(std::any::type_name::<T>());
-        }
-        self
-    }
-
-    /// The cause, with its facts.
-    pub fn cause(&self) -> &Cause {
-        &self.0.cause
-    }
-
-    /// The file it is about, if there is one.
-    pub fn file(&self) -> Option<&Path> {
-        self.0.file.as_deref()
-    }
-
-    /// The object it is about, if there is one. The root's name is empty.
-    pub fn object(&self) -> Option<&str> {
-        self.0.object.as_deref()
-    }
-
-    /// What a program may want to do about it.
-    pub fn kind(&self) -> ErrorKind {
-        match &self.0.cause {
+impl Cause {
+    pub(super) fn kind(&self) -> ErrorKind {
+        match self {
             Cause::Header(_)
             | Cause::Directory(_)
             | Cause::Schema(_)
@@ -315,51 +202,6 @@ impl Error {
                 _ => ErrorKind::System,
             },
         }
-    }
-
-    /// The error number that stands for this error; the table in `docs/errors.md` lists them.
-    pub fn errno(&self) -> i32 {
-        if let Cause::System { source, .. } = &self.0.cause {
-            return source.raw_os_error().unwrap_or(Errno::EIO as i32);
-        }
-        let errno = match self.kind() {
-            ErrorKind::InvalidSegment | ErrorKind::LayoutDiffers | ErrorKind::InvalidArgument => {
-                Errno::EINVAL
-            }
-            ErrorKind::NotFound => Errno::ENOENT,
-            ErrorKind::AlreadyExists => Errno::EEXIST,
-            ErrorKind::NotSealed | ErrorKind::NotPermitted => Errno::EPERM,
-            ErrorKind::Busy => Errno::EBUSY,
-            ErrorKind::TimedOut => Errno::ETIMEDOUT,
-            ErrorKind::Retired => Errno::ESTALE,
-            ErrorKind::WouldBlock => Errno::EAGAIN,
-            ErrorKind::Deadlock => Errno::EDEADLK,
-            ErrorKind::HolderDied => Errno::EOWNERDEAD,
-            ErrorKind::TooLarge => Errno::EFBIG,
-            ErrorKind::System => Errno::EIO,
-        };
-        errno as i32
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { cause, file, object, type_name } = &*self.0;
-        if let Some(file) = file {
-            write!(f, "{}: ", file.display())?;
-        }
-        match object.as_deref() {
-            Some("") => write!(f, "root")?,
-            Some(name) => write!(f, "object {name:?}")?,
-            None => {}
-        }
-        match (object, type_name) {
-            (Some(_), Some(name)) => write!(f, " ({name}): ")?,
-            (Some(_), None) => write!(f, ": ")?,
-            (None, Some(name)) => write!(f, "{name}: ")?,
-            (None, None) => {}
-        }
-        cause.fmt(f)
     }
 }
 
@@ -461,24 +303,11 @@ impl fmt::Display for Cause {
     }
 }
 
-impl fmt::Debug for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Error").field("message", &self.to_string()).field("cause", self.cause()).finish()
-    }
-}
-
-impl std::error::Error for Error {}
-
 macro_rules! from {
     ($($ty:ident => $variant:ident),*) => {$(
         impl From<$ty> for Cause {
             fn from(error: $ty) -> Cause {
                 Cause::$variant(error)
-            }
-        }
-        impl From<$ty> for Error {
-            fn from(error: $ty) -> Error {
-                Error::new(error)
             }
         }
     )*};
@@ -487,15 +316,8 @@ from!(HeaderError => Header, DirectoryError => Directory, SchemaError => Schema,
     LayoutMismatch => Layout, NameError => Name, UnsoundSchema => Unsound, ValueError => Value, RegionError => Region,
     ObjectError => Contents);
 
-impl From<RegionHeaderError> for Error {
-    fn from(error: RegionHeaderError) -> Error {
-        Error::new(RegionError::Header(error))
-    }
-}
-
-impl From<Error> for io::Error {
-    fn from(error: Error) -> io::Error {
-        let kind = io::Error::from_raw_os_error(error.errno()).kind();
-        io::Error::new(kind, error)
+impl From<RegionHeaderError> for Cause {
+    fn from(error: RegionHeaderError) -> Cause {
+        Cause::Region(RegionError::Header(error))
     }
 }
