@@ -37,6 +37,7 @@
 //! Programs use this crate through `graven`, which re-exports all of it.
 #![deny(unsafe_code)]
 
+mod adopt;
 mod attach;
 mod control;
 mod dir;
@@ -50,7 +51,9 @@ mod lifecycle;
 mod memory;
 mod name;
 mod ofd;
+mod open;
 mod owner;
+mod page;
 mod part;
 mod protocol;
 mod reader;
@@ -72,9 +75,10 @@ mod writer;
 
 pub use error::{Cause, Error, ErrorKind, RegionError, Result};
 pub use owner::{Draft, Lifetime, Owner, OwnerOptions};
+pub use page::At;
 pub use part::{Adopted, Part};
 pub use reader::{Reader, Segments};
-pub use region::{At, Guard, Number, Region, RegionOptions, SharedGuard};
+pub use region::{Guard, Number, Region, RegionOptions, SharedGuard};
 pub use segment::Segment;
 pub use store::{Stat, Store};
 pub use stream::Serializer;

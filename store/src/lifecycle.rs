@@ -21,7 +21,7 @@ use crate::held::{FileId, Held, Process};
 use crate::life::is_owned;
 use crate::name::{Name, Role};
 use crate::ofd::{self, Sharing};
-use crate::segment::read_header;
+use crate::open::read_header;
 use crate::timeout::Timeout;
 use crate::{Cause, Error, Result};
 

@@ -32,7 +32,7 @@ use std::time::Duration;
 use graven_format::RegionHeader;
 use nix::fcntl::OFlag;
 use nix::sys::stat::{FileStat, Mode, fchmod, fstat};
-use nix::unistd::{Gid, SysconfVar, Uid, fchown, sysconf};
+use nix::unistd::{Gid, Uid, fchown};
 
 use crate::attach;
 use crate::dir::{Dir, file_id};
@@ -53,7 +53,7 @@ mod typed;
 
 pub use access::Number;
 pub use guard::{Guard, SharedGuard};
-pub use options::{At, RegionOptions};
+pub use options::RegionOptions;
 
 use guard::Locked;
 use lock::{ATTACHMENTS, Lock, OWNER, REMOVAL, UNATTACHED};
@@ -226,11 +226,6 @@ pub(crate) fn file_of(key: &Name) -> String {
 /// The key of a region's file; `None` if it is not one.
 pub(crate) fn key_of(file: &str) -> Option<Name> {
     Name::new(file.strip_suffix(".rgn")?).ok()
-}
-
-fn kernel_page_size() -> u64 {
-    let size = sysconf(SysconfVar::PAGE_SIZE).ok().flatten().and_then(|size| u64::try_from(size).ok());
-    size.unwrap_or(u64::from(graven_format::Header::MIN_PAGE_SIZE))
 }
 
 impl Store {

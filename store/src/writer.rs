@@ -29,6 +29,7 @@ use rkyv::{Archive, Serialize};
 use crate::dir::Dir;
 use crate::held::Process;
 use crate::known::Known;
+use crate::page::check_run;
 use crate::rehearsal::{PADDED, Plan};
 use crate::stream::{Kept, Stream};
 use crate::temp::Temp;
@@ -148,19 +149,6 @@ where
     }
     stream.write_at(0, &header.encode()).map_err(Error::new)?;
     Ok(summary)
-}
-
-/// Offset and length of a run of pages.
-pub(crate) fn check_run(file_offset: u64, length: u64, align: u64) -> Result<()> {
-    for (what, got) in [("file offset", file_offset), ("length", length)] {
-        if !got.is_multiple_of(align) {
-            return Err(Error::new(Cause::Unaligned { what, got, align }));
-        }
-    }
-    match file_offset.checked_add(length) {
-        Some(end) if end <= i64::MAX as u64 => Ok(()),
-        _ => Err(Error::new(Cause::RunOverflows { file_offset, length })),
-    }
 }
 
 /// How a [`Writer`] writes. Made by [`Writer::options`].

@@ -15,9 +15,9 @@ use graven_format::RegionHeader;
 use nix::errno::Errno;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 
-use super::{At, RegionError};
+use crate::page::{At, kernel_page_size};
 use crate::sync::{Word, WordMut};
-use crate::{Cause, Error, Result};
+use crate::{Cause, Error, RegionError, Result};
 
 /// The mapped pages of a region.
 pub(crate) struct Map {
@@ -117,7 +117,7 @@ impl Pages {
         let (address, flags) = match at {
             At::Anywhere => (None, MapFlags::MAP_SHARED),
             At::Exact(address) => {
-                let align = super::kernel_page_size();
+                let align = kernel_page_size();
                 match NonZeroUsize::new(address) {
                     Some(some) if (address as u64).is_multiple_of(align) => {
                         (Some(some), MapFlags::MAP_SHARED | MapFlags::MAP_FIXED_NOREPLACE)

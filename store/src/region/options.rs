@@ -16,14 +16,12 @@ use nix::sys::uio::pread;
 use super::lock::{ATTACHMENTS, Lock, OWNER, UNATTACHED};
 use super::map::Map;
 use super::typed::Root;
-use super::{
-    End, Inner, LOOK_AGAIN, PATIENCE, Region, RegionError, file_id, file_of, hold, kernel_page_size, remove,
-    stat_of,
-};
+use super::{End, Inner, LOOK_AGAIN, PATIENCE, Region, RegionError, file_id, file_of, hold, remove, stat_of};
 use crate::dir::Dir;
 use crate::held::{self, Held, Process};
 use crate::name::Name;
 use crate::ofd::{self, Sharing};
+use crate::page::{At, kernel_page_size};
 use crate::sync::Counter;
 use crate::temp::Temp;
 use crate::{Cause, Error, Result, Store, Timeout, attach, sys};
@@ -32,16 +30,6 @@ use crate::{Cause, Error, Result, Store, Timeout, attach, sys};
 const PIECE: u64 = 64 << 20;
 /// How often to look again for a region that somebody is about to remove, without being asked to wait.
 const LOOKS: u32 = 100;
-
-/// Where a mapping goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum At {
-    /// Wherever the kernel finds room.
-    Anywhere,
-    /// At exactly this address, a multiple of the page size; never on top of something else.
-    Exact(usize),
-}
 
 /// How to create a region, or attach to one. Made by [`Store::region`].
 ///
