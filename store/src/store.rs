@@ -34,7 +34,7 @@ use crate::name::{Name, Role};
 use crate::owner::{Lifetime, Owner, OwnerOptions, give};
 use crate::reader::{Reader, Segments};
 use crate::timeout::Timeout;
-use crate::{Cause, Error, Result, Segment, Summary, Writer, region, temp};
+use crate::{Cause, Error, Result, Segment, Summary, Writer, temp};
 
 /// A directory of named segments. Cloning is cheap: clones share one descriptor.
 ///
@@ -346,26 +346,8 @@ impl Store {
         remove().map_err(|error: Error| self.of_name(&name, error))
     }
 
-    /// Ends the names that are over, and removes what those who died have left: the names of processes that are gone if
-    /// they were to live as long, those that were to end with the last who was attached, those under which nothing was
-    /// ever published, those whose owner died while ending them, and unfinished files. Regions that were to end with
-    /// the last who was attached, too. Returns the names that it ended, sorted, and then the regions' keys. Other users'
-    /// names and regions stay.
-    ///
-    /// # Errors
-    /// [`Cause::System`]: as readdir(3). What cannot be ended is left to the next.
-    ///
-    /// # Examples
-    /// ```
-    /// # let dir = tempfile::tempdir()?;
-    /// # let store = unsafe { graven_store::Store::open(&dir)? };
-    /// drop(store.owner("nothing-published")?);
-    /// store.owner("kept")?.publish(&1u8)?;
-    /// assert_eq!(store.sweep()?, ["nothing-published"]);
-    /// assert_eq!(store.list()?, ["kept"]);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn sweep(&self) -> Result<Vec<String>> {
+    /// What [`sweep`](Store::sweep) does but for regions: the names that it ended, sorted.
+    pub(crate) fn sweep_names(&self) -> Result<Vec<String>> {
         // A segment alone, and what lies beside it, is a file like any other: whoever owns a name makes the rest first.
         let owned = |role| matches!(role, Role::Control | Role::Owner | Role::Life);
         let files = self.files()?.into_iter();
@@ -375,12 +357,10 @@ impl Store {
         // Whoever owns a name keeps it in order.
         names.retain(|name| !life::is_owned(&self.dir, name));
         names.retain(|name| lifecycle::end_if_over(&self.dir, name).unwrap_or(false));
-        let mut swept: Vec<String> = names.iter().map(Name::to_string).collect();
         temp::sweep(&self.dir)
             .map_err(Error::system("read the directory"))
             .map_err(|error| error.of_file(self.path()))?;
-        swept.extend(region::sweep(&self.dir).map_err(|error| error.of_file(self.path()))?);
-        Ok(swept)
+        Ok(names.iter().map(Name::to_string).collect())
     }
 
     /// Gives a name to another user or group: `None` stays as it is. Later generations and owners keep it.

@@ -3,9 +3,10 @@
 use std::ops::{Bound, Range, RangeBounds};
 use std::time::Duration;
 
-use super::{Guard, Region, RegionError, SharedGuard};
+use super::guard::{Guard, SharedGuard};
+use super::handle::Region;
 use crate::ofd::Sharing;
-use crate::{Cause, Error, Result, Timeout};
+use crate::{Cause, Error, RegionError, Result, Timeout};
 
 /// A number that [`Region::get`] and [`Region::put`] copy: integers and floats of 1 to 8 bytes.
 pub trait Number: sealed::Sealed + Copy {
@@ -271,8 +272,8 @@ impl Region {
 
     /// Bytes of an archived value are changed through its type only.
     pub(super) fn check_raw(&self) -> Result<()> {
-        match self.inner.header.typed {
-            true => Err(self.inner.failed(RegionError::Typed)),
+        match self.any.header.typed {
+            true => Err(self.any.failed(RegionError::Typed)),
             false => Ok(()),
         }
     }
@@ -312,7 +313,7 @@ impl Region {
     }
 
     fn out_of_bounds(&self, offset: u64, length: u64) -> Error {
-        self.inner.failed(RegionError::Bounds { offset, length, size: self.size() })
+        self.any.failed(RegionError::Bounds { offset, length, size: self.size() })
     }
 
     fn check_alignment<N: Number>(&self, offset: u64) -> Result<()> {
@@ -320,7 +321,7 @@ impl Region {
         match offset.is_multiple_of(align) {
             true => Ok(()),
             false => {
-                Err(self.inner.failed(Error::new(Cause::Unaligned { what: "offset", got: offset, align })))
+                Err(self.any.failed(Error::new(Cause::Unaligned { what: "offset", got: offset, align })))
             }
         }
     }

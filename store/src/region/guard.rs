@@ -11,14 +11,14 @@ use std::ptr::NonNull;
 
 use graven_format::RegionHeader;
 
+use super::any::AnyRegion;
 use super::lock::{Hold, WHOLE};
-use super::{Inner, RegionError};
 use crate::ofd::Sharing;
-use crate::{Error, Result, Timeout};
+use crate::{Error, RegionError, Result, Timeout};
 
 /// A lock that is held, and is given back when dropped: by leaving a scope or by a panic.
 pub(crate) struct Locked<'a> {
-    inner: &'a Inner,
+    any: &'a AnyRegion,
     hold: Hold,
     /// INVARIANT: the bytes of the mapped body that `hold` is for.
     bytes: NonNull<[u8]>,
@@ -33,25 +33,25 @@ pub(crate) struct Locked<'a> {
 impl<'a> Locked<'a> {
     /// Locks the bytes from `range` of the body, or all that there is.
     pub(crate) fn new(
-        inner: &'a Inner,
+        any: &'a AnyRegion,
         range: Option<Range<u64>>,
         sharing: Sharing,
         timeout: Timeout,
     ) -> Result<Locked<'a>> {
-        inner.process.check()?;
-        let map = &inner.map;
+        any.process.check()?;
+        let map = &any.map;
         let (range, bytes) = match range {
             None => (WHOLE, map.body()),
             Some(range) => {
-                let page = u64::from(inner.header.page_size);
+                let page = u64::from(any.header.page_size);
                 (page + range.start..page + range.end, map.part(range))
             }
         };
         if sharing == Sharing::Exclusive && !map.writable() {
             return Err(Error::new(RegionError::ReadOnly));
         }
-        let hold = inner.lock.acquire(map, range, sharing, timeout)?;
-        let mut locked = Locked { inner, hold, bytes, died: false, tell: false, edits: 0 };
+        let hold = any.lock.acquire(map, range, sharing, timeout)?;
+        let mut locked = Locked { any, hold, bytes, died: false, tell: false, edits: 0 };
         match (locked.hold.is_exclusive(), locked.hold.is_whole()) {
             // Nobody else holds anything: what is counted died.
             (true, true) => {
@@ -100,14 +100,14 @@ impl<'a> Locked<'a> {
     #[inline]
     fn assert_held(&self) {
         assert!(
-            !self.inner.process.has_forked(),
+            !self.any.process.has_forked(),
             "a guard was used in a forked child, which does not have its lock: attach again and lock there"
         );
     }
 
     fn check(&self) -> Result<()> {
         match self.died {
-            true => Err(self.inner.failed(RegionError::HolderDied)),
+            true => Err(self.any.failed(RegionError::HolderDied)),
             false => Ok(()),
         }
     }
@@ -116,17 +116,17 @@ impl<'a> Locked<'a> {
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
         // A forked child has a copy of the guard, but not the lock.
-        if self.inner.process.check().is_err() {
+        if self.any.process.check().is_err() {
             return;
         }
-        let map = &self.inner.map;
+        let map = &self.any.map;
         if let (true, Ok(holders)) = (self.hold.is_exclusive(), map.word_mut(RegionHeader::HOLDERS)) {
             match self.hold.is_whole() {
                 true => holders.store(u64::from(self.tell)),
                 false => drop(holders.update(|count| count.checked_sub(1))),
             }
         }
-        self.inner.lock.release(map, &self.hold);
+        self.any.lock.release(map, &self.hold);
     }
 }
 

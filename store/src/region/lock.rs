@@ -48,12 +48,11 @@ use std::time::Duration;
 
 use graven_format::RegionHeader;
 
-use super::RegionError;
 use super::map::Map;
 use crate::held::Held;
 use crate::ofd::{self, END, Sharing};
 use crate::timeout::{Deadline, Timeout};
-use crate::{Error, Result};
+use crate::{Error, RegionError, Result};
 
 /// What the whole region's lock covers.
 pub(crate) const WHOLE: Range<u64> = 0..RegionHeader::MAX_LENGTH;

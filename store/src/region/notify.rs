@@ -19,9 +19,10 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use nix::sys::uio::pwrite;
 
+use super::any::AnyRegion;
+use super::handle::Region;
 use super::lock::SLICE;
-use super::{Inner, Region, RegionError};
-use crate::{Error, Result, Timeout};
+use crate::{Error, RegionError, Result, Timeout};
 
 /// What is readable when there may be something to wait for no longer.
 pub(crate) enum Watch {
@@ -54,7 +55,7 @@ impl<T: ?Sized> Region<T> {
     /// ```
     /// Source: SPEC 16.5.
     pub fn notify(&self) -> Result<()> {
-        self.inner.notify(|count| count.checked_add(1)).map_err(|error| self.inner.failed(error))
+        self.any.notify(|count| count.checked_add(1)).map_err(|error| self.any.failed(error))
     }
 
     /// Notifies unless a notification is there that nobody has taken: three of these are one wait.
@@ -62,7 +63,7 @@ impl<T: ?Sized> Region<T> {
     /// # Errors
     /// As [`notify`](Region::notify).
     pub fn notify_once(&self) -> Result<()> {
-        self.inner.notify(|count| (count == 0).then_some(1)).map_err(|error| self.inner.failed(error))
+        self.any.notify(|count| (count == 0).then_some(1)).map_err(|error| self.any.failed(error))
     }
 
     /// Takes a notification, sleeping until there is one.
@@ -73,11 +74,11 @@ impl<T: ?Sized> Region<T> {
     ///   the region was killed, noticed within 25 ms. An owner that drops its handle just leaves.
     /// - [`RegionError::ReadOnly`], [`Cause::Forked`](crate::Cause::Forked) (EPERM).
     pub fn wait(&self, timeout: Timeout) -> Result<()> {
-        self.inner.wait(timeout).map_err(|error| self.inner.failed(error))
+        self.any.wait(timeout).map_err(|error| self.any.failed(error))
     }
 }
 
-impl Inner {
+impl AnyRegion {
     fn notify(&self, raise: impl FnMut(u64) -> Option<u64>) -> Result<()> {
         self.process.check()?;
         let count = self.map.word_mut(RegionHeader::NOTIFICATIONS)?;
@@ -200,12 +201,12 @@ impl Watch {
 /// Made on first use. Takes one inotify(7) instance; where there is none left, it is a timer that expires every 25 ms.
 impl<T: ?Sized> AsFd for Region<T> {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        match self.inner.watch.get_or_init(|| self.inner.watch()) {
+        match self.any.watch.get_or_init(|| self.any.watch()) {
             Watch::Inotify(inotify) => inotify.as_fd(),
             Watch::Timer(timer) => timer.as_fd(),
             Watch::Nothing => {
-                let file = self.inner.lock.any().and_then(|held| held.get());
-                file.unwrap_or(self.inner.dir.as_fd())
+                let file = self.any.lock.any().and_then(|held| held.get());
+                file.unwrap_or(self.any.dir.as_fd())
             }
         }
     }

@@ -13,18 +13,18 @@ use nix::fcntl::{FallocateFlags, OFlag, fallocate};
 use nix::sys::stat::{FileStat, Mode, SFlag, fchmod};
 use nix::sys::uio::pread;
 
+use super::any::{AnyRegion, End, LOOK_AGAIN, PATIENCE, file_of, hold, remove, stat_of};
+use super::handle::{Region, Root};
 use super::lock::{ATTACHMENTS, Lock, OWNER, UNATTACHED};
 use super::map::Map;
-use super::typed::Root;
-use super::{End, Inner, LOOK_AGAIN, PATIENCE, Region, RegionError, file_id, file_of, hold, remove, stat_of};
-use crate::dir::Dir;
+use crate::dir::{Dir, file_id};
 use crate::held::{self, Held, Process};
 use crate::name::Name;
 use crate::ofd::{self, Sharing};
 use crate::page::{At, kernel_page_size};
 use crate::sync::Counter;
 use crate::temp::Temp;
-use crate::{Cause, Error, Result, Store, Timeout, attach, sys};
+use crate::{Cause, Error, RegionError, Result, Store, Timeout, attach, sys};
 
 /// The most pages of a file that are allocated in one go: so much is lost when a signal comes in between.
 const PIECE: u64 = 64 << 20;
@@ -65,7 +65,7 @@ pub struct RegionOptions {
 
 /// What an attempt to attach found.
 enum Found {
-    Region(Box<Inner>),
+    Region(Box<AnyRegion>),
     Nothing,
     /// Something that is going, or has just gone.
     Going,
@@ -189,12 +189,12 @@ impl RegionOptions {
         }
     }
 
-    pub(crate) fn attach_waiting(&self, timeout: Timeout) -> Result<Inner> {
+    pub(crate) fn attach_waiting(&self, timeout: Timeout) -> Result<AnyRegion> {
         let deadline = timeout.start();
         let (mut pause, mut looks) = (Duration::from_millis(1), 0);
         let mut attach = || loop {
             match self.attach_once()? {
-                Found::Region(inner) => return Ok(*inner),
+                Found::Region(any) => return Ok(*any),
                 Found::Going if looks < LOOKS => looks += 1,
                 Found::Going | Found::Nothing if timeout == Timeout::Now => {
                     return Err(Error::new(RegionError::Absent));
@@ -214,20 +214,20 @@ impl RegionOptions {
     pub(crate) fn create_or_attach_from(
         &self,
         may_create: bool,
-        create: impl Fn() -> Result<Option<Inner>>,
-    ) -> Result<Inner> {
+        create: impl Fn() -> Result<Option<AnyRegion>>,
+    ) -> Result<AnyRegion> {
         let patience = PATIENCE.start();
         let attach = || loop {
             match self.attach_once()? {
-                Found::Region(inner) => return Ok(*inner),
+                Found::Region(any) => return Ok(*any),
                 Found::Going => match patience.left(LOOK_AGAIN) {
                     Some(pause) => thread::sleep(pause),
                     None => return Err(Error::new(RegionError::Kept)),
                 },
                 Found::Nothing if !may_create => return Err(Error::new(RegionError::Absent)),
                 Found::Nothing => {
-                    if let Some(inner) = create()? {
-                        return Ok(inner);
+                    if let Some(any) = create()? {
+                        return Ok(any);
                     }
                 }
             }
@@ -241,10 +241,10 @@ impl RegionOptions {
         size: u64,
         typed: bool,
         fill: impl Fn(&File, u64, u64) -> Result<()>,
-    ) -> Result<Inner> {
+    ) -> Result<AnyRegion> {
         let create = || {
-            if let Some(inner) = self.create_once(owned, size, typed, &fill)? {
-                return Ok(inner);
+            if let Some(any) = self.create_once(owned, size, typed, &fill)? {
+                return Ok(any);
             }
             self.remove_leftover()?;
             self.create_once(owned, size, typed, &fill)?.ok_or_else(|| Error::new(RegionError::Exists))
@@ -272,7 +272,7 @@ impl RegionOptions {
         size: u64,
         typed: bool,
         fill: impl Fn(&File, u64, u64) -> Result<()>,
-    ) -> Result<Option<Inner>> {
+    ) -> Result<Option<AnyRegion>> {
         let file = self.file()?;
         if self.read_only {
             return Err(Error::new(RegionError::ReadOnly));
@@ -315,21 +315,21 @@ impl RegionOptions {
                 .map_err(Error::system("lock the region"))?;
         }
         let attached = hold(reopen, "open the region")?;
-        let Some(mut inner) = self.open(file.clone(), &header, attached, &reopen)? else { return Ok(None) };
+        let Some(mut any) = self.open(file.clone(), &header, attached, &reopen)? else { return Ok(None) };
         if owner.is_some() {
-            inner.map.word_mut(RegionHeader::OWNED)?.store(1);
+            any.map.word_mut(RegionHeader::OWNED)?.store(1);
         }
         protect(mode)?;
         match temp.link() {
             Err(error) if error.raw_os_error() == Some(Errno::EEXIST as i32) => {
                 // The file never had its name: there is none to remove.
-                inner.end.transient = false;
+                any.end.transient = false;
                 return Ok(None);
             }
             linked => linked.map_err(Error::system("give the region its name"))?,
         }
-        (inner.owner, inner.created) = (owner, true);
-        Ok(Some(inner))
+        (any.owner, any.created) = (owner, true);
+        Ok(Some(any))
     }
 
     fn attach_once(&self) -> Result<Found> {
@@ -356,8 +356,8 @@ impl RegionOptions {
         };
         match self.open(file.clone(), &header, held, &same) {
             // Removed since it was opened: it would be a region of this process alone.
-            Ok(Some(inner)) if stat_of(inner.lock.any()?.get()?)?.st_nlink == 0 => Ok(Found::Going),
-            Ok(Some(inner)) => Ok(Found::Region(Box::new(inner))),
+            Ok(Some(any)) if stat_of(any.lock.any()?.get()?)?.st_nlink == 0 => Ok(Found::Going),
+            Ok(Some(any)) => Ok(Found::Region(Box::new(any))),
             Ok(None) => Ok(Found::Going),
             Err(error) if error.errno() == Errno::ENOENT as i32 => Ok(Found::Going),
             Err(error) => Err(error),
@@ -372,7 +372,7 @@ impl RegionOptions {
         header: &RegionHeader,
         attached: Held,
         reopen: &dyn Fn() -> std::io::Result<OwnedFd>,
-    ) -> Result<Option<Inner>> {
+    ) -> Result<Option<AnyRegion>> {
         let writable = !self.read_only;
         let id = file_id(&stat_of(attached.get()?)?);
         let other = reopen().map_err(Error::system("open the region"))?;
@@ -389,7 +389,7 @@ impl RegionOptions {
         lock.descriptor(writable, || hold(reopen, "open the region"))?;
         let process = Process::current().map_err(Error::system("watch for forks"))?;
         let end = End { dir: self.dir.clone(), file: file.clone(), id, transient: header.transient, process };
-        Ok(Some(Inner {
+        Ok(Some(AnyRegion {
             key: self.key.clone(),
             dir: self.dir.clone(),
             file,
@@ -461,15 +461,15 @@ fn allocate(file: &File, length: u64) -> Result<()> {
 
 impl Region {
     /// A handle on bytes, of a region that may hold something else: then they cannot be written.
-    pub(super) fn raw(inner: Inner) -> Region {
-        Region { inner, root: Root::NONE, checked: Counter::new(), _holds: std::marker::PhantomData }
+    pub(super) fn raw(any: AnyRegion) -> Region {
+        Region { any, root: Root::NONE, checked: Counter::new(), _holds: std::marker::PhantomData }
     }
 
     /// As [`raw`](Region::raw), where a region of bytes was asked for.
-    fn raw_checked(inner: Inner) -> Result<Region> {
-        match inner.header.typed {
-            true => Err(inner.failed(RegionError::Typed)),
-            false => Ok(Region::raw(inner)),
+    fn raw_checked(any: AnyRegion) -> Result<Region> {
+        match any.header.typed {
+            true => Err(any.failed(RegionError::Typed)),
+            false => Ok(Region::raw(any)),
         }
     }
 

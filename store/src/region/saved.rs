@@ -14,9 +14,11 @@ use rkyv::{Archive, Place, Serialize};
 
 use graven_format::Payload;
 
-use super::{Guard, Region, RegionError, SharedGuard, stat_of};
+use super::any::stat_of;
+use super::guard::{Guard, SharedGuard};
+use super::handle::Region;
 use crate::ofd::Sharing;
-use crate::{Cause, Error, Result, Segment, Summary, Timeout, Writer};
+use crate::{Cause, Error, RegionError, Result, Segment, Summary, Timeout, Writer};
 
 /// Bytes of an object: half of what relative offsets reach, at most 1 GiB.
 const PART: usize = {
@@ -77,18 +79,18 @@ impl<T: ?Sized> Region<T> {
     /// Source: SPEC 16.6.
     pub fn save(&self, file: impl AsRef<Path>) -> Result<Summary> {
         let locked = self.locked(None, Sharing::Shared, Timeout::Forever)?;
-        let mode = stat_of(self.inner.lock.any()?.get()?)?.st_mode & 0o777;
+        let mode = stat_of(self.any.lock.any()?.get()?)?.st_mode & 0o777;
         let guard = SharedGuard::bytes(locked);
         let mut writer = Writer::options().mode(mode).create(file)?;
-        match self.inner.header.typed {
+        match self.any.header.typed {
             false => {
                 for (part, bytes) in guard.chunks(PART).enumerate() {
                     writer.put(&name_of(part), &Bytes(bytes))?;
                 }
             }
             true => {
-                let copy = Segment::from_bytes(&*guard).map_err(|error| self.inner.failed(error))?;
-                writer.copy_edited(&copy, "").map_err(|error| self.inner.failed(error))?;
+                let copy = Segment::from_bytes(&*guard).map_err(|error| self.any.failed(error))?;
+                writer.copy_edited(&copy, "").map_err(|error| self.any.failed(error))?;
             }
         }
         writer.finish()

@@ -13,7 +13,6 @@
 
 use std::cell::Cell;
 use std::marker::PhantomData;
-use std::ops::Range;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::ptr::NonNull;
@@ -24,26 +23,16 @@ use graven_format::layout::Layout;
 use rkyv::seal::Seal;
 use rkyv::{Archive, Portable, Serialize};
 
-use super::guard::Locked;
-use super::{Guard, Inner, PATIENCE, Region, RegionError, RegionOptions, SharedGuard};
+use super::any::{AnyRegion, PATIENCE};
+use super::guard::{Guard, Locked, SharedGuard};
+use super::handle::{Region, Root};
+use super::options::RegionOptions;
 use crate::known::Known;
 use crate::ofd::Sharing;
 use crate::sync::Counter;
-use crate::{Error, Result, Segment, Serializer, Timeout, encoded_len, write_at};
-
-/// Where the value is in the body.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Root {
-    /// The object.
-    object: Range<usize>,
-    /// From the object's first byte.
-    offset: usize,
-}
+use crate::{Error, RegionError, Result, Segment, Serializer, Timeout, encoded_len, write_at};
 
 impl Root {
-    /// That of a region of bytes.
-    pub(crate) const NONE: Root = Root { object: 0..0, offset: 0 };
-
     /// That of a segment whose root is a valid archived `T`.
     fn of<T>(segment: &Segment) -> Result<Root>
     where
@@ -88,8 +77,8 @@ impl RegionOptions {
         T: Archive<Archived: Layout> + for<'a> Serialize<Serializer<'a>>,
     {
         let (length, root) = (encoded_len(value)?, Cell::new(Root::NONE));
-        let inner = self.create_from(true, length, true, fill(value, &root))?;
-        Ok(Region::of_value(inner, root.take()))
+        let any = self.create_from(true, length, true, fill(value, &root))?;
+        Ok(Region::of_value(any, root.take()))
     }
 
     /// Attaches to the region if it holds a `T`, or creates it with `value` if there is none.
@@ -106,10 +95,10 @@ impl RegionOptions {
         let length = encoded_len(value)?;
         let root = Cell::new(Root::NONE);
         let create = || options.create_once(false, length, true, fill(value, &root));
-        let inner = options.create_or_attach_from(true, create)?;
-        match inner.created {
-            true => Ok(Region::of_value(inner, root.take())),
-            false => Region::typed(inner, PATIENCE),
+        let any = options.create_or_attach_from(true, create)?;
+        match any.created {
+            true => Ok(Region::of_value(any, root.take())),
+            false => Region::typed(any, PATIENCE),
         }
     }
 
@@ -129,9 +118,9 @@ impl RegionOptions {
     where
         T: Archive<Archived: Layout>,
     {
-        let inner = self.attach_waiting(timeout)?;
+        let any = self.attach_waiting(timeout)?;
         let patience = if timeout == Timeout::Forever { timeout } else { PATIENCE };
-        Region::typed(inner, patience)
+        Region::typed(any, patience)
     }
 }
 
@@ -174,16 +163,16 @@ where
     T: Archive<Archived: Layout>,
 {
     /// A handle on a value that was valid before anybody could edit it.
-    fn of_value(inner: Inner, root: Root) -> Region<T> {
-        Region { inner, root, checked: Counter::new(), _holds: PhantomData }
+    fn of_value(any: AnyRegion, root: Root) -> Region<T> {
+        Region { any, root, checked: Counter::new(), _holds: PhantomData }
     }
 
     /// A handle on a value that was there, after a look at it that waits so long for the lock.
-    fn typed(inner: Inner, timeout: Timeout) -> Result<Region<T>> {
-        if !inner.header.typed {
-            return Err(inner.failed(RegionError::Untyped));
+    fn typed(any: AnyRegion, timeout: Timeout) -> Result<Region<T>> {
+        if !any.header.typed {
+            return Err(any.failed(RegionError::Untyped));
         }
-        let mut region = Region { inner, root: Root::NONE, checked: Counter::new(), _holds: PhantomData };
+        let mut region = Region { any, root: Root::NONE, checked: Counter::new(), _holds: PhantomData };
         let locked = region.locked(None, Sharing::Shared, timeout)?;
         let edits = locked.edits();
         let guard = SharedGuard::bytes(locked);
@@ -194,7 +183,7 @@ where
         });
         drop(guard);
         region.checked.set(edits);
-        region.root = root.map_err(|error| region.inner.failed(error))?;
+        region.root = root.map_err(|error| region.any.failed(error))?;
         Ok(region)
     }
 
@@ -298,10 +287,10 @@ where
             if locked.died() {
                 locked.tell_the_next();
             }
-            self.inner.failed(error).of_object("").of_type::<T>()
+            self.any.failed(error).of_object("").of_type::<T>()
         })?;
         // Checks of the type's own may have forked: the child has no lock.
-        self.inner.process.check().map_err(|error| self.inner.failed(error))?;
+        self.any.process.check().map_err(|error| self.any.failed(error))?;
         self.checked.set(locked.edits());
         Ok(locked)
     }
