@@ -11,9 +11,11 @@ use crate::{Payload, Schema};
 
 /// Differences beyond this many are counted, not kept: hostile tables could have millions.
 const KEPT: usize = 1000;
+/// Lines of a message that has many.
+const SHOWN: usize = 16;
 
 /// One place where two layouts differ.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Difference {
     /// The place, from the root: `Config.limits[].soft`.
     pub path: String,
@@ -40,9 +42,9 @@ impl fmt::Display for Difference {
 
 /// Two layouts differ: where, the most telling difference first.
 ///
-/// Displays as one line: the first difference and how many more there are. Use [`differences`](Self::differences)
-/// for all.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Displays as one line: the first difference and how many more there are; with `{:#}`, and as `Debug`, as a line for
+/// each of the first sixteen. Use [`differences`](Self::differences) for all.
+#[derive(Clone, PartialEq, Eq)]
 pub struct LayoutMismatch {
     differences: Vec<Difference>,
     more: usize,
@@ -99,13 +101,25 @@ impl LayoutMismatch {
 
 impl fmt::Display for LayoutMismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.differences.len().saturating_sub(1).saturating_add(self.more) {
+        let count = self.differences.len().saturating_add(self.more);
+        match count.saturating_sub(1) {
             0 => write!(f, "layout differs: {}", self.differences[0]),
+            _ if f.alternate() => {
+                write!(f, "layout differs in {count} places:")?;
+                for difference in self.differences.iter().take(SHOWN) {
+                    write!(f, "\n  {difference}")?;
+                }
+                match count.saturating_sub(SHOWN) {
+                    0 => Ok(()),
+                    more => write!(f, "\n  (and {more} more)"),
+                }
+            }
             more => write!(f, "layout differs: {} (and {more} more)", self.differences[0]),
         }
     }
 }
 
+crate::debug_as_display!(Difference, LayoutMismatch);
 impl core::error::Error for LayoutMismatch {}
 
 struct Walk<'a> {
@@ -240,6 +254,21 @@ fn same_kind(ours: &Type<u32>, theirs: &Type<u32>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn debug_of_many_differences_has_a_line_for_each() {
+        type Pair<A, B> = rkyv::tuple::ArchivedTuple2<A, B>;
+        let byte = Schema::of::<Pair<u8, u8>>();
+        let two = LayoutMismatch::between(&byte, &Schema::of::<Pair<i8, i8>>()).unwrap();
+        let lines = [
+            "layout differs in 2 places:",
+            "  tuple.0: writer u8 at offset 0, adopter i8 at offset 0",
+            "  tuple.1: writer u8 at offset 1, adopter i8 at offset 1",
+        ];
+        assert_eq!(alloc::format!("{two:?}"), lines.join("\n"));
+        let one = LayoutMismatch::between(&byte, &Schema::of::<Pair<u8, i8>>()).unwrap();
+        assert_eq!(alloc::format!("{one:?}"), one.to_string());
+    }
 
     /// Fields are paired by name, and a table from outside may give one name to two.
     #[test]

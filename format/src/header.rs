@@ -439,7 +439,7 @@ impl Value {
 /// Variants follow the order of the checks. What is wrong in a header of a right checksum is its writer's fault.
 ///
 /// Source: SPEC 8.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HeaderError {
     /// Fewer bytes than a header, or than the header says the segment has: it was cut, or is still being copied.
@@ -637,6 +637,7 @@ impl fmt::Display for HeaderError {
     }
 }
 
+crate::debug_as_display!(HeaderError);
 impl core::error::Error for HeaderError {}
 
 /// Which cargo features make `build` read `segment`.

@@ -11,6 +11,7 @@
 //! | `validate` | whether an object's bytes are what its schema says | 8 |
 //! | `value` | objects read by schema, without types | 5, 6 |
 //! | `payload` | endianness, offset width, alignment | 4, 5 |
+//! | `debug` | how errors look where a program prints their `Debug` | |
 //! | `hash` | checksums and digests | 7 |
 //! | `region` | the header page of a region of mutable memory | 16 |
 //! | `view` | a whole segment as bytes, without an operating system | 8 |
@@ -23,6 +24,7 @@
 extern crate alloc;
 
 mod bytes;
+mod debug;
 mod diff;
 pub mod directory;
 mod hash;

@@ -188,7 +188,7 @@ impl RegionHeader {
 /// Why a file is not a region that this build attaches to. Variants follow the order of the checks.
 ///
 /// Source: SPEC 16.2.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RegionHeaderError {
     /// Fewer bytes than a header: no region was created here, since a region appears whole.
@@ -289,6 +289,7 @@ impl fmt::Display for RegionHeaderError {
     }
 }
 
+crate::debug_as_display!(RegionHeaderError);
 impl core::error::Error for RegionHeaderError {}
 
 #[cfg(test)]

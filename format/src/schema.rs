@@ -615,7 +615,7 @@ impl<'a> Decoder<'a> {
 }
 
 /// Why bytes are not a schema table. Offsets are from the start of the table.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SchemaError {
     /// The bytes end inside `what`.
@@ -710,4 +710,5 @@ impl fmt::Display for SchemaError {
     }
 }
 
+crate::debug_as_display!(SchemaError);
 impl core::error::Error for SchemaError {}

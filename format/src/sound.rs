@@ -375,7 +375,7 @@ impl<'a> Checker<'a> {
 /// The table was damaged or forged, or its writer breaks the format. Do not read the object.
 ///
 /// Source: SPEC 6.1.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UnsoundSchema {
     /// The object itself would be unsized.
@@ -564,4 +564,5 @@ impl fmt::Display for UnsoundSchema {
     }
 }
 
+crate::debug_as_display!(UnsoundSchema);
 impl core::error::Error for UnsoundSchema {}

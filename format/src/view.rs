@@ -506,7 +506,7 @@ fn check(bytes: &[u8], recorded: u64) -> Result<(), Mismatch> {
 /// The segment is damaged or its writer breaks the format: write it again, or get it again.
 ///
 /// Source: SPEC 7.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum VerifyError {
     /// A byte of the header page, behind the header, is not zero.
@@ -752,4 +752,5 @@ impl fmt::Display for VerifyError {
     }
 }
 
+crate::debug_as_display!(VerifyError);
 impl core::error::Error for VerifyError {}

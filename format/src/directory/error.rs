@@ -19,15 +19,17 @@ impl fmt::Display for Named<'_> {
 }
 
 /// Why an object cannot have a name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NameError {
     /// More than 255 bytes: choose a shorter one.
+    #[error("name of {length} bytes is too long: at most {MAX_NAME} are allowed")]
     TooLong {
         /// Its bytes.
         length: usize,
     },
     /// A control character (U+0000 to U+001F, U+007F to U+009F): leave it out.
+    #[error("name has the control character {character:?} at its byte {offset}: leave it out")]
     Control {
         /// Bytes before it.
         offset: usize,
@@ -36,27 +38,12 @@ pub enum NameError {
     },
 }
 
-impl fmt::Display for NameError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooLong { length } => {
-                write!(f, "name of {length} bytes is too long: at most {MAX_NAME} are allowed")
-            }
-            Self::Control { offset, character } => {
-                write!(f, "name has the control character {character:?} at its byte {offset}: leave it out")
-            }
-        }
-    }
-}
-
-impl core::error::Error for NameError {}
-
 /// Why a directory, or an entry, cannot be right. Offsets are from the segment base.
 ///
 /// The segment is damaged or its writer breaks the format: write it again, or get it again.
 ///
 /// Source: SPEC 4.4.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DirectoryError {
     /// The section is not in the bytes given.
@@ -360,4 +347,5 @@ impl fmt::Display for DirectoryError {
     }
 }
 
+crate::debug_as_display!(NameError, DirectoryError);
 impl core::error::Error for DirectoryError {}

@@ -15,7 +15,7 @@ use rkyv::rancor::{Source, Strategy, Trace};
 pub type Alone = Strategy<(), InvariantError>;
 
 /// Why a value's own check refuses it: its message, behind the traces that were added on the way.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct InvariantError(String);
 
 /// What rkyv says where the reason comes as a trace.
@@ -29,6 +29,7 @@ impl fmt::Display for InvariantError {
     }
 }
 
+crate::debug_as_display!(InvariantError);
 impl core::error::Error for InvariantError {}
 
 impl Trace for InvariantError {

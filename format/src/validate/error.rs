@@ -9,10 +9,10 @@ use crate::layout::InvariantError;
 /// Why a [`Validator`](super::Validator) refuses an object.
 ///
 /// Prints as `PATH: offset N: CAUSE`. Of a path with many steps the first ones are named.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ObjectError(pub(super) Box<Inner>);
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Inner {
     pub(super) offset: u64,
     pub(super) path: String,
@@ -47,12 +47,13 @@ impl fmt::Display for ObjectError {
     }
 }
 
+crate::debug_as_display!(ObjectError, ObjectCause);
 impl core::error::Error for ObjectError {}
 
 /// What is wrong with an object's bytes.
 ///
 /// Source: SPEC 6.2 and 6.3, which say what bytes may be.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ObjectCause {
     /// The root, or the memory the object is in, is not where its type needs it.

@@ -10,10 +10,10 @@ use crate::UnsoundSchema;
 /// Why a [`Value`](super::Value) did not give what it was asked for.
 ///
 /// Prints as `PATH: offset N (TYPE): CAUSE`, the path as far as known.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ValueError(pub(super) Box<Inner>);
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Inner {
     pub(super) offset: u64,
     pub(super) type_name: String,
@@ -75,7 +75,7 @@ impl ValueError {
 /// What is wrong with a value, or with what was asked of it.
 ///
 /// Source: SPEC 6.2 and 6.3, which say what bytes may be.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ValueCause {
     /// The schema cannot be followed.
@@ -269,4 +269,5 @@ impl fmt::Display for ValueCause {
     }
 }
 
+crate::debug_as_display!(ValueError, ValueCause);
 impl core::error::Error for ValueError {}
