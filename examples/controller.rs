@@ -19,7 +19,7 @@
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use graven::{At, Cause, Region, RegionError, Result, Store, Timeout};
+use graven::{At, Cause, Region, Result, Store, Timeout, error::RegionError};
 
 const KEY: &str = "counters";
 const SLOT: u64 = 64;

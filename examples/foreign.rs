@@ -5,7 +5,7 @@
 
 use std::process::exit;
 
-use graven::{Cause, HeaderError, Payload, Segment};
+use graven::{Cause, Segment, error::HeaderError, format::Payload};
 
 #[graven::object]
 struct Sample {

@@ -2,27 +2,53 @@
 #![deny(unsafe_code)]
 
 pub use graven_derive::{Layout, object};
-pub use graven_format::layout::{self, Layout, fingerprint_of};
-pub use graven_format::{
-    Difference, DirectoryError, Entries, Entry, Fingerprint, Header, HeaderError, Key, Kind, LayoutMismatch,
-    Mode, NameError, ObjectCause, ObjectError, Payload, RegionHeader, RegionHeaderError, Schema, SchemaError,
-    Section, UnsoundSchema, Validator, Value, ValueCause, ValueError, Verified, VerifyError, pin_layout,
-};
-#[cfg(feature = "serde")]
-pub use graven_format::{Limited, Limits};
+pub use graven_format::layout::{self, Layout};
+pub use graven_format::{Value, pin_layout};
 #[cfg(feature = "fuzz")]
 pub use graven_store::fuzz;
 pub use graven_store::{
-    Adopted, At, Cause, Draft, Error, ErrorKind, Guard, Lifetime, Number, Owner, OwnerOptions, Part, Reader,
-    Region, RegionError, RegionOptions, Result, Segment, Segments, Serializer, SharedGuard, Stat, Store,
-    Summary, Timeout, WriteOptions, Writer, encoded_len, validate, with, write, write_at,
+    Adopted, At, Cause, Draft, Error, ErrorKind, Guard, Lifetime, Owner, OwnerOptions, Part, Reader, Region,
+    RegionOptions, Result, Segment, Segments, Serializer, SharedGuard, Stat, Store, Summary, Timeout,
+    WriteOptions, Writer, encoded_len, with, write, write_at,
 };
-pub use rkyv::{self, Archive, Deserialize, Serialize};
+pub use rkyv::{self, Archive, Deserialize, Serialize, munge::munge};
 
-// The code in docs/ runs.
-#[cfg(doctest)]
-#[doc = include_str!("../docs/sharing.md")]
-struct Sharing;
-#[cfg(doctest)]
-#[doc = include_str!("../docs/coming-from.md")]
-struct ComingFrom;
+/// What the bytes of a segment mean: header, directory, schema, values without types, and checking them.
+///
+/// For programs that look into segments rather than at values of their own types. `graven-format` has the same, and more,
+/// without an operating system.
+pub mod format {
+    pub use graven_format::{
+        Entries, Entry, Fingerprint, Header, Iter, Key, Kind, Mode, Payload, RegionHeader, Schema, Section,
+        Validator, Verified,
+    };
+    #[cfg(feature = "serde")]
+    pub use graven_format::{Limited, Limits};
+    pub use graven_store::{Number, validate};
+}
+
+/// What a [`Cause`] holds: an error type for each task that can fail, with the facts.
+///
+/// [`Error`] is what functions return; [the guide](crate::guide::errors) lists what to do about each.
+pub mod error {
+    pub use graven_format::layout::InvariantError;
+    pub use graven_format::{
+        Difference, DirectoryError, HeaderError, LayoutMismatch, NameError, ObjectCause, ObjectError,
+        RegionHeaderError, SchemaError, UnsoundSchema, ValueCause, ValueError, VerifyError,
+    };
+    pub use graven_store::RegionError;
+}
+
+/// What graven is good for, and how it is used there: the pages of `docs/`.
+pub mod guide {
+    /// [errors.md]: crate::guide::errors
+    ///
+    #[doc = include_str!("../docs/coming-from.md")]
+    pub mod coming_from {}
+    #[doc = include_str!("../docs/errors.md")]
+    pub mod errors {}
+    #[doc = include_str!("../docs/performance.md")]
+    pub mod performance {}
+    #[doc = include_str!("../docs/sharing.md")]
+    pub mod sharing {}
+}

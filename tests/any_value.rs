@@ -25,7 +25,7 @@ use graven::rkyv::rancor::{BoxedError, Fallible};
 use graven::rkyv::with::{AsString, AsUnixTime, Lock};
 use graven::rkyv::{Place, primitive::ArchivedU32, ser};
 use graven::{
-    Archive, Cause, Deserialize, ErrorKind, Layout, Payload, Segment, Serialize, Serializer, Writer,
+    Archive, Cause, Deserialize, ErrorKind, Layout, Segment, Serialize, Serializer, Writer, format::Payload,
 };
 use proptest::prelude::{Arbitrary, ProptestConfig};
 use proptest::test_runner::TestRunner;

@@ -11,14 +11,17 @@ use std::collections::HashMap;
 use std::fs;
 use std::ops::Range;
 
-use graven::{Cause, Error, HeaderError, ObjectCause, Segment, VerifyError, Writer};
+use graven::{
+    Cause, Error, Segment, Writer,
+    error::{HeaderError, ObjectCause, VerifyError},
+};
 use graven_format::View;
 use support::*;
 
 /// A small segment of three objects.
 struct Specimen {
     bytes: Vec<u8>,
-    header: graven::Header,
+    header: graven::format::Header,
     /// Start and end of each object, in order, and its name.
     objects: Vec<(usize, usize, String)>,
     /// Where the schema table of each object is.
@@ -37,7 +40,7 @@ fn specimen() -> Specimen {
     let segment = Segment::from_bytes(&bytes).unwrap();
     segment.verify().unwrap();
     let entries: Vec<_> = segment.objects().map(Result::unwrap).collect();
-    let object = |entry: &graven::Entry<'_>| {
+    let object = |entry: &graven::format::Entry<'_>| {
         let bytes = range(entry.object);
         (bytes.start, bytes.end, entry.name.to_owned())
     };
@@ -136,7 +139,7 @@ impl Outcome {
 fn every_change_of_a_header_byte_is_refused_when_opening() {
     let whole = specimen();
     let mut bytes = whole.bytes.clone();
-    for at in 0..graven::Header::SIZE {
+    for at in 0..graven::format::Header::SIZE {
         for value in changes(whole.bytes[at]) {
             bytes[at] = value;
             let error = Segment::from_bytes(&bytes).unwrap_err();
@@ -211,7 +214,7 @@ fn verify_refuses_every_changed_byte_of_the_file_and_names_the_part_it_is_in() {
     let (schema, directory) = (range(whole.header.schema), range(whole.header.directory));
     let first = whole.objects[0].0;
     let last = whole.objects[2].1;
-    for at in graven::Header::SIZE..bytes.len() {
+    for at in graven::format::Header::SIZE..bytes.len() {
         bytes[at] ^= 1 << (at % 8);
         let error = Segment::from_bytes(&bytes).unwrap().verify().unwrap_err();
         let object = whole.objects.iter().find(|(start, end, _)| (*start..*end).contains(&at));
@@ -318,7 +321,7 @@ fn schemas_that_lie_under_a_right_checksum_crash_nothing_and_adopt_nothing_else(
                 let segment = Segment::from_bytes(&bytes).unwrap();
                 let adopted = adopt_and_read(&segment, name);
                 let verified = segment.verify();
-                if let Ok(schema) = graven::Schema::decode(&bytes[table.clone()]) {
+                if let Ok(schema) = graven::format::Schema::decode(&bytes[table.clone()]) {
                     std::hint::black_box(
                         (0..schema.types().len() as u32).map(|ty| schema.name_of(ty).len()).max(),
                     );

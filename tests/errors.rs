@@ -10,8 +10,9 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use graven::{
-    Cause, DirectoryError, Error, ErrorKind, Header, HeaderError, NameError, SchemaError, Segment,
-    VerifyError, Writer,
+    Cause, Error, ErrorKind, Segment, Writer,
+    error::{DirectoryError, HeaderError, NameError, SchemaError, VerifyError},
+    format::Header,
 };
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
@@ -122,7 +123,7 @@ fn headers_that_say_something_impossible_are_invalid() {
         set_header(b, "schema position", 4100);
     });
     assert!(matches!(align, HeaderError::SectionAlign { section: "schema", position: 4100 }));
-    let native = graven::Payload::NATIVE;
+    let native = graven::format::Payload::NATIVE;
     let foreign = header(|b| set_header(b, "endianness", u64::from(!native.big_endian)));
     assert!(matches!(foreign, HeaderError::ForeignPayload { build, .. } if build == native));
     let fixed = header(|b| {
@@ -284,7 +285,7 @@ fn another_layout_is_refused_with_the_first_difference_and_how_many_more() {
     let segment = map(&path).unwrap();
     let error = segment.get::<adopter::Config>("config").unwrap_err();
     let message = check(&error, ErrorKind::LayoutDiffers, Errno::EINVAL);
-    if graven::Payload::NATIVE.unaligned {
+    if graven::format::Payload::NATIVE.unaligned {
         return println!("SKIPPED: other offsets in unaligned builds");
     }
     let expected =
@@ -920,7 +921,7 @@ fn no_room_is_an_error_and_what_was_visible_stays() {
         tell("no room");
         done();
     }
-    if graven::Payload::NATIVE.offset_width == 2 {
+    if graven::format::Payload::NATIVE.offset_width == 2 {
         return println!("SKIPPED: objects are too small here to fill a file system");
     }
     let directory = directory();

@@ -10,8 +10,8 @@ mod generated_types {
             #[test]
             fn schemas_say_what_the_compiler_does_at_run_time_and_in_const_evaluation() {
                 $({
-                    const CONSTANT: graven::Fingerprint =
-                        graven::fingerprint_of::<<$name as graven::Archive>::Archived>();
+                    const CONSTANT: graven::format::Fingerprint =
+                        graven::layout::fingerprint_of::<<$name as graven::Archive>::Archived>();
                     super::made::layout::<$name>(stringify!($name), CONSTANT);
                 })*
             }

@@ -22,7 +22,8 @@ use std::{
 };
 
 use graven::{
-    Archive, Schema, Serialize,
+    Archive, Serialize,
+    format::Schema,
     layout::{Depth, Field, Layout, Refine, Shape, fingerprint_of},
     rkyv::{
         self,

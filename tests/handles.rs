@@ -16,8 +16,8 @@ fn is_static<T: 'static>() {}
 
 #[test]
 fn what_does_not_keep_the_promises_does_not_compile() {
-    let native = graven::Payload::NATIVE;
-    if native != (graven::Payload { big_endian: false, offset_width: 4, unaligned: false }) {
+    let native = graven::format::Payload::NATIVE;
+    if native != (graven::format::Payload { big_endian: false, offset_width: 4, unaligned: false }) {
         return println!("SKIPPED: the compiler names other types in builds with other features");
     }
     let cases = trybuild::TestCases::new();

@@ -11,7 +11,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::os::unix::process::ExitStatusExt;
 
-use graven::{Archive, Cause, HeaderError, Layout, Segment, Serialize, Serializer};
+use graven::{Archive, Cause, Layout, Segment, Serialize, Serializer, error::HeaderError};
 use graven_format::checksum;
 use support::*;
 
@@ -512,8 +512,8 @@ fn a_store_through_a_raw_pointer_kills_the_process_and_leaves_the_file() {
 #[test]
 fn every_reserved_byte_of_the_header_has_to_be_zero() {
     let whole = bytes_of(&Config::sample(1));
-    let places = graven::Header::PLACES;
-    let reserved = (0..graven::Header::SIZE).filter(|offset| {
+    let places = graven::format::Header::PLACES;
+    let reserved = (0..graven::format::Header::SIZE).filter(|offset| {
         !places.iter().any(|place| (place.offset..place.offset + place.size).contains(offset))
     });
     let reserved: Vec<usize> = reserved.collect();
@@ -643,7 +643,7 @@ fn a_length_unlike_that_of_the_write_is_refused() {
             Cause::Header(Truncated { expected, got } | Extended { expected, got }) => (*expected, *got),
             _ => panic!("{error}"),
         };
-        let header = graven::Header::SIZE as u64;
+        let header = graven::format::Header::SIZE as u64;
         assert_eq!(lengths, if wrong == 0 { (header, 0) } else { (length, wrong) }, "{error}");
     }
     // The run is as it was, but the file now ends before it does.
@@ -719,7 +719,7 @@ fn foreign(change: impl Fn(&mut [u8])) -> graven::Error {
 /// [S4.2]
 #[test]
 fn segments_of_builds_with_other_features_are_refused_with_the_feature_to_build_with() {
-    let native = graven::Payload::NATIVE;
+    let native = graven::format::Payload::NATIVE;
     let message = |change: &dyn Fn(&mut [u8])| {
         let error = foreign(change);
         let message = error.to_string();
@@ -780,7 +780,9 @@ fn each_refusal_of_a_header_has_a_message_of_its_own() {
         foreign(|bytes| set_header(bytes, "page size", 8000)),
         foreign(|bytes| set_header(bytes, "schema position", 4099)),
         foreign(|bytes| set_header(bytes, "schema length", 1 << 40)),
-        foreign(|bytes| set_header(bytes, "endianness", u64::from(!graven::Payload::NATIVE.big_endian))),
+        foreign(|bytes| {
+            set_header(bytes, "endianness", u64::from(!graven::format::Payload::NATIVE.big_endian))
+        }),
         foreign(|bytes| set_header(bytes, "mode", 7)),
         foreign(|bytes| set_header(bytes, "length", 1 << 20)),
     ]

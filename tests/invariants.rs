@@ -11,7 +11,7 @@ use graven::rkyv::bytecheck::{CheckBytes, Verify};
 use graven::rkyv::primitive::ArchivedU32;
 use graven::rkyv::rancor::{BoxedError, Fallible, Source};
 use graven::rkyv::{self, Archive, Place, Serialize};
-use graven::{Cause, Layout, ObjectCause, Segment, Validator};
+use graven::{Cause, Layout, Segment, error::ObjectCause, format::Validator};
 use support::{bytes_of, range, reseal_objects};
 
 /// A number that every check here takes, and one that none takes.
@@ -254,7 +254,7 @@ fn checks_are_called_in_rkyvs_order_and_once_each() {
     assert_eq!(ours.last().unwrap().0, "outer");
 
     // Without the types none is.
-    let by_schema = Validator::of_schema(&graven::Schema::of::<Archived>()).unwrap();
+    let by_schema = Validator::of_schema(&graven::format::Schema::of::<Archived>()).unwrap();
     assert_eq!(calls(|| by_schema.check(&bytes, root as u64).unwrap()), []);
     let mut names: Vec<&str> = by_schema.unchecked_types().collect();
     names.sort();

@@ -20,7 +20,10 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use graven::layout::Layout;
-use graven::{Archive, Cause, Deserialize, ObjectCause, Segment, Serialize, VerifyError, Writer};
+use graven::{
+    Archive, Cause, Deserialize, Segment, Serialize, Writer,
+    error::{ObjectCause, VerifyError},
+};
 use indexmap::{IndexMap, IndexSet};
 use rkyv::hash::{FxHasher64, hash_value};
 use rkyv::rancor::{BoxedError, Fallible, Source};
@@ -709,7 +712,7 @@ fn keys_have_the_alignments_that_objects_have() {
         map: (0..few).map(|n| (wide(n), n)).collect(),
         tree: (0..few).map(|n| (page(n), n)).collect(),
     };
-    if graven::Payload::NATIVE.offset_width == 2 {
+    if graven::format::Payload::NATIVE.offset_width == 2 {
         // Three nodes of 4096 bytes each, and their padding.
         println!("SKIPPED: pages do not fit into the reach of 16-bit offsets");
     } else {
@@ -740,7 +743,7 @@ fn a_key_beyond_the_reach_of_its_pointers_is_too_large() {
     struct Map {
         map: HashMap<Long, u32>,
     }
-    if graven::Payload::NATIVE.offset_width != 2 {
+    if graven::format::Payload::NATIVE.offset_width != 2 {
         return println!("SKIPPED: takes keys of gigabytes");
     }
     let long = |bytes| Long { first: vec![1; bytes], second: vec![2; bytes] };

@@ -18,7 +18,8 @@ use std::{
 };
 
 use graven::{
-    Archive, Payload, Schema, Serialize,
+    Archive, Serialize,
+    format::{Payload, Schema},
     layout::{Depth, Field, Layout, Niche, NumberKind, Refine, Shape, Type, TypeRef, fingerprint_of},
     rkyv::{
         self, Archived,
@@ -874,7 +875,7 @@ types! {
 }
 
 /// The fingerprint, and that const evaluation and the schema agree on it.
-fn fingerprint<T: Archive<Archived: Layout + Refine<Depth>>>() -> graven::Fingerprint {
+fn fingerprint<T: Archive<Archived: Layout + Refine<Depth>>>() -> graven::format::Fingerprint {
     let fingerprint = fingerprint_of::<T::Archived>();
     assert_eq!(fingerprint, Schema::of::<T::Archived>().fingerprint());
     fingerprint

@@ -29,7 +29,7 @@ fn an_object_beyond_its_offset_width_is_efbig_and_nothing_is_visible() {
     let error = graven::write(&path, &strings).unwrap_err();
     assert_eq!((error.kind(), error.errno()), (graven::ErrorKind::TooLarge, 27));
     assert!(
-        matches!(error.cause(), graven::Cause::TooLarge { limit } if *limit == graven::Payload::NATIVE.max_position())
+        matches!(error.cause(), graven::Cause::TooLarge { limit } if *limit == graven::format::Payload::NATIVE.max_position())
     );
     assert!(error.to_string().contains("pointer_width_64"), "{error}");
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "something is visible");

@@ -2,7 +2,7 @@
 
 mod support;
 
-use graven::{Cause, RegionError, Timeout};
+use graven::{Cause, Timeout, error::RegionError};
 use nix::errno::Errno;
 use support::*;
 

@@ -9,7 +9,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::time::{Duration, Instant};
 
-use graven::{At, Cause, ErrorKind, Region, RegionError, RegionHeader, Timeout};
+use graven::{At, Cause, ErrorKind, Region, Timeout, error::RegionError, format::RegionHeader};
 use nix::errno::Errno;
 use nix::sys::stat::{Mode, umask};
 use support::*;

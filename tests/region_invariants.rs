@@ -7,12 +7,12 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use graven::munge;
 use graven::rkyv::collections::swiss_table::ArchivedHashMap;
-use graven::rkyv::munge::munge;
 use graven::rkyv::option::ArchivedOption;
 use graven::rkyv::seal::Seal;
 use graven::rkyv::vec::ArchivedVec;
-use graven::{Cause, ErrorKind, Region, RegionError, Timeout};
+use graven::{Cause, ErrorKind, Region, Timeout, error::RegionError};
 use support::*;
 
 static ASKED: AtomicU64 = AtomicU64::new(0);

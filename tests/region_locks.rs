@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
-use graven::{Cause, ErrorKind, Region, RegionError, Timeout};
+use graven::{Cause, ErrorKind, Region, Timeout, error::RegionError};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, waitpid};

@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use graven::{Cause, ErrorKind, Region, RegionError, Timeout};
+use graven::{Cause, ErrorKind, Region, Timeout, error::RegionError};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use support::*;

@@ -8,7 +8,7 @@ mod support;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-use graven::{Cause, ErrorKind, RegionError, Segment, Timeout};
+use graven::{Cause, ErrorKind, Segment, Timeout, error::RegionError};
 use nix::errno::Errno;
 use support::*;
 

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use graven::{Cause, ErrorKind, Region, RegionError, Timeout};
+use graven::{Cause, ErrorKind, Region, Timeout, error::RegionError};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;

@@ -4,11 +4,11 @@ mod support;
 
 use std::time::Duration;
 
+use graven::munge;
 use graven::rkyv::collections::swiss_table::ArchivedHashMap;
-use graven::rkyv::munge::munge;
 use graven::rkyv::seal::Seal;
 use graven::rkyv::vec::ArchivedVec;
-use graven::{Cause, ErrorKind, Guard, Region, RegionError, Segment, Timeout};
+use graven::{Cause, ErrorKind, Guard, Region, Segment, Timeout, error::RegionError};
 use nix::errno::Errno;
 use support::*;
 

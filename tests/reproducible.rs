@@ -8,7 +8,7 @@ mod support;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 
-use graven::{Payload, Segment, Writer};
+use graven::{Segment, Writer, format::Payload};
 use graven_format::checksum;
 use support::*;
 

@@ -16,7 +16,10 @@ use entries::{Aim, OBJECTS, Tables};
 
 use graven::rkyv::rancor::BoxedError;
 use graven::rkyv::{Archived, api::high::HighDeserializer};
-use graven::{Archive, Deserialize, Layout, Schema, Section, Segment};
+use graven::{
+    Archive, Deserialize, Layout, Segment,
+    format::{Schema, Section},
+};
 use graven_store::fuzz::rounds;
 use support::{Config, bytes_of, range};
 

@@ -7,7 +7,7 @@
     feature = "pointer_width_64"
 )))]
 
-use graven::{Header, RegionHeader};
+use graven::format::{Header, RegionHeader};
 
 const SPEC: &str = include_str!("../SPEC.md");
 

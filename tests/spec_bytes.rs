@@ -8,7 +8,10 @@ use std::ops::Bound;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use graven::{Archive, Layout, Payload, Schema, Serialize, Serializer, Validator, Value};
+use graven::{
+    Archive, Layout, Serialize, Serializer, Value,
+    format::{Payload, Schema, Validator},
+};
 use indexmap::IndexSet;
 use rkyv::hash::{FxHasher64, hash_value};
 use rkyv::rancor::BoxedError;

@@ -8,7 +8,10 @@ use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use graven::layout::{Field, Niche, NumberKind, Shape};
-use graven::{Archive, Layout, Schema, Segment, Serialize, Validator};
+use graven::{
+    Archive, Layout, Segment, Serialize,
+    format::{Schema, Validator},
+};
 use indexmap::IndexMap;
 
 mod support;

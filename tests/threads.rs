@@ -5,7 +5,7 @@ mod support;
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 
-use graven::{Cause, ObjectCause, Segment};
+use graven::{Cause, Segment, error::ObjectCause};
 use support::{bytes_of, range, reseal_objects};
 
 #[graven::object]

@@ -241,7 +241,7 @@ fn a_run_whose_writer_was_killed_adopts_as_incomplete() {
     writer.kill();
     let error = map_at(&file, PAGE, 512 * PAGE).unwrap_err();
     assert_eq!(error.errno(), EINVAL);
-    assert!(matches!(error.cause(), Cause::Header(graven::HeaderError::Incomplete)), "{error}");
+    assert!(matches!(error.cause(), Cause::Header(graven::error::HeaderError::Incomplete)), "{error}");
 }
 
 /// A sealed memory file with the value.

@@ -5,7 +5,10 @@ mod samples;
 
 use std::collections::BTreeMap;
 
-use graven::{ObjectCause, ObjectError, rkyv::util::AlignedVec};
+use graven::{
+    error::{ObjectCause, ObjectError},
+    rkyv::util::AlignedVec,
+};
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_oneof, proptest};
 use samples::{Sample, samples};
 
@@ -234,7 +237,7 @@ fn a_list_deeper_than_any_stack_is_adopted_by_type_on_a_small_stack() {
     }
     let root = u64::from(LEVELS - 1) * 16;
     let check = move || {
-        let validator = graven::Validator::of::<ArchivedChain>();
+        let validator = graven::format::Validator::of::<ArchivedChain>();
         assert_eq!(validator.check(&bytes, root), Ok(()));
         assert_eq!(validator.split(&bytes, root, 8).unwrap().len(), 1);
         bytes[8] = 0xc0;

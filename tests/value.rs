@@ -17,7 +17,11 @@ use std::time::Duration;
 
 use graven::rkyv::niche::niching::{DefaultNiche, NaN};
 use graven::rkyv::with::{Niche, NicheInto};
-use graven::{Cause, ErrorKind, Key, Kind, Schema, Segment, UnsoundSchema, Value, ValueCause, ValueError};
+use graven::{
+    Cause, ErrorKind, Segment, Value,
+    error::{UnsoundSchema, ValueCause, ValueError},
+    format::{Key, Kind, Schema},
+};
 use graven_format::Limits;
 use indexmap::{IndexMap, IndexSet};
 use nix::errno::Errno;

@@ -10,7 +10,9 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 use graven::layout::{Field, Shape, Type, TypeRef};
-use graven::{Archive, Cause, ErrorKind, Layout, Segment, Serialize, Serializer, UnsoundSchema, Writer};
+use graven::{
+    Archive, Cause, ErrorKind, Layout, Segment, Serialize, Serializer, Writer, error::UnsoundSchema,
+};
 use indexmap::IndexMap;
 use support::*;
 

@@ -6,12 +6,12 @@ use std::num::NonZeroUsize;
 use crate::Measured;
 
 /// What [`graven::Segment::get`] validates an object with, without finding it and without remembering the result.
-pub struct Validator<T>(graven::Validator, PhantomData<T>);
+pub struct Validator<T>(graven::format::Validator, PhantomData<T>);
 
 impl<T: Measured> Validator<T> {
     #[allow(clippy::new_without_default)]
     pub fn new() -> Validator<T> {
-        Validator(graven::Validator::of::<T::Archived>(), PhantomData)
+        Validator(graven::format::Validator::of::<T::Archived>(), PhantomData)
     }
 
     pub fn accepts(&self, object: &[u8], root: usize) -> bool {
@@ -20,6 +20,6 @@ impl<T: Measured> Validator<T> {
 
     pub fn accepts_with_threads(&self, object: &[u8], root: usize, threads: usize) -> bool {
         let threads = NonZeroUsize::new(threads).expect("not zero");
-        graven::validate(&self.0, object, root as u64, threads).is_ok()
+        graven::format::validate(&self.0, object, root as u64, threads).is_ok()
     }
 }

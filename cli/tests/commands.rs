@@ -211,7 +211,8 @@ fn verify_says_in_its_help_what_it_checks_and_what_it_does_not() {
     let at = header.directory.position as usize + 16 + 8;
     bytes[at + 80..at + 88].copy_from_slice(&sum.to_le_bytes());
     let directory = graven_format::checksum(header.directory.of(&bytes).unwrap());
-    bytes[..256].copy_from_slice(&graven::Header { directory_checksum: directory, ..header }.encode());
+    bytes[..256]
+        .copy_from_slice(&graven::format::Header { directory_checksum: directory, ..header }.encode());
     let damaged = dir.path().join("damaged.grv");
     fs::write(&damaged, bytes).unwrap();
     let (_, error) = fail(&["verify", text(&damaged)]);

@@ -65,7 +65,7 @@ mod types;
 ///
 /// # Examples
 /// ```
-/// use graven::{Archive, Deserialize, Layout, Schema, Serialize, layout::Shape};
+/// use graven::{Archive, Deserialize, Layout, Serialize, format::Schema, layout::Shape};
 ///
 /// #[derive(Archive, Serialize, Deserialize, Layout)]
 /// struct Limits {

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use arbitrary::{Arbitrary, Unstructured};
-use graven::Schema;
+use graven::format::Schema;
 use graven::fuzz::{Specimen, rounds};
 
 use crate::ours::{Fuzzed, Ours};

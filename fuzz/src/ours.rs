@@ -2,7 +2,10 @@
 
 use graven::rkyv::bytecheck::CheckBytes;
 use graven::rkyv::{Archived, api::high::HighDeserializer, api::high::HighValidator, rancor::BoxedError};
-use graven::{Adopted, Archive, Deserialize, Layout, Schema, Segment, Serialize, Serializer, Validator};
+use graven::{
+    Adopted, Archive, Deserialize, Layout, Segment, Serialize, Serializer,
+    format::{Schema, Validator},
+};
 
 use crate::walk::Walk;
 

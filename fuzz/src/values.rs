@@ -1,6 +1,10 @@
 //! Reading all of a value by schema, as a program may that has no types.
 
-use graven::{Kind, Limits, Value, ValueCause, ValueError};
+use graven::{
+    Value,
+    error::{ValueCause, ValueError},
+    format::{Kind, Limits},
+};
 
 /// Enough for everything that a fuzzer's object holds, and an end to what hostile ones pretend to.
 const LIMITS: Limits = Limits { depth: 64, elements: 3_000, bytes: 60_000 };

@@ -7,7 +7,10 @@ use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::time::Duration;
 
-use graven::{Archive, Deserialize, Fingerprint, Layout, Schema, Segment, Serialize, Serializer};
+use graven::{
+    Archive, Deserialize, Layout, Segment, Serialize, Serializer,
+    format::{Fingerprint, Schema},
+};
 use graven_store::fuzz::{Specimen, rounds};
 use indexmap::IndexMap;
 use rkyv::api::high::{HighDeserializer, HighValidator};

@@ -21,7 +21,7 @@ use graven::rkyv::rancor::{Fallible, Source};
 use graven::rkyv::ser::{Allocator, Writer};
 use graven::rkyv::with::{ArchiveWith, Niche, NicheInto, SerializeWith};
 use graven::rkyv::{self, Archive, Place, Serialize};
-use graven::{Layout, Validator};
+use graven::{Layout, format::Validator};
 use indexmap::{IndexMap, IndexSet};
 
 pub(crate) type Fixed = BuildHasherDefault<DefaultHasher>;
@@ -34,7 +34,7 @@ pub(crate) struct Sample {
     pub(crate) root: usize,
     pub(crate) typed: Validator,
     pub(crate) by_schema: Validator,
-    pub(crate) schema: graven::Schema,
+    pub(crate) schema: graven::format::Schema,
     /// What rkyv's own checked access says.
     pub(crate) rkyv: fn(&[u8], usize) -> Result<(), Error>,
     /// Reads all of a value that was accepted.
@@ -56,7 +56,7 @@ where
 {
     let bytes = rkyv::to_bytes::<Error>(value).unwrap();
     let root = bytes.len() - size_of::<T::Archived>();
-    let schema = graven::Schema::of::<T::Archived>();
+    let schema = graven::format::Schema::of::<T::Archived>();
     Sample {
         name,
         bytes,

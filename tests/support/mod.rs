@@ -11,7 +11,7 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 
 use graven::rkyv::rancor::{Fallible, Source};
 use graven::rkyv::{Place, primitive::ArchivedU32};
-use graven::{Archive, Header, Segment, Serialize, Store};
+use graven::{Archive, Segment, Serialize, Store, format::Header};
 use graven_format::checksum;
 
 pub(crate) const PAGE: u64 = 4096;
@@ -100,7 +100,7 @@ impl ArchivedConfig {
 
 /// So many elements of up to 8 bytes, or as many as fit an object where offsets have 16 bits.
 pub(crate) fn many(elements: usize) -> usize {
-    if graven::Payload::NATIVE.offset_width == 2 { elements.min(3000) } else { elements }
+    if graven::format::Payload::NATIVE.offset_width == 2 { elements.min(3000) } else { elements }
 }
 
 /// A table with enough keys for several groups of slots.
@@ -225,7 +225,7 @@ pub(crate) fn reseal(bytes: &mut [u8], whole: &Header) {
 }
 
 /// The bytes of a section.
-pub(crate) fn range(section: graven::Section) -> Range<usize> {
+pub(crate) fn range(section: graven::format::Section) -> Range<usize> {
     section.position as usize..section.end().expect("checked") as usize
 }
 

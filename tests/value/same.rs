@@ -8,7 +8,11 @@ use std::num::NonZeroU32;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use graven::{Key, Kind, Value, ValueCause};
+use graven::{
+    Value,
+    error::ValueCause,
+    format::{Key, Kind},
+};
 use indexmap::{IndexMap, IndexSet};
 
 /// What a value reads as if it is the one that was written.

@@ -116,8 +116,10 @@ fn check(bytes: &[u8], what: &Verify, found: &mut Vec<Found>) -> Result<(), Fail
         return Err(Failure::new(error.clone()));
     }
     let threads = NonZeroUsize::new(what.threads()).unwrap_or(NonZeroUsize::MIN);
-    view.verify_contents(|validator, object, root| graven::validate(validator, object, root, threads))
-        .map_err(Failure::new)?;
+    view.verify_contents(|validator, object, root| {
+        graven::format::validate(validator, object, root, threads)
+    })
+    .map_err(Failure::new)?;
     found.iter_mut().for_each(|found| found.structure_checked = true);
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use graven::{Lifetime, RegionHeader, Stat, Store};
+use graven::{Lifetime, Stat, Store, format::RegionHeader};
 use graven_format::View;
 use nix::fcntl::AtFlags;
 use nix::sys::stat::fstatat;

@@ -62,7 +62,7 @@ impl OfCase<'_> {
             let seed = [&[self.number], &*data].concat();
             fs::write(self.to.join(format!("roundtrip/{name}-{bytes}")), seed)?;
         }
-        let table = graven::Schema::of::<T::Archived>().encode();
+        let table = graven::format::Schema::of::<T::Archived>().encode();
         let specimen = Specimen::new(&sample::<T>(160)).expect("written before");
         let object = &specimen.segment()[specimen.object()];
         let shared = shared::seed(self.number, object, size_of::<graven::rkyv::Archived<T>>());

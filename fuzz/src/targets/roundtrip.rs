@@ -52,7 +52,7 @@ struct Whole<'a>(Value<'a>);
 
 impl serde::Serialize for Whole<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let limits = graven::Limits { depth: 128, elements: 1 << 20, bytes: 1 << 24 };
+        let limits = graven::format::Limits { depth: 128, elements: 1 << 20, bytes: 1 << 24 };
         serde::Serialize::serialize(&self.0.with_limits(limits), serializer)
     }
 }

@@ -8,7 +8,11 @@
 use std::sync::OnceLock;
 
 use graven::fuzz::{damage, rounds};
-use graven::{LayoutMismatch, Schema, Validator, Value};
+use graven::{
+    Value,
+    error::LayoutMismatch,
+    format::{Schema, Validator},
+};
 
 use crate::exact::Exact;
 use crate::types::Mixed;

@@ -5,7 +5,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use graven::{Header, Payload, Segment, Store, Timeout};
+use graven::{
+    Segment, Store, Timeout,
+    format::{Header, Payload},
+};
 
 #[graven::object]
 #[derive(Debug, PartialEq)]
