@@ -3,7 +3,7 @@
 use core::hint::select_unpredictable;
 
 use super::{Machine, ObjectCause, Wrong, claim};
-use crate::validate::words::{Bytes, Words};
+use crate::objects::validate::words::{Bytes, Words};
 
 impl<W: Words, const SPLIT: bool> Machine<'_, W, SPLIT> {
     /// Checks the text that the pointer at `place` leads to; where unclaimed bytes start behind it.

@@ -26,7 +26,7 @@ use serde::{Serialize, Serializer};
 
 use super::path::push_name;
 use super::{Kind, Result, Value, ValueCause, ValueError, is_tuple};
-use crate::layout::{Field, Shape};
+use crate::types::layout::{Field, Shape};
 
 /// How much of a value is serialized before it is an error: hostile objects may be deep, and may hold the same bytes many
 /// times.

@@ -12,8 +12,8 @@ use super::key::{Key, KeyKind};
 use super::map::{EMPTY, GROUP, Table};
 use super::{Kind, Result, Value};
 use crate::Schema;
-use crate::layout::Shape;
-use crate::validate::Keys;
+use crate::objects::validate::Keys;
+use crate::types::layout::Shape;
 
 /// Groups looked at, for each place of a table, before the rest of its places is not asked any more: with rkyv's hash it
 /// is one or two, but keys may have been chosen to collide, and then all of them may lie where they have to.

@@ -1,8 +1,8 @@
 //! Claims of hash tables and of B-tree nodes.
 
 use super::{Entered, Machine, ObjectCause, State, Wrong, claim};
-use crate::validate::compile::{Entries, NONE, Program, Run, Tree};
-use crate::validate::words::Words;
+use crate::objects::validate::compile::{Entries, NONE, Program, Run, Tree};
+use crate::objects::validate::words::Words;
 
 /// Control bytes that are looked at together: rkyv's group.
 const GROUP: u64 = 16;

@@ -4,7 +4,7 @@ use alloc::string::String;
 use core::fmt;
 
 use super::MAX_NAME;
-use crate::header::Section;
+use crate::frame::header::Section;
 
 /// An object's name, for messages.
 pub(crate) struct Named<'a>(pub(crate) &'a str);

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
 
-use crate::layout::InvariantError;
+use crate::types::layout::InvariantError;
 
 /// Why a [`Validator`](super::Validator) refuses an object.
 ///

@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 use core::any::TypeId;
 use core::fmt;
 
-use crate::layout::{Field, Layout, Niche, NumberKind, Shape, Type, TypeRef, Variant, round_zero};
+use crate::types::layout::{Field, Layout, Niche, NumberKind, Shape, Type, TypeRef, Variant, round_zero};
 use crate::{Digest, Payload};
 
 /// Rounds of refinement in a fingerprint.

@@ -11,8 +11,8 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::layout::{Field, Niche, NumberKind, Shape, Type};
-use crate::schema::MAX_DISTANCE;
+use crate::types::layout::{Field, Niche, NumberKind, Shape, Type};
+use crate::types::schema::MAX_DISTANCE;
 use crate::{Payload, Schema};
 
 /// No type is larger: nothing in memory is.

@@ -14,8 +14,8 @@ use core::ops::Range;
 
 use super::Graph;
 use super::probe::Probe;
-use crate::layout::{Field, Niche, NumberKind, Shape};
-use crate::sound::{EntryLayout, NodeLayout, align_up};
+use crate::types::layout::{Field, Niche, NumberKind, Shape};
+use crate::types::sound::{EntryLayout, NodeLayout, align_up};
 
 /// Operations up to which an array is laid flat.
 const FLAT_ARRAY: u64 = 16;

@@ -10,8 +10,8 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::directory::{Directory, DirectoryError, Entry, Named};
-use crate::header::{Header, HeaderError, Section};
+use crate::frame::directory::{Directory, DirectoryError, Entry, Named};
+use crate::frame::header::{Header, HeaderError, Section};
 use crate::{Fingerprint, ObjectError, Payload, Schema, SchemaError, UnsoundSchema, Validator, checksum};
 
 /// The smallest alignment of an object.

@@ -6,7 +6,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::layout::{Field, Shape, Type};
+use crate::types::layout::{Field, Shape, Type};
 use crate::{Payload, Schema};
 
 /// Differences beyond this many are counted, not kept: hostile tables could have millions.

@@ -9,7 +9,7 @@
 use alloc::vec::Vec;
 
 use crate::Schema;
-use crate::layout::Shape;
+use crate::types::layout::Shape;
 
 /// Bytes of a B-tree's node besides entries and links, at most.
 const NODE: u64 = 32;

@@ -10,8 +10,8 @@ use core::cmp::Ordering;
 
 use super::key::{Key, KeyKind};
 use super::{MAX_NESTING, Result, Value, ValueCause};
-use crate::layout::Shape;
-use crate::sound::{EntryLayout, NodeLayout, align_up};
+use crate::types::layout::Shape;
+use crate::types::sound::{EntryLayout, NodeLayout, align_up};
 
 /// Control bytes that are looked at together.
 pub(super) const GROUP: u64 = 16;

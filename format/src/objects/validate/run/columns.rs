@@ -1,8 +1,8 @@
 //! Checks of a few bytes in each value of a run.
 
 use super::{Machine, ObjectCause, Wrong};
-use crate::validate::compile::{Column, Columns, Flat};
-use crate::validate::words::Words;
+use crate::objects::validate::compile::{Column, Columns, Flat};
+use crate::objects::validate::words::Words;
 
 impl Flat {
     /// What the byte has to be below.

@@ -26,7 +26,7 @@ use alloc::string::{String, ToString};
 use core::fmt;
 
 use crate::Schema;
-use crate::layout::{Field, Niche, NumberKind, Shape, Type, Variant};
+use crate::types::layout::{Field, Niche, NumberKind, Shape, Type, Variant};
 
 mod error;
 mod key;

@@ -5,7 +5,7 @@
 use core::time::Duration;
 
 use super::{Kind, Result, Value, ValueCause};
-use crate::layout::Shape;
+use crate::types::layout::Shape;
 
 impl<'a> Value<'a> {
     /// The bool. O(1).

@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::bytes::{as_equal, fetch};
-use crate::header::{Header, Place, Section};
+use crate::frame::header::{Header, Place, Section};
 use crate::{Fingerprint, checksum};
 
 mod error;

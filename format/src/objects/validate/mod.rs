@@ -50,10 +50,10 @@ use self::error::Inner;
 pub(crate) use self::keys::Keys;
 use self::run::{Fault, Machine, Maps, Task};
 use self::words::{Big2, Big4, Big8, Bytes, Little2, Little4, Little8};
-use crate::layout::{Invariant, Layout, Lookup, Shape, Type};
-use crate::schema::unfold;
-use crate::sound::containment_order;
-use crate::value::{Effort, count, disorder};
+use crate::objects::value::{Effort, count, disorder};
+use crate::types::layout::{Invariant, Layout, Lookup, Shape, Type};
+use crate::types::schema::unfold;
+use crate::types::sound::containment_order;
 use crate::{Payload, Schema, UnsoundSchema};
 
 /// The types that a program is compiled from.

@@ -3,7 +3,7 @@
 
 use core::cmp::Ordering;
 
-use crate::layout::{Code, Lookup};
+use crate::types::layout::{Code, Lookup};
 
 /// The keys of a map in an object.
 ///

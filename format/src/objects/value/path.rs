@@ -4,7 +4,7 @@ use alloc::string::{String, ToString};
 
 use super::key::KeyKind;
 use super::{Key, Kind, MAX_NESTING, Result, Value, ValueCause};
-use crate::layout::Shape;
+use crate::types::layout::Shape;
 
 /// One step of a path.
 enum Step<'p> {

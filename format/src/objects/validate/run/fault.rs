@@ -5,12 +5,12 @@ use alloc::vec::Vec;
 use core::fmt::Write;
 
 use super::{Frame, NAMED, ObjectCause, State};
-use crate::validate::compile::{Op, Pointee, Program, Step, Wanted};
+use crate::objects::validate::compile::{Op, Pointee, Program, Step, Wanted};
 
 /// What is wrong, where in the bytes, and where in the program.
-pub(in crate::validate) struct Fault {
-    pub(in crate::validate) offset: u64,
-    pub(in crate::validate) cause: ObjectCause,
+pub(in crate::objects::validate) struct Fault {
+    pub(in crate::objects::validate) offset: u64,
+    pub(in crate::objects::validate) cause: ObjectCause,
     pub(super) column: Option<(u64, u32)>,
     pub(super) stack: Vec<Frame>,
     pub(super) now: State,
@@ -19,7 +19,7 @@ pub(in crate::validate) struct Fault {
 impl Fault {
     /// What the way to it consists of.
     #[cold]
-    pub(in crate::validate) fn wanted(&self, program: &Program) -> Wanted {
+    pub(in crate::objects::validate) fn wanted(&self, program: &Program) -> Wanted {
         let frames = self.stack.iter().take(NAMED).flat_map(|frame| [frame.pc, frame.pc.wrapping_sub(1)]);
         let operations = frames.chain([self.now.pc]).collect();
         let column = self.column.map(|(_, number)| {
@@ -31,7 +31,7 @@ impl Fault {
 
     /// The way to what is wrong. `program` is compiled with paths.
     #[cold]
-    pub(in crate::validate) fn path(&self, program: &Program) -> String {
+    pub(in crate::objects::validate) fn path(&self, program: &Program) -> String {
         let mut path = String::new();
         let kept = self.stack.iter().map(|frame| (frame.pc, frame.left, frame.aux));
         let mut entered: Option<Op> = None;

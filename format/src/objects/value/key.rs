@@ -6,7 +6,7 @@ use alloc::string::String;
 use core::cmp::Ordering;
 
 use super::{Kind, MAX_NESTING, Result, Value};
-use crate::layout::{NumberKind, Shape, Type};
+use crate::types::layout::{NumberKind, Shape, Type};
 
 /// A key to look up: anything that a string, an integer, a bool or a char can be made of.
 ///

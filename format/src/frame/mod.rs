@@ -1,0 +1,6 @@
+//! What surrounds objects: headers, the directory, a whole segment as bytes.
+
+pub mod directory;
+pub(crate) mod header;
+pub(crate) mod region;
+pub(crate) mod view;
