@@ -15,7 +15,8 @@
 //! | `store` | a directory of named segments |
 //! | `owner` | publishing under a name |
 //! | `reader` | following what is published |
-//! | `watch` | a descriptor that says that something is new |
+//! | `descriptor` | a descriptor that says that a name may have something new |
+//! | `watch` | descriptors that tell of a file, or of the time |
 //! | `control` | the page that a name's owner and readers share |
 //! | `protocol` | the order of steps when a name changes while somebody waits for it |
 //! | `lifecycle` | who may change a name's files, and how it ends |
@@ -40,6 +41,7 @@
 mod adopt;
 mod attach;
 mod control;
+mod descriptor;
 mod dir;
 mod error;
 #[cfg(feature = "fuzz")]

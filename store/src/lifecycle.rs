@@ -22,7 +22,7 @@ use crate::life::is_owned;
 use crate::name::{Name, Role};
 use crate::ofd::{self, Sharing};
 use crate::open::read_header;
-use crate::timeout::Timeout;
+use crate::timeout::{SHORT, Timeout};
 use crate::{Cause, Error, Result};
 
 /// How long somebody who looks whether a name is over, or has just begun to own it, may keep others from its lock.
@@ -47,16 +47,15 @@ impl Lock {
     /// # Errors
     /// [`Cause::Owned`] (EBUSY); [`Cause::System`]: the name is another user's (EACCES), or as open(2).
     pub(crate) fn take(dir: &Dir, name: &Name, make: bool) -> Result<Option<Lock>> {
-        let moment = Timeout::Within(MOMENT).start();
-        let take = || loop {
+        let mut looks = Timeout::Within(MOMENT).looks(SHORT);
+        let mut take = || loop {
             let Some(held) = open(dir, name, make).map_err(Error::system("open"))? else { return Ok(None) };
             let lock = Lock::of(held)?;
             let fd = lock.fd()?;
             if !ofd::try_lock(fd, Sharing::Exclusive, &(0..1)).map_err(Error::system("lock"))? {
                 // Whoever owns it for long lives visibly.
-                match moment.left(Duration::from_millis(1)) {
-                    Some(slice) if !is_owned(dir, name) => std::thread::sleep(slice),
-                    _ => return Err(Error::new(Cause::Owned)),
+                if is_owned(dir, name) || !looks.again() {
+                    return Err(Error::new(Cause::Owned));
                 }
                 continue;
             }

@@ -15,26 +15,20 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
 
 use graven_format::layout::Layout;
 use nix::fcntl::OFlag;
 use rkyv::Archive;
 
 use crate::control::ENDS_WITH_OWNER;
+use crate::descriptor::Descriptor;
 use crate::dir::Dir;
 use crate::life;
 use crate::lifecycle::{self, Attachment};
 use crate::name::{Name, Role};
 use crate::protocol::{self, Epoch, Found, Look};
-use crate::timeout::{Deadline, Timeout};
-use crate::watch::Watch;
+use crate::timeout::{Deadline, LONG, SLICE, Timeout};
 use crate::{Adopted, Cause, Error, Result, Segment};
-
-/// How long to sleep before looking whether the owner lives: SIGKILL wakes nobody.
-const SLICE: Duration = Duration::from_millis(25);
-/// How long to sleep before looking again for a name that is not there: at first, and at last.
-const LOOK: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(20));
 
 /// What becomes of a generation: a segment, or an adopted object.
 type Adopt<V> = fn(&Segment) -> Result<V>;
@@ -51,7 +45,7 @@ struct Follow<V> {
     refused: u64,
     /// The owner of a name that ends with it has been found gone.
     gone: bool,
-    watch: OnceLock<Watch>,
+    descriptor: OnceLock<Descriptor>,
 }
 
 /// What clones share.
@@ -72,20 +66,19 @@ impl<V: Clone> Follow<V> {
     /// Attaches, and adopts the newest generation.
     fn attach(dir: &Dir, name: &Name, timeout: Timeout, adopt: Adopt<V>) -> Result<Follow<V>> {
         let attach = || {
-            let deadline = timeout.start();
-            let mut pause = LOOK.0;
+            let mut looks = timeout.looks(LONG);
             loop {
                 if let Some(attachment) = Attachment::new(dir, name)?
                     && let Some(follow) = Follow::new(attachment, adopt)?
                 {
                     return Ok(follow);
                 }
-                match (timeout, deadline.left(pause)) {
-                    (Timeout::Now, _) => return Err(Error::new(Cause::NoName)),
-                    (_, None) => return Err(Error::new(Cause::TimedOut)),
-                    (_, Some(slice)) => std::thread::sleep(slice),
+                if !looks.again() {
+                    return Err(Error::new(match timeout {
+                        Timeout::Now => Cause::NoName,
+                        _ => Cause::TimedOut,
+                    }));
                 }
-                pause = pause.saturating_mul(2).min(LOOK.1);
             }
         };
         attach().map_err(|error: Error| error.of_file(&dir.path(name.to_string())))
@@ -102,13 +95,13 @@ impl<V: Clone> Follow<V> {
         let current = result?;
         let newest = Mutex::new(Newest { generation, result: Ok(current.clone()) });
         let shared = Arc::new(Shared { attachment, adopt, newest });
-        let watch = OnceLock::new();
-        Ok(Some(Follow { shared, current, generation, seen, refused: 0, gone: false, watch }))
+        let descriptor = OnceLock::new();
+        Ok(Some(Follow { shared, current, generation, seen, refused: 0, gone: false, descriptor }))
     }
 
     #[inline]
     fn latest(&mut self) -> Result<&V> {
-        if self.shared.attachment.control.is_at(self.seen) && self.watch.get().is_none() {
+        if self.shared.attachment.control.is_at(self.seen) && self.descriptor.get().is_none() {
             return Ok(&self.current);
         }
         self.look()
@@ -123,7 +116,7 @@ impl<V: Clone> Follow<V> {
             self.advance(epoch.generation())?;
         } else if self.gone {
             return Err(self.failed(Cause::OwnerGone));
-        } else if self.watch.get().is_some() {
+        } else if self.descriptor.get().is_some() {
             // Which tells of the page's end, whatever ended it.
             self.shared.attachment.check_named().map_err(|error| self.of_name(error))?;
         }
@@ -198,26 +191,28 @@ impl<V: Clone> Follow<V> {
 
     /// Takes note of what made the descriptor readable.
     fn drain(&mut self) {
-        if self.watch.get().is_some_and(|watch| watch.check().is_err()) {
+        if self.descriptor.get().is_some_and(|descriptor| descriptor.check().is_err()) {
             // What this would take note of is for the parent to take note of.
-            self.watch.take();
+            self.descriptor.take();
         }
-        if let Some(watch) = self.watch.get_mut() {
+        if let Some(descriptor) = self.descriptor.get_mut() {
             let attachment = &self.shared.attachment;
-            let alive = watch.drain(attachment.dir(), attachment.name());
+            let alive = descriptor.drain(attachment.dir(), attachment.name());
             self.gone |= !alive && attachment.control.has(ENDS_WITH_OWNER);
         }
     }
 
     fn descriptor(&self) -> Result<BorrowedFd<'_>> {
-        if self.watch.get().is_none() {
+        if self.descriptor.get().is_none() {
             let attachment = &self.shared.attachment;
-            let watch = Watch::new(attachment.dir(), attachment.name());
+            let descriptor = Descriptor::new(attachment.dir(), attachment.name());
             // Another thread's will do as well.
-            let _ = self.watch.set(watch.map_err(Error::system("make a descriptor to wait on"))?);
+            let _ = self.descriptor.set(descriptor.map_err(Error::system("make a descriptor to wait on"))?);
         }
-        match self.watch.get() {
-            Some(watch) => watch.check().map(|()| watch.as_fd()).map_err(|error| self.of_name(error)),
+        match self.descriptor.get() {
+            Some(descriptor) => {
+                descriptor.check().map(|()| descriptor.as_fd()).map_err(|error| self.of_name(error))
+            }
             None => Err(self.failed(Cause::NoName)),
         }
     }
@@ -265,7 +260,8 @@ where
     V: Clone,
 {
     fn clone(&self) -> Follow<V> {
-        Follow { shared: self.shared.clone(), current: self.current.clone(), watch: OnceLock::new(), ..*self }
+        let (shared, current) = (self.shared.clone(), self.current.clone());
+        Follow { shared, current, descriptor: OnceLock::new(), ..*self }
     }
 }
 

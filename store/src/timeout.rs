@@ -1,6 +1,14 @@
 //! How long to wait.
 
+use std::thread;
 use std::time::{Duration, Instant};
+
+/// How long to sleep before a look at what may end without a word: SIGKILL wakes nobody.
+pub(crate) const SLICE: Duration = Duration::from_millis(25);
+/// How long to sleep before a look at what takes others a moment; and at first, before any other.
+pub(crate) const SHORT: Duration = Duration::from_millis(1);
+/// How long to sleep, after some looks, before another for a name that is not there.
+pub(crate) const LONG: Duration = Duration::from_millis(20);
 
 /// How long a call may wait for what it is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +34,28 @@ impl Timeout {
             Timeout::Forever => Deadline(None),
         }
     }
+
+    /// Looks, with pauses of [`SHORT`] to `longest` between them.
+    pub(crate) fn looks(self, longest: Duration) -> Looks {
+        Looks { deadline: self.start(), pause: SHORT, longest }
+    }
+}
+
+/// Looks at what nobody tells of, until a [`Timeout`] ends.
+pub(crate) struct Looks {
+    deadline: Deadline,
+    pause: Duration,
+    longest: Duration,
+}
+
+impl Looks {
+    /// Sleeps until it is time to look again; `false` when the time is over. Each pause is twice as long as the one
+    /// before, up to the longest.
+    pub(crate) fn again(&mut self) -> bool {
+        let left = self.deadline.left(self.pause);
+        self.pause = self.pause.saturating_mul(2).min(self.longest);
+        left.map(thread::sleep).is_some()
+    }
 }
 
 impl Deadline {
@@ -50,7 +80,7 @@ mod tests {
         assert_eq!(Timeout::Within(Duration::MAX).start().left(slice), Some(slice));
         let soon = Timeout::Within(Duration::from_millis(5)).start();
         assert!(soon.left(slice).is_none_or(|left| left <= Duration::from_millis(5)));
-        std::thread::sleep(Duration::from_millis(6));
+        thread::sleep(Duration::from_millis(6));
         assert_eq!(soon.left(slice), None);
     }
 }

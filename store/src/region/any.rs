@@ -12,17 +12,15 @@ use nix::sys::stat::{FileStat, fstat};
 
 use super::lock::{Lock, OWNER, UNATTACHED};
 use super::map::Map;
-use super::notify::Watch;
 use crate::dir::{Dir, file_id};
 use crate::held::{FileId, Held, Process};
 use crate::name::Name;
 use crate::ofd::{self, Sharing};
+use crate::watch::Watch;
 use crate::{Error, Result, Timeout};
 
 /// How long to wait for what takes others a moment, without being asked to wait: they may be stopped, or hostile.
 pub(super) const PATIENCE: Timeout = Timeout::Within(Duration::from_secs(2));
-/// When to look again.
-pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 /// An attached region, whatever it holds.
 pub(crate) struct AnyRegion {
@@ -36,7 +34,8 @@ pub(crate) struct AnyRegion {
     /// Carries the owner's lock, in the process that created the region.
     pub(super) owner: Option<Held>,
     pub(super) lock: Arc<Lock>,
-    pub(super) watch: OnceLock<Watch>,
+    /// What is readable when there may be something to wait for no longer; `None` if not even a timer was to be had.
+    pub(super) watch: OnceLock<Option<Watch>>,
     /// Before `end`: who is no longer mapped is no longer attached.
     pub(super) map: Map,
     /// Carries the attachment where the mapping does not. A forked child has a copy, as of the mapping.

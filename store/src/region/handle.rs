@@ -5,18 +5,18 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::os::fd::BorrowedFd;
 use std::ptr::NonNull;
-use std::thread;
 
 use nix::sys::stat::{Mode, fchmod, fstat};
 use nix::unistd::{Gid, Uid, fchown};
 
-use super::any::{AnyRegion, LOOK_AGAIN, PATIENCE, remove};
+use super::any::{AnyRegion, PATIENCE, remove};
 use super::guard::Locked;
 use super::lock::{ATTACHMENTS, REMOVAL};
 use crate::attach;
 use crate::ofd::Sharing;
 use crate::sync::Counter;
-use crate::{Error, RegionError, Result, Timeout};
+use crate::timeout::{SHORT, Timeout};
+use crate::{Error, RegionError, Result};
 
 /// Named memory that several processes map and change, under locks that outlive no process.
 ///
@@ -139,15 +139,13 @@ impl<T: ?Sized> Region<T> {
         let AnyRegion { dir, file, id, process, .. } = &self.any;
         let unlink = || {
             process.check()?;
-            let patience = PATIENCE.start();
+            let mut looks = PATIENCE.looks(SHORT);
             loop {
                 match remove(dir, file, *id, &REMOVAL)? {
                     Some(true) => return Ok(()),
                     // Somebody is about to: they will be done soon, or die; unless they only want to be in the way.
-                    Some(false) => match patience.left(LOOK_AGAIN) {
-                        Some(pause) => thread::sleep(pause),
-                        None => return Err(Error::new(RegionError::Kept)),
-                    },
+                    Some(false) if looks.again() => {}
+                    Some(false) => return Err(Error::new(RegionError::Kept)),
                     None => return Err(Error::new(RegionError::Unlinked)),
                 }
             }

@@ -51,7 +51,7 @@ use graven_format::RegionHeader;
 use super::map::Map;
 use crate::held::Held;
 use crate::ofd::{self, END, Sharing};
-use crate::timeout::{Deadline, Timeout};
+use crate::timeout::{Deadline, SLICE, Timeout};
 use crate::{Error, RegionError, Result};
 
 /// What the whole region's lock covers.
@@ -70,8 +70,6 @@ pub(crate) const UNATTACHED: Range<u64> = REMOVAL.start..END;
 
 /// How long those who come first are let go first.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How long a holder's death may go unnoticed.
-pub(crate) const SLICE: Duration = Duration::from_millis(25);
 
 /// What this process's handles on one region share: the descriptors that carry its locks, and who holds what.
 pub(crate) struct Lock {

@@ -8,29 +8,19 @@
 //! owner that is killed are. Where inotify is not to be had (its instances are few, or the handle is read-only), a timer
 //! takes its place: then the descriptor is readable every 25 ms.
 
-use std::io;
-use std::os::fd::AsRawFd;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::thread;
 use std::time::Duration;
 
 use graven_format::RegionHeader;
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
-use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+use nix::sys::inotify::AddWatchFlags;
 use nix::sys::uio::pwrite;
 
 use super::any::AnyRegion;
 use super::handle::Region;
-use super::lock::SLICE;
-use crate::{Error, RegionError, Result, Timeout};
-
-/// What is readable when there may be something to wait for no longer.
-pub(crate) enum Watch {
-    Inotify(Inotify),
-    Timer(TimerFd),
-    /// Not even a timer was to be had. A regular file is always readable to poll(2), and refused by epoll(7).
-    Nothing,
-}
+use crate::timeout::{SLICE, Timeout};
+use crate::watch::Watch;
+use crate::{Error, RegionError, Result};
 
 impl<T: ?Sized> Region<T> {
     /// Notifies: one [`wait`](Region::wait), of any process, returns for it. Counted: three notifications are three waits.
@@ -128,7 +118,7 @@ impl AnyRegion {
     /// Makes the watch unreadable, unless there is something to wait for no longer.
     fn quiet(&self) {
         let Some(watch) = self.watch.get() else { return };
-        let closed = watch.drain();
+        let closed = watch.as_ref().is_some_and(Watch::drain);
         let news =
             || self.map.word(RegionHeader::NOTIFICATIONS).load() != 0 || self.owner_died().unwrap_or(false);
         // The kernel tells that a descriptor is being closed shortly before its locks are released.
@@ -143,7 +133,7 @@ impl AnyRegion {
         }
     }
 
-    fn watch(&self) -> Watch {
+    fn watch(&self) -> Option<Watch> {
         let watchers = self.map.word_mut(RegionHeader::WATCHERS);
         if let (Ok(watchers), Ok(watch)) = (watchers, self.watch_file()) {
             watchers.fetch_add(1);
@@ -152,45 +142,15 @@ impl AnyRegion {
             if count.is_ok_and(|count| count.fetch_add(0) != 0) || self.owner_died().unwrap_or(false) {
                 self.ring();
             }
-            return Watch::Inotify(watch);
+            return Some(watch);
         }
-        Watch::timer().map_or(Watch::Nothing, Watch::Timer)
+        Watch::slices().ok()
     }
 
-    fn watch_file(&self) -> Result<Inotify> {
+    fn watch_file(&self) -> Result<Watch> {
         let fd = self.lock.any()?.get()?;
-        let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC);
-        let inotify = inotify.map_err(Error::system("watch the region"))?;
         // The file, whatever its name is by now.
-        let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
-        let told = AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_CLOSE_WRITE;
-        inotify.add_watch(&*path, told).map_err(Error::system("watch the region"))?;
-        Ok(inotify)
-    }
-}
-
-impl Watch {
-    fn timer() -> io::Result<TimerFd> {
-        let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
-        let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?;
-        timer.set(Expiration::Interval(SLICE.into()), TimerSetTimeFlags::empty())?;
-        Ok(timer)
-    }
-
-    /// Makes it unreadable. Whether somebody closed a descriptor since the last time.
-    fn drain(&self) -> bool {
-        let mut closed = false;
-        match self {
-            Watch::Inotify(inotify) => {
-                while let Ok(events) = inotify.read_events() {
-                    closed |= events.iter().any(|event| event.mask.contains(AddWatchFlags::IN_CLOSE_WRITE));
-                }
-            }
-            // Not blocking: either it has expired or it is not readable.
-            Watch::Timer(timer) => drop(timer.wait()),
-            Watch::Nothing => {}
-        }
-        closed
+        Watch::file(Some(fd), AddWatchFlags::empty()).map_err(Error::system("watch the region"))
     }
 }
 
@@ -202,9 +162,9 @@ impl Watch {
 impl<T: ?Sized> AsFd for Region<T> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self.any.watch.get_or_init(|| self.any.watch()) {
-            Watch::Inotify(inotify) => inotify.as_fd(),
-            Watch::Timer(timer) => timer.as_fd(),
-            Watch::Nothing => {
+            Some(watch) => watch.as_fd(),
+            // A regular file is always readable to poll(2), and refused by epoll(7).
+            None => {
                 let file = self.any.lock.any().and_then(|held| held.get());
                 file.unwrap_or(self.any.dir.as_fd())
             }

@@ -4,7 +4,6 @@ use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::sync::OnceLock;
-use std::thread;
 use std::time::Duration;
 
 use graven_format::{Header, RegionHeader};
@@ -13,7 +12,7 @@ use nix::fcntl::{FallocateFlags, OFlag, fallocate};
 use nix::sys::stat::{FileStat, Mode, SFlag, fchmod};
 use nix::sys::uio::pread;
 
-use super::any::{AnyRegion, End, LOOK_AGAIN, PATIENCE, file_of, hold, remove, stat_of};
+use super::any::{AnyRegion, End, PATIENCE, file_of, hold, remove, stat_of};
 use super::handle::{Region, Root};
 use super::lock::{ATTACHMENTS, Lock, OWNER, UNATTACHED};
 use super::map::Map;
@@ -24,12 +23,13 @@ use crate::ofd::{self, Sharing};
 use crate::page::{At, kernel_page_size};
 use crate::sync::Counter;
 use crate::temp::Temp;
-use crate::{Cause, Error, RegionError, Result, Store, Timeout, attach, sys};
+use crate::timeout::{LONG, SHORT, Timeout};
+use crate::{Cause, Error, RegionError, Result, Store, attach, sys};
 
 /// The most pages of a file that are allocated in one go: so much is lost when a signal comes in between.
 const PIECE: u64 = 64 << 20;
-/// How often to look again for a region that somebody is about to remove, without being asked to wait.
-const LOOKS: u32 = 100;
+/// How long to look for a region that somebody is about to remove, without being asked to wait.
+const MOMENT: Timeout = Timeout::Within(Duration::from_millis(100));
 
 /// How to create a region, or attach to one. Made by [`Store::region`].
 ///
@@ -190,23 +190,17 @@ impl RegionOptions {
     }
 
     pub(crate) fn attach_waiting(&self, timeout: Timeout) -> Result<AnyRegion> {
-        let deadline = timeout.start();
-        let (mut pause, mut looks) = (Duration::from_millis(1), 0);
+        let (mut looks, mut moment) = (timeout.looks(LONG), MOMENT.looks(SHORT));
         let mut attach = || loop {
             match self.attach_once()? {
                 Found::Region(any) => return Ok(*any),
-                Found::Going if looks < LOOKS => looks += 1,
+                Found::Going if timeout == Timeout::Now && moment.again() => {}
+                Found::Going | Found::Nothing if looks.again() => {}
                 Found::Going | Found::Nothing if timeout == Timeout::Now => {
                     return Err(Error::new(RegionError::Absent));
                 }
-                Found::Going | Found::Nothing => {}
+                Found::Going | Found::Nothing => return Err(Error::new(RegionError::NotCreated)),
             }
-            match deadline.left(pause) {
-                Some(left) => thread::sleep(left),
-                None if timeout == Timeout::Now => thread::sleep(LOOK_AGAIN),
-                None => return Err(Error::new(RegionError::NotCreated)),
-            }
-            pause = (2 * pause).min(Duration::from_millis(20));
         };
         attach().map_err(|error| self.of_file(error))
     }
@@ -216,14 +210,12 @@ impl RegionOptions {
         may_create: bool,
         create: impl Fn() -> Result<Option<AnyRegion>>,
     ) -> Result<AnyRegion> {
-        let patience = PATIENCE.start();
-        let attach = || loop {
+        let mut looks = PATIENCE.looks(SHORT);
+        let mut attach = || loop {
             match self.attach_once()? {
                 Found::Region(any) => return Ok(*any),
-                Found::Going => match patience.left(LOOK_AGAIN) {
-                    Some(pause) => thread::sleep(pause),
-                    None => return Err(Error::new(RegionError::Kept)),
-                },
+                Found::Going if looks.again() => {}
+                Found::Going => return Err(Error::new(RegionError::Kept)),
                 Found::Nothing if !may_create => return Err(Error::new(RegionError::Absent)),
                 Found::Nothing => {
                     if let Some(any) = create()? {
