@@ -1,10 +1,10 @@
 //! The order of steps in which names change and are waited for, under all interleavings of up to three preemptions: a
-//! model checker (loom) runs the lines of `src/protocol.rs` that readers run.
+//! model checker (loom) runs the lines of `src/names/protocol.rs` that readers run.
 //!
 //! The model's kernel: a futex compares and sleeps under a lock that waking takes, a file is replaced in one step, and
 //! time passes only while the owner is dead. There are no timeouts: who is not woken hangs, which loom reports.
 
-#[path = "../src/protocol.rs"]
+#[path = "../src/names/protocol.rs"]
 mod protocol;
 
 use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering::*, fence};

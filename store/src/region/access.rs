@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::guard::{Guard, SharedGuard};
 use super::handle::Region;
-use crate::ofd::Sharing;
+use crate::os::ofd::Sharing;
 use crate::{Cause, Error, RegionError, Result, Timeout};
 
 /// A number that [`Region::get`] and [`Region::put`] copy: integers and floats of 1 to 8 bytes.

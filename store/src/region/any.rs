@@ -12,11 +12,11 @@ use nix::sys::stat::{FileStat, fstat};
 
 use super::lock::{Lock, OWNER, UNATTACHED};
 use super::map::Map;
-use crate::dir::{Dir, file_id};
-use crate::held::{FileId, Held, Process};
-use crate::name::Name;
-use crate::ofd::{self, Sharing};
-use crate::watch::Watch;
+use crate::names::name::Name;
+use crate::os::dir::{Dir, file_id};
+use crate::os::held::{FileId, Held, Process};
+use crate::os::ofd::{self, Sharing};
+use crate::os::watch::Watch;
 use crate::{Error, Result, Timeout};
 
 /// How long to wait for what takes others a moment, without being asked to wait: they may be stopped, or hostile.

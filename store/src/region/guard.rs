@@ -13,7 +13,7 @@ use graven_format::RegionHeader;
 
 use super::any::AnyRegion;
 use super::lock::{Hold, WHOLE};
-use crate::ofd::Sharing;
+use crate::os::ofd::Sharing;
 use crate::{Error, RegionError, Result, Timeout};
 
 /// A lock that is held, and is given back when dropped: by leaving a scope or by a panic.

@@ -12,10 +12,10 @@ use nix::unistd::{Gid, Uid, fchown};
 use super::any::{AnyRegion, PATIENCE, remove};
 use super::guard::Locked;
 use super::lock::{ATTACHMENTS, REMOVAL};
-use crate::attach;
-use crate::ofd::Sharing;
-use crate::sync::Counter;
-use crate::timeout::{SHORT, Timeout};
+use crate::os::attach;
+use crate::os::ofd::Sharing;
+use crate::os::sync::Counter;
+use crate::os::timeout::{SHORT, Timeout};
 use crate::{Error, RegionError, Result};
 
 /// Named memory that several processes map and change, under locks that outlive no process.

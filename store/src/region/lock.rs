@@ -49,9 +49,9 @@ use std::time::Duration;
 use graven_format::RegionHeader;
 
 use super::map::Map;
-use crate::held::Held;
-use crate::ofd::{self, END, Sharing};
-use crate::timeout::{Deadline, SLICE, Timeout};
+use crate::os::held::Held;
+use crate::os::ofd::{self, END, Sharing};
+use crate::os::timeout::{Deadline, SLICE, Timeout};
 use crate::{Error, RegionError, Result};
 
 /// What the whole region's lock covers.

@@ -15,8 +15,8 @@ use graven_format::RegionHeader;
 use nix::errno::Errno;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 
-use crate::page::{At, kernel_page_size};
-use crate::sync::{Word, WordMut};
+use crate::os::page::{At, kernel_page_size};
+use crate::os::sync::{Word, WordMut};
 use crate::{Cause, Error, RegionError, Result};
 
 /// The mapped pages of a region.

@@ -18,8 +18,8 @@ use nix::sys::uio::pwrite;
 
 use super::any::AnyRegion;
 use super::handle::Region;
-use crate::timeout::{SLICE, Timeout};
-use crate::watch::Watch;
+use crate::os::timeout::{SLICE, Timeout};
+use crate::os::watch::Watch;
 use crate::{Error, RegionError, Result};
 
 impl<T: ?Sized> Region<T> {

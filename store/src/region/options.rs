@@ -16,15 +16,17 @@ use super::any::{AnyRegion, End, PATIENCE, file_of, hold, remove, stat_of};
 use super::handle::{Region, Root};
 use super::lock::{ATTACHMENTS, Lock, OWNER, UNATTACHED};
 use super::map::Map;
-use crate::dir::{Dir, file_id};
-use crate::held::{self, Held, Process};
-use crate::name::Name;
-use crate::ofd::{self, Sharing};
-use crate::page::{At, kernel_page_size};
-use crate::sync::Counter;
-use crate::temp::Temp;
-use crate::timeout::{LONG, SHORT, Timeout};
-use crate::{Cause, Error, RegionError, Result, Store, attach, sys};
+use crate::names::name::Name;
+use crate::os::attach;
+use crate::os::dir::{Dir, file_id};
+use crate::os::held::{self, Held, Process};
+use crate::os::ofd::{self, Sharing};
+use crate::os::page::{At, kernel_page_size};
+use crate::os::sync::Counter;
+use crate::os::sys;
+use crate::os::temp::Temp;
+use crate::os::timeout::{LONG, SHORT, Timeout};
+use crate::{Cause, Error, RegionError, Result, Store};
 
 /// The most pages of a file that are allocated in one go: so much is lost when a signal comes in between.
 const PIECE: u64 = 64 << 20;

@@ -17,7 +17,7 @@ use graven_format::Payload;
 use super::any::stat_of;
 use super::guard::{Guard, SharedGuard};
 use super::handle::Region;
-use crate::ofd::Sharing;
+use crate::os::ofd::Sharing;
 use crate::{Cause, Error, RegionError, Result, Segment, Summary, Timeout, Writer};
 
 /// Bytes of an object: half of what relative offsets reach, at most 1 GiB.

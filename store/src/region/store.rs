@@ -5,8 +5,8 @@ use nix::fcntl::OFlag;
 use super::any::{file_of, hold, remove};
 use super::lock::UNATTACHED;
 use super::options::{RegionOptions, read_header};
-use crate::dir::{Dir, file_id};
-use crate::name::Name;
+use crate::names::name::Name;
+use crate::os::dir::{Dir, file_id};
 use crate::{Error, Result, Store};
 
 impl Store {

@@ -27,9 +27,9 @@ use super::any::{AnyRegion, PATIENCE};
 use super::guard::{Guard, Locked, SharedGuard};
 use super::handle::{Region, Root};
 use super::options::RegionOptions;
-use crate::known::Known;
-use crate::ofd::Sharing;
-use crate::sync::Counter;
+use crate::os::ofd::Sharing;
+use crate::os::sync::Counter;
+use crate::segment::known::Known;
 use crate::{Error, RegionError, Result, Segment, Serializer, Timeout, encoded_len, write_at};
 
 impl Root {

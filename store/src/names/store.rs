@@ -26,15 +26,16 @@ use nix::sys::stat::{Mode, fchmod, fstat};
 use nix::unistd::{Gid, Uid, geteuid, mkdir};
 use rkyv::Archive;
 
-use crate::control::{Control, ControlMut, ENDS_WITH_LAST, ENDS_WITH_OWNER, Notes, OWN_BITS};
-use crate::dir::{Access, Dir, check_links};
-use crate::life;
-use crate::lifecycle::{self, Lock};
-use crate::name::{Name, Role};
-use crate::owner::{Lifetime, Owner, OwnerOptions, give};
-use crate::reader::{Reader, Segments};
-use crate::timeout::Timeout;
-use crate::{Cause, Error, Result, Segment, Summary, Writer, temp};
+use crate::names::control::{Control, ControlMut, ENDS_WITH_LAST, ENDS_WITH_OWNER, Notes, OWN_BITS};
+use crate::names::life;
+use crate::names::lifecycle::{self, Lock};
+use crate::names::name::{Name, Role};
+use crate::names::owner::{Lifetime, Owner, OwnerOptions, give};
+use crate::names::reader::{Reader, Segments};
+use crate::os::dir::{Access, Dir, check_links};
+use crate::os::temp;
+use crate::os::timeout::Timeout;
+use crate::{Cause, Error, Result, Segment, Summary, Writer};
 
 /// A directory of named segments. Cloning is cheap: clones share one descriptor.
 ///

@@ -11,10 +11,10 @@ use graven_format::{
     check_entry,
 };
 
-use crate::memory::Memory;
-use crate::schemas::Schemas;
-use crate::threads::validate;
-use crate::valid::Valid;
+use crate::os::memory::Memory;
+use crate::segment::schemas::Schemas;
+use crate::segment::threads::validate;
+use crate::segment::valid::Valid;
 use crate::{Cause, Error, Result};
 
 /// Names that an error lists.

@@ -30,10 +30,10 @@ use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, open};
 use nix::sys::stat::{Mode, SFlag, fstat};
 use nix::unistd::linkat;
 
-use crate::dir::{Dir, file_id};
-use crate::held::Process;
-use crate::ofd::{self, Sharing};
-use crate::sys;
+use crate::os::dir::{Dir, file_id};
+use crate::os::held::Process;
+use crate::os::ofd::{self, Sharing};
+use crate::os::sys;
 
 /// What the writer of a file has locked exclusively as long as the file has a second name that others may have.
 const WRITING: Range<u64> = (1 << 62) + 2..(1 << 62) + 3;

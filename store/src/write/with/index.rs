@@ -15,7 +15,7 @@ use rkyv::{
 use super::archive::{Key, Keys, Wrapped};
 use super::hash::by_hash;
 use super::{ArchivedKeys, LOAD_FACTOR, refuse};
-use crate::stream::Serializer;
+use crate::write::stream::Serializer;
 
 impl<KW, VW, K, V, H> ArchiveWith<IndexMap<K, V, H>> for ArchivedKeys<KW, VW>
 where

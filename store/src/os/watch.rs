@@ -9,7 +9,7 @@ use std::time::Duration;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 
-use crate::timeout::SLICE;
+use crate::os::timeout::SLICE;
 
 /// What is waited for beside other descriptors.
 pub(crate) enum Watch {

@@ -15,7 +15,7 @@ use nix::fcntl::{AtFlags, OFlag, open, openat, renameat};
 use nix::sys::stat::{FileStat, Mode, fchmod, fstat, fstatat};
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, unlinkat};
 
-use crate::held::FileId;
+use crate::os::held::FileId;
 
 /// An open directory. Cloning shares the descriptor.
 #[derive(Clone, Debug)]

@@ -15,7 +15,7 @@ use rkyv::{
 
 use super::archive::{Key, Keys, Wrapped};
 use super::{ArchivedKeys, EqualKeys, LOAD_FACTOR, refuse};
-use crate::stream::Serializer;
+use crate::write::stream::Serializer;
 
 /// How many keys of the same hash each is compared with: whoever chooses the keys can make all hashes equal. An equal key
 /// farther away is for writers to find, who look for every key of a map.

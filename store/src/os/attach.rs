@@ -19,9 +19,10 @@ use std::io;
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use crate::held::Held;
-use crate::ofd::{self, Sharing};
-use crate::{Error, Result, sys};
+use crate::os::held::Held;
+use crate::os::ofd::{self, Sharing};
+use crate::os::sys;
+use crate::{Error, Result};
 
 /// How many attachments are counted. For each the kernel goes twice through the locks of the file, so the time grows with
 /// the square of their number: up to here. A process that takes more makes it grow with their number only.

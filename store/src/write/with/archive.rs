@@ -18,9 +18,9 @@ use rkyv::{
 };
 
 use crate::Cause;
-use crate::known::Known;
-use crate::stream::{Kept, Serializer, Stream};
-use crate::writer::serialize;
+use crate::segment::known::Known;
+use crate::write::stream::{Kept, Serializer, Stream};
+use crate::write::writer::serialize;
 
 /// A value, archived as a wrapper says.
 pub(super) struct Wrapped<'a, W, T>(pub(super) &'a T, PhantomData<W>);

@@ -10,8 +10,8 @@ use std::path::Path;
 use graven_format::{Header, View};
 use nix::fcntl::OFlag;
 
-use crate::memory::{self, Memory};
-use crate::page::{check_run, kernel_page_size};
+use crate::os::memory::{self, Memory};
+use crate::os::page::{check_run, kernel_page_size};
 use crate::{Cause, Error, Result, Segment};
 
 impl Segment {

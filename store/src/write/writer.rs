@@ -26,13 +26,13 @@ use rkyv::ser::allocator::Arena;
 use rkyv::ser::sharing::Share;
 use rkyv::{Archive, Serialize};
 
-use crate::dir::Dir;
-use crate::held::Process;
-use crate::known::Known;
-use crate::page::check_run;
-use crate::rehearsal::{PADDED, Plan};
-use crate::stream::{Kept, Stream};
-use crate::temp::Temp;
+use crate::os::dir::Dir;
+use crate::os::held::Process;
+use crate::os::page::check_run;
+use crate::os::temp::Temp;
+use crate::segment::known::Known;
+use crate::write::rehearsal::{PADDED, Plan};
+use crate::write::stream::{Kept, Stream};
 use crate::{Cause, Error, Result, Segment, Serializer};
 
 /// The smallest alignment of an object's position.

@@ -5,7 +5,7 @@
 //! registered under one mutex of the process. A handler of pthread_atfork(3) takes it before each fork and closes them
 //! in the child, so no fork falls between opening and registering.
 //!
-//! - To release a lock, unlock it ([`crate::ofd::unlock`]): closing does not where somebody has a copy.
+//! - To release a lock, unlock it ([`crate::os::ofd::unlock`]): closing does not where somebody has a copy.
 //! - A handle on one remembers the process it was made in. In a forked child [`Held::get`] is EPERM and drop does
 //!   nothing: the number may be another descriptor's by then.
 //! - clone(2) and vfork(2) without libc's fork run no handlers. Between such a call and the child's exec(2), which
@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use nix::errno::Errno;
 use nix::libc;
 
-use crate::sync::Counter;
+use crate::os::sync::Counter;
 use crate::{Cause, Error, Result};
 
 static REGISTRY: Mutex<Registry> =
@@ -203,7 +203,7 @@ mod tests {
     use nix::unistd::{ForkResult, fork};
 
     use super::*;
-    use crate::ofd::{self, Sharing};
+    use crate::os::ofd::{self, Sharing};
 
     fn open(path: &std::path::Path) -> Held {
         let open = || File::options().read(true).write(true).open(path).map(OwnedFd::from);

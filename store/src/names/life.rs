@@ -18,10 +18,10 @@ use nix::fcntl::{AT_FDCWD, AtFlags, OFlag};
 use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmodat, fstat};
 use nix::unistd::{Gid, Uid, fchownat, mkfifoat};
 
-use crate::dir::{Access, Dir, check_links, file_id};
-use crate::held::{FileId, Held};
-use crate::name::{Name, Role};
-use crate::ofd::{self, END, Sharing};
+use crate::names::name::{Name, Role};
+use crate::os::dir::{Access, Dir, check_links, file_id};
+use crate::os::held::{FileId, Held};
+use crate::os::ofd::{self, END, Sharing};
 use crate::{Error, Result};
 
 /// The owner's end: open as long as the owner lives.

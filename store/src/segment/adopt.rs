@@ -8,9 +8,9 @@ use graven_format::layout::{Layout, TypeRef};
 use graven_format::{LayoutMismatch, Schema, Section, View, check_entry, checksum};
 use rkyv::Archive;
 
-use crate::known::Known;
-use crate::part::{Adopted, Part};
-use crate::valid::Found;
+use crate::segment::known::Known;
+use crate::segment::part::{Adopted, Part};
+use crate::segment::valid::Found;
 use crate::{Error, Result, Segment};
 
 impl Segment {

@@ -13,11 +13,11 @@ use nix::fcntl::OFlag;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::inotify::AddWatchFlags;
 
-use crate::dir::Dir;
-use crate::held::Process;
-use crate::life;
-use crate::name::{Name, Role};
-use crate::watch::Watch;
+use crate::names::life;
+use crate::names::name::{Name, Role};
+use crate::os::dir::Dir;
+use crate::os::held::Process;
+use crate::os::watch::Watch;
 
 /// When to look again after somebody who may have been the owner has closed the page.
 const LATER: Duration = Duration::from_millis(5);

@@ -20,14 +20,14 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, fchmod};
 use rkyv::{Archive, Serialize};
 
-use crate::control::{ControlMut, ENDS_WITH_LAST, ENDS_WITH_OWNER, OWN_BITS};
-use crate::dir::{Access, Dir, check_links};
-use crate::life::{self, Life};
-use crate::lifecycle::{self, Lock};
-use crate::name::{Name, Role};
-use crate::protocol::Epoch;
-use crate::temp::Temp;
-use crate::writer::Complete;
+use crate::names::control::{ControlMut, ENDS_WITH_LAST, ENDS_WITH_OWNER, OWN_BITS};
+use crate::names::life::{self, Life};
+use crate::names::lifecycle::{self, Lock};
+use crate::names::name::{Name, Role};
+use crate::names::protocol::Epoch;
+use crate::os::dir::{Access, Dir, check_links};
+use crate::os::temp::Temp;
+use crate::write::writer::Complete;
 use crate::{Cause, Error, Result, Segment, Serializer, WriteOptions, Writer};
 
 /// How long a name lives.

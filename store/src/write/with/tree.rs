@@ -18,7 +18,7 @@ use rkyv::{
 
 use super::archive::{Key, Keys, Wrapped};
 use super::{ArchivedKeys, EqualKeys, refuse};
-use crate::stream::Serializer;
+use crate::write::stream::Serializer;
 
 /// The numbers of the keys in the order of the archived ones.
 fn by_order<KW, K, E>(keys: &Keys<'_, KW, K>) -> Result<Vec<usize>, E>

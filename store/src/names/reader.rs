@@ -20,14 +20,14 @@ use graven_format::layout::Layout;
 use nix::fcntl::OFlag;
 use rkyv::Archive;
 
-use crate::control::ENDS_WITH_OWNER;
-use crate::descriptor::Descriptor;
-use crate::dir::Dir;
-use crate::life;
-use crate::lifecycle::{self, Attachment};
-use crate::name::{Name, Role};
-use crate::protocol::{self, Epoch, Found, Look};
-use crate::timeout::{Deadline, LONG, SLICE, Timeout};
+use crate::names::control::ENDS_WITH_OWNER;
+use crate::names::descriptor::Descriptor;
+use crate::names::life;
+use crate::names::lifecycle::{self, Attachment};
+use crate::names::name::{Name, Role};
+use crate::names::protocol::{self, Epoch, Found, Look};
+use crate::os::dir::Dir;
+use crate::os::timeout::{Deadline, LONG, SLICE, Timeout};
 use crate::{Adopted, Cause, Error, Result, Segment};
 
 /// What becomes of a generation: a segment, or an adopted object.

@@ -16,8 +16,8 @@ use rkyv::ser::{Positional, Writer};
 use rkyv::util::AlignedVec;
 
 use crate::Cause;
-use crate::held::Process;
-use crate::rehearsal::{Before, Plan};
+use crate::os::held::Process;
+use crate::write::rehearsal::{Before, Plan};
 
 /// What objects are serialized with: the bound on writable types is `T: for<'a> Serialize<Serializer<'a>>`.
 pub type Serializer<'a> = Strategy<rkyv::ser::Serializer<&'a mut Stream, ArenaHandle<'a>, Share>, BoxedError>;

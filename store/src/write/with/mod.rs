@@ -15,7 +15,7 @@ use rkyv::with::{Identity, MapKV};
 use rkyv::{Archive, Serialize};
 
 use self::archive::Keys;
-use crate::stream::Serializer;
+use crate::write::stream::Serializer;
 use crate::{Cause, Error, Result};
 
 /// Archives a map or a set by its *archived* keys: lookups in the archive find every key, whatever its type.

@@ -43,14 +43,15 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::stat::{SFlag, fstat};
 
-use crate::dir::{Access, Dir, file_id};
-use crate::held::{FileId, Held};
-use crate::name::{Name, Role};
-use crate::protocol::Epoch;
-use crate::sync::{Word, order_before_write};
-use crate::sys::copies_blocks;
-use crate::temp::Temp;
-use crate::{Cause, Error, Result, attach};
+use crate::names::name::{Name, Role};
+use crate::names::protocol::Epoch;
+use crate::os::attach;
+use crate::os::dir::{Access, Dir, file_id};
+use crate::os::held::{FileId, Held};
+use crate::os::sync::{Word, order_before_write};
+use crate::os::sys::copies_blocks;
+use crate::os::temp::Temp;
+use crate::{Cause, Error, Result};
 
 const SIZE: usize = 4096;
 const MAGIC: [u8; 8] = match cfg!(target_endian = "big") {

@@ -14,15 +14,15 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, fchmod, fstat};
 use nix::unistd::geteuid;
 
-use crate::attach;
-use crate::control::{Control, ControlMut, ENDS_WITH_LAST, ENDS_WITH_OWNER, SLOTS};
-use crate::dir::{Access, Dir, file_id};
-use crate::held::{FileId, Held, Process};
-use crate::life::is_owned;
-use crate::name::{Name, Role};
-use crate::ofd::{self, Sharing};
-use crate::open::read_header;
-use crate::timeout::{SHORT, Timeout};
+use crate::names::control::{Control, ControlMut, ENDS_WITH_LAST, ENDS_WITH_OWNER, SLOTS};
+use crate::names::life::is_owned;
+use crate::names::name::{Name, Role};
+use crate::os::attach;
+use crate::os::dir::{Access, Dir, file_id};
+use crate::os::held::{FileId, Held, Process};
+use crate::os::ofd::{self, Sharing};
+use crate::os::timeout::{SHORT, Timeout};
+use crate::segment::open::read_header;
 use crate::{Cause, Error, Result};
 
 /// How long somebody who looks whether a name is over, or has just begun to own it, may keep others from its lock.

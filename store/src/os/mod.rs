@@ -1,0 +1,27 @@
+//! The kernel, one file per concern: directories, files, locks, memory, time.
+//!
+//! | module | owns |
+//! |---|---|
+//! | `dir` | an open directory |
+//! | `temp` | files that appear in a directory complete or not at all |
+//! | `held` | descriptors that carry locks, closed in forked children |
+//! | `ofd` | byte-range locks of the kernel |
+//! | `attach` | attachments: locks that live with a mapping, and how many there are |
+//! | `memory` | mappings and seals: where this crate calls the kernel by address |
+//! | `page` | pages: how large, runs of them in a file, where in memory they go |
+//! | `sync` | counters in shared memory, to be read at any time and slept on |
+//! | `watch` | descriptors that tell of a file, or of the time |
+//! | `timeout` | how long to wait |
+//! | `sys` | calls that nix lacks |
+
+pub(crate) mod attach;
+pub(crate) mod dir;
+pub(crate) mod held;
+pub(crate) mod memory;
+pub(crate) mod ofd;
+pub(crate) mod page;
+pub(crate) mod sync;
+pub(crate) mod sys;
+pub(crate) mod temp;
+pub(crate) mod timeout;
+pub(crate) mod watch;
