@@ -1,4 +1,4 @@
-//! The objects of a segment of any build, as values.
+//! The objects of a segment of any build: what the segment says of them, their layouts, their values.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -6,25 +6,92 @@ use std::rc::Rc;
 use graven_format::{Directory, Entry, Schema, Section, Value, View, check_entry, checksum};
 
 use crate::Failure;
+use crate::names::Names;
 use crate::text::{object, short};
 
-/// The objects of a segment, whose tables are decoded once, however many objects share them, and no more bytes of
+/// The layouts of a segment's objects. Each table is decoded once, however many objects share it, and no more bytes of
 /// tables than there are: entries that someone made up may have tables that overlap.
-pub(crate) struct Objects<'a> {
+pub(crate) struct Schemas<'a> {
     view: View<'a>,
-    directory: Directory<'a>,
-    tables: HashMap<Section, Rc<Schema>>,
+    known: HashMap<Section, Result<Rc<Schema>, String>>,
     left: u64,
 }
 
+impl<'a> Schemas<'a> {
+    pub(crate) fn new(view: View<'a>) -> Schemas<'a> {
+        Schemas { view, known: HashMap::new(), left: view.header().schema.length }
+    }
+
+    /// The layout of an object, or what is wrong with its table.
+    pub(crate) fn of(&mut self, entry: &Entry<'_>) -> Result<Rc<Schema>, Failure> {
+        let (view, left) = (self.view, &mut self.left);
+        let decode = || {
+            *left = left.checked_sub(entry.schema.length).ok_or("its schema table overlaps another")?;
+            let schema = Schema::decode(view.table_bytes(entry)).map_err(|error| error.to_string())?;
+            Ok(Rc::new(schema))
+        };
+        let schema = self.known.entry(entry.schema).or_insert_with(decode).clone();
+        schema.map_err(|what| Schemas::failure(entry, &what))
+    }
+
+    fn failure(entry: &Entry<'_>, what: &str) -> Failure {
+        Failure::new(format!("object {} ({}): {what}", object(entry.name), entry.schema))
+    }
+}
+
+/// What a segment says of its objects, as far as it can be read.
+pub(crate) struct Overview<'a> {
+    /// Each object, and the name of its type.
+    pub(crate) objects: Vec<(Entry<'a>, Option<String>)>,
+    pub(crate) problems: Vec<String>,
+}
+
+impl<'a> Overview<'a> {
+    pub(crate) fn of(view: &View<'a>) -> Overview<'a> {
+        let mut found = Overview { objects: Vec::new(), problems: Vec::new() };
+        let directory = match view.directory() {
+            Ok(directory) => directory,
+            Err(error) => {
+                found.problems.push(error.to_string());
+                return found;
+            }
+        };
+        let schema = view.check_schema();
+        found.problems.extend(schema.as_ref().err().map(|error| error.to_string()));
+        let mut schemas = Schemas::new(*view);
+        for entry in directory.iter() {
+            match entry {
+                Ok(entry) => {
+                    let ty = schema.is_ok().then(|| schemas.of(&entry)).and_then(|schema| {
+                        schema.map_err(|failure| found.problems.push(failure.to_string())).ok()
+                    });
+                    found.objects.push((entry, ty.map(|schema| Names::new(&schema).of(0))));
+                }
+                // The next entries of a directory that someone made up would say the same.
+                Err(error) => {
+                    found.problems.push(error.to_string());
+                    break;
+                }
+            }
+        }
+        found
+    }
+}
+
+/// The objects of a segment, after a look at the schema's checksum.
+pub(crate) struct Objects<'a> {
+    view: View<'a>,
+    directory: Directory<'a>,
+    /// As they are; [`schema`](Objects::schema) looks at their payload too.
+    pub(crate) schemas: Schemas<'a>,
+}
+
 impl<'a> Objects<'a> {
-    /// The segment's objects, after a look at the schema's checksum.
     pub(crate) fn of(bytes: &'a [u8]) -> Result<Objects<'a>, Failure> {
         let view = View::inspect(bytes).map_err(Failure::new)?;
         let directory = view.directory().map_err(Failure::new)?;
         view.check_schema().map_err(Failure::new)?;
-        let left = view.header().schema.length;
-        Ok(Objects { view, directory, tables: HashMap::new(), left })
+        Ok(Objects { view, directory, schemas: Schemas::new(view) })
     }
 
     /// All of them, in the directory's order.
@@ -40,26 +107,30 @@ impl<'a> Objects<'a> {
 
     /// The failure that there is no such object.
     pub(crate) fn none(&self, name: &str) -> Failure {
-        no_object(&self.view, name)
+        const SHOWN: usize = 8;
+        let mut present: Vec<String> = self
+            .directory
+            .iter()
+            .take(SHOWN)
+            .filter_map(Result::ok)
+            .map(|entry| object(entry.name))
+            .collect();
+        if self.directory.len() > SHOWN {
+            present.push(format!("{} more", self.directory.len() - SHOWN));
+        }
+        if present.is_empty() {
+            present.push("none".to_owned());
+        }
+        Failure::new(format!("no object {}; the segment has {}", short(object(name)), present.join(", ")))
     }
 
     /// The layout of an object.
     pub(crate) fn schema(&mut self, entry: &Entry<'_>) -> Result<Rc<Schema>, Failure> {
-        if let Some(known) = self.tables.get(&entry.schema) {
-            return Ok(known.clone());
-        }
-        let of =
-            |what: String| Failure::new(format!("object {} ({}): {what}", object(entry.name), entry.schema));
-        self.left = self
-            .left
-            .checked_sub(entry.schema.length)
-            .ok_or_else(|| of("its schema table overlaps another".to_owned()))?;
-        let schema =
-            Rc::new(Schema::decode(self.view.table_bytes(entry)).map_err(|error| of(error.to_string()))?);
+        let schema = self.schemas.of(entry)?;
         if schema.payload() != self.view.header().payload {
-            return Err(of(format!("its schema is for payload {}, not the segment's", schema.payload())));
+            let what = format!("its schema is for payload {}, not the segment's", schema.payload());
+            return Err(Schemas::failure(entry, &what));
         }
-        self.tables.insert(entry.schema, schema.clone());
         Ok(schema)
     }
 
@@ -90,21 +161,6 @@ impl<'a> Objects<'a> {
             entry.checksum
         )))
     }
-}
-
-/// The failure that a segment has no object of this name, with the names of some that it has.
-pub(crate) fn no_object(view: &View<'_>, name: &str) -> Failure {
-    const SHOWN: usize = 8;
-    let Ok(directory) = view.directory() else { return Failure::new("no such object") };
-    let mut present: Vec<String> =
-        directory.iter().take(SHOWN).filter_map(Result::ok).map(|entry| object(entry.name)).collect();
-    if directory.len() > SHOWN {
-        present.push(format!("{} more", directory.len() - SHOWN));
-    }
-    if present.is_empty() {
-        present.push("none".to_owned());
-    }
-    Failure::new(format!("no object {}; the segment has {}", short(object(name)), present.join(", ")))
 }
 
 /// Values that a walk over an object visits at most: more than any object has that does not hold the same bytes again

@@ -28,11 +28,6 @@ impl Progress {
         Progress::on(Some(ProgressDrawTarget::stderr()), total, done)
     }
 
-    /// Shown nowhere.
-    pub(crate) fn hidden() -> Progress {
-        Progress::on(None, 0, "")
-    }
-
     fn on(target: Option<ProgressDrawTarget>, total: u64, done: &str) -> Progress {
         let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::hidden());
         let template = format!("{{bar:40}} {{bytes}} of {{total_bytes}} {done}, {{eta}} left");

@@ -7,10 +7,18 @@ use std::path::{Path, PathBuf};
 
 use crate::Failure;
 
+/// Writes to the file at `path` as [`replace`], or to `out` if it is `-`.
+pub(crate) fn write(path: &Path, bytes: &[u8], out: &mut dyn Write) -> Result<(), Failure> {
+    match path == Path::new("-") {
+        true => Ok(out.write_all(bytes)?),
+        false => replace(path, bytes),
+    }
+}
+
 /// Makes the file at `path` have these bytes: written beside it and renamed, so that nobody sees a part of them and an
 /// error leaves the old file. A file that is replaced keeps its mode; a link is followed. What is no file, such as a
 /// pipe or `/dev/null`, is written to.
-pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let write = || -> io::Result<()> {
         let (path, mode) = match fs::metadata(path) {
             Ok(known) if !known.is_file() => {

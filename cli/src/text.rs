@@ -1,10 +1,10 @@
-//! Texts for people: sizes, times, tables, JSON, and texts from files made harmless for terminals.
+//! Texts for people: sizes, tables, JSON, and texts from files made harmless for terminals.
 
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};
-use std::time::Duration;
 
-use serde_json::Value;
+use graven_format::Payload;
+use serde_json::{Value, json};
 
 /// Characters of a name or label from a file that are shown.
 const SHOWN: usize = 64;
@@ -12,12 +12,23 @@ const SHOWN: usize = 64;
 /// The text with all characters escaped that do not print: a file cannot drive the terminal that shows it.
 pub(crate) fn printable(text: &str) -> impl fmt::Display + '_ {
     fmt::from_fn(move |f| {
-        text.split_inclusive(|c| !is_printable(c)).try_for_each(|piece| {
-            match piece.chars().next_back().filter(|&c| !is_printable(c)) {
-                Some(c) => write!(f, "{}{}", &piece[..piece.len() - c.len_utf8()], c.escape_debug()),
-                None => f.write_str(piece),
-            }
+        pieces(text, is_printable).try_for_each(|(piece, hidden)| {
+            f.write_str(piece)?;
+            hidden.map_or(Ok(()), |c| write!(f, "{}", c.escape_debug()))
         })
+    })
+}
+
+/// The text in pieces of characters that are shown, each with the one after it that is not.
+fn pieces(text: &str, shown: impl Fn(char) -> bool) -> impl Iterator<Item = (&str, Option<char>)> {
+    let mut left = Some(text);
+    std::iter::from_fn(move || {
+        let text = left.take()?;
+        let Some((at, hidden)) = text.char_indices().find(|&(_, c)| !shown(c)) else {
+            return Some((text, None));
+        };
+        left = Some(&text[at + hidden.len_utf8()..]);
+        Some((&text[..at], Some(hidden)))
     })
 }
 
@@ -101,11 +112,6 @@ pub(crate) fn count(number: u64, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
-/// `12.3 µs`.
-pub(crate) fn micros(time: Duration) -> String {
-    format!("{:.1} µs", time.as_nanos() as f64 / 1000.0)
-}
-
 /// Prints rows in columns, indented; columns whose heading starts with `>` are aligned to the right.
 pub(crate) fn table(
     out: &mut dyn Write,
@@ -151,21 +157,12 @@ pub(crate) struct HarmlessJson<'a>(pub(crate) &'a mut dyn Write);
 
 impl Write for HarmlessJson<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // What is written is text, in pieces that are text too. Anything but ASCII is inside a string.
-        let text = str::from_utf8(bytes).map_err(io::Error::other)?;
+        // Anything but ASCII is inside a string.
         let shown = |c: char| c == '\n' || (' '..='~').contains(&c) || c.is_alphanumeric();
-        for piece in text.split_inclusive(|c| !shown(c)) {
-            match piece.chars().next_back().filter(|&c| !shown(c)) {
-                Some(character) => {
-                    self.0.write_all(&piece.as_bytes()[..piece.len() - character.len_utf8()])?;
-                    for unit in character.encode_utf16(&mut [0; 2]) {
-                        write!(self.0, "\\u{unit:04x}")?;
-                    }
-                }
-                None => self.0.write_all(piece.as_bytes())?,
-            }
-        }
-        Ok(bytes.len())
+        write_escaped(self.0, bytes, shown, |out, character| {
+            let mut units = [0; 2];
+            character.encode_utf16(&mut units).iter().try_for_each(|unit| write!(out, "\\u{unit:04x}"))
+        })
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -173,29 +170,41 @@ impl Write for HarmlessJson<'_> {
     }
 }
 
-/// Text between the tags of a picture: neither markup nor control characters but line ends.
-pub(crate) struct Markup<'a>(pub(crate) &'a str);
+/// Passes XML on, with references in place of characters that do not print.
+pub(crate) struct HarmlessXml<'a> {
+    pub(crate) out: &'a mut dyn Write,
+    /// Why `out` could not be written: who writes XML may not keep it.
+    pub(crate) failed: Option<io::Error>,
+}
 
-impl fmt::Display for Markup<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, line) in self.0.split('\n').enumerate() {
-            if number > 0 {
-                f.write_char('\n')?;
-            }
-            for character in printable(line).to_string().chars() {
-                match character {
-                    '&' => f.write_str("&amp;")?,
-                    '<' => f.write_str("&lt;")?,
-                    '>' => f.write_str("&gt;")?,
-                    '"' => f.write_str("&quot;")?,
-                    // XML has no place for these.
-                    '\u{fffe}' | '\u{ffff}' => f.write_char('\u{fffd}')?,
-                    _ => f.write_char(character)?,
-                }
-            }
-        }
-        Ok(())
+impl Write for HarmlessXml<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let shown = |c| c == '\n' || is_printable(c);
+        let written = write_escaped(self.out, bytes, shown, |out, c| write!(out, "&#{};", u32::from(c)));
+        written.map_err(|error| {
+            self.failed = Some(error);
+            io::ErrorKind::Other.into()
+        })
     }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// Writes text, with escapes in place of characters that are not shown. What is written in pieces has to be text in each.
+fn write_escaped(
+    out: &mut dyn Write,
+    bytes: &[u8],
+    shown: impl Fn(char) -> bool,
+    escape: impl Fn(&mut dyn Write, char) -> io::Result<()>,
+) -> io::Result<usize> {
+    let text = str::from_utf8(bytes).map_err(io::Error::other)?;
+    for (piece, hidden) in pieces(text, shown) {
+        out.write_all(piece.as_bytes())?;
+        hidden.map_or(Ok(()), |character| escape(out, character))?;
+    }
+    Ok(bytes.len())
 }
 
 /// A number for JSON: as a string where a double could not hold it.
@@ -206,6 +215,16 @@ pub(crate) fn number(value: u64) -> Value {
 /// A checksum for JSON.
 pub(crate) fn hex(value: u64) -> Value {
     format!("{value:016x}").into()
+}
+
+/// Payload traits for JSON.
+pub(crate) fn payload(payload: Payload) -> Value {
+    json!({
+        "endian": if payload.big_endian { "big" } else { "little" },
+        "offset_width": payload.offset_width,
+        "aligned": !payload.unaligned,
+        "native": payload == Payload::NATIVE,
+    })
 }
 
 #[cfg(test)]

@@ -11,23 +11,30 @@ use std::thread;
 
 use common::{reseal, rich_bytes, sections, small_bytes};
 use graven_cli::Failure;
-use graven_cli::segment::diff::{Diff, diff};
-use graven_cli::segment::dump::{Dump, dump};
-use graven_cli::segment::verify::{Verify, verify};
-use graven_cli::segment::{draw::picture, inspect::inspect, schema::schema};
-use graven_cli::topology::{distances::distances, draw::draw, show as topology};
+use graven_cli::segment::diff::Diff;
+use graven_cli::segment::draw::picture;
+use graven_cli::segment::dump::Dump;
+use graven_cli::segment::inspect::Inspect;
+use graven_cli::segment::schema::Layouts;
+use graven_cli::segment::verify::Verify;
+use graven_cli::topology::adopt::adopt;
+use graven_cli::topology::distances::distances;
+use graven_cli::topology::draw::draw;
+use graven_cli::topology::show::{show, show_records};
+use graven_cli::topology::xml::export;
 use graven_topology::{Builder, Node, Type};
 
 /// Runs the commands; returns what `verify` says.
 fn all(bytes: &[u8], what: impl Fn() -> String) -> Result<(), Failure> {
+    let file = || "f".into();
     let run = |out: &mut Vec<u8>| {
         vec![
-            inspect("f", bytes, false, out),
-            inspect("f", bytes, true, out),
-            schema("f", bytes, None, false, out),
-            schema("f", bytes, Some("users"), true, out),
-            verify("f", bytes, &Verify { json: true, threads: Some(2), progress: false }, out),
-            verify("f", bytes, &Verify { threads: Some(1), ..Verify::default() }, out),
+            Inspect { file: file(), json: false }.print(bytes, out),
+            Inspect { file: file(), json: true }.print(bytes, out),
+            Layouts { file: file(), object: None, json: false }.print(bytes, out),
+            Layouts { file: file(), object: Some("users".into()), json: true }.print(bytes, out),
+            Verify { file: file(), json: true, threads: Some(2) }.print(bytes, out),
+            Verify { file: file(), json: false, threads: Some(1) }.print(bytes, out),
         ]
     };
     checked(run, what).pop().expect("what `verify` says")
@@ -36,18 +43,24 @@ fn all(bytes: &[u8], what: impl Fn() -> String) -> Result<(), Failure> {
 /// Runs the commands that look into objects, `diff` with the segment as it was; returns what `dump` says.
 fn values(bytes: &[u8], original: &[u8], what: impl Fn() -> String) -> Result<(), Failure> {
     let run = |out: &mut Vec<u8>| {
-        let text = Dump { object: None, path: None, limit: None, depth: Dump::DEPTH, json: false };
-        let everything = Diff { values: true, limit: Diff::LIMIT, json: false };
-        let json = Diff { json: true, ..everything };
-        let pair = [("old".as_ref(), bytes), ("new".as_ref(), original)];
+        let (depth, limit) = (Dump::DEPTH, Diff::LIMIT);
+        let dump = |object: Option<String>, path: Option<String>, json| Dump {
+            file: "f".into(),
+            object,
+            path,
+            limit: None,
+            depth,
+            json,
+        };
+        let diff = |json| Diff { old: "old".into(), new: "new".into(), values: true, limit, json };
         let picture = picture("f", bytes).map(|picture| out.extend(picture.bytes()));
         vec![
             picture,
-            dump(bytes, &Dump { json: true, ..text }, out),
-            dump(bytes, &Dump { object: Some("users"), path: Some("[0].name"), ..text }, out),
-            diff(pair, &everything, out).map(|_| ()),
-            diff([pair[1], pair[0]], &json, out).map(|_| ()),
-            dump(bytes, &text, out),
+            dump(None, None, true).print(bytes, out),
+            dump(Some("users".into()), Some("[0].name".into()), false).print(bytes, out),
+            diff(false).print([bytes, original], out).map(|_| ()),
+            diff(true).print([original, bytes], out).map(|_| ()),
+            dump(None, None, false).print(bytes, out),
         ]
     };
     checked(run, what).pop().expect("what `dump` says")
@@ -178,21 +191,21 @@ fn a_damaged_topology_is_shown_drawn_and_exported_or_refused() {
     graven::write(&path, &builder.build().unwrap()).unwrap();
     let original = std::fs::read(&path).unwrap();
 
-    let show = |bytes: &[u8], all: bool, what: &dyn Fn() -> String| {
+    let check = |bytes: &[u8], all: bool, what: &dyn Fn() -> String| {
         let run = || {
             let mut out = Vec::new();
             let shown = graven::Segment::from_bytes(bytes)
                 .map_err(Failure::from)
-                .and_then(|segment| topology::adopt(&segment))
+                .and_then(|segment| adopt(&segment))
                 .and_then(|topology| {
-                    topology::show(&*topology, None, &mut out)?;
+                    show(&*topology, None, &mut out)?;
                     if !all {
                         return Ok(());
                     }
-                    topology::show_records(&*topology, None, &mut out)?;
+                    show_records(&*topology, None, &mut out)?;
                     distances(&*topology, &mut out)?;
                     out.extend(draw(&*topology, true).bytes());
-                    topology::export(&*topology, &mut out)
+                    export(&*topology, &mut out)
                 });
             let control = |&byte: &u8| byte < b' ' && byte != b'\n';
             assert!(!out.iter().any(control), "control characters");
@@ -210,7 +223,7 @@ fn a_damaged_topology_is_shown_drawn_and_exported_or_refused() {
         for value in [0, 0xff, original[at] ^ 1, original[at] ^ 0x80] {
             bytes[at] = value;
             // One of them will do for what takes longer.
-            show(bytes, value == original[at] ^ 1, &|| format!("byte {at} set to {value:#04x}"));
+            check(bytes, value == original[at] ^ 1, &|| format!("byte {at} set to {value:#04x}"));
         }
         bytes[at] = original[at];
     });
@@ -220,7 +233,7 @@ fn a_damaged_topology_is_shown_drawn_and_exported_or_refused() {
             let end = (at + 8).min(original.len());
             bytes[at..end].copy_from_slice(&value.to_le_bytes()[..end - at]);
             reseal(bytes);
-            show(bytes, true, &|| format!("8 bytes at {at} set to {value:#x}"));
+            check(bytes, true, &|| format!("8 bytes at {at} set to {value:#x}"));
             bytes.copy_from_slice(&original);
         }
     });

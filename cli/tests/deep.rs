@@ -13,8 +13,8 @@ use graven::rkyv::rancor::Fallible;
 use graven::rkyv::ser::{Writer, WriterExt};
 use graven::rkyv::{Archive, Place, Serialize};
 use graven::{Cause, Segment};
-use graven_cli::segment::dump::{Dump, dump};
-use graven_cli::segment::verify::{Verify, verify};
+use graven_cli::segment::dump::Dump;
+use graven_cli::segment::verify::Verify;
 
 const LEVELS: usize = 10_000_000;
 /// Code that is not optimized has large frames, if few.
@@ -114,12 +114,13 @@ fn a_list_deeper_than_any_stack_is_adopted_and_dropped_dumped_and_verified_on_sm
 /// What the commands do once they have read the file.
 fn dump_and_verify(bytes: &[u8]) {
     let mut out = Vec::new();
-    let what = Dump { object: None, path: None, limit: None, depth: Dump::DEPTH, json: false };
-    dump(bytes, &what, &mut out).unwrap();
+    let file = || "deep.grv".into();
+    let dump = Dump { file: file(), object: None, path: None, limit: None, depth: Dump::DEPTH, json: false };
+    dump.print(bytes, &mut out).unwrap();
     assert!(String::from_utf8(out).unwrap().contains("… deeper than 128"));
     for threads in [1, 2] {
-        let what = Verify { threads: Some(threads), ..Verify::default() };
-        verify("deep.grv", bytes, &what, &mut Vec::new()).unwrap();
+        let verify = Verify { file: file(), json: false, threads: Some(threads) };
+        verify.print(bytes, &mut Vec::new()).unwrap();
     }
 }
 

@@ -4,116 +4,138 @@ mod values;
 
 use std::fmt::Display;
 use std::io::Write;
-use std::path::Path;
+use std::path::PathBuf;
 
+use clap::Args;
 use graven_format::{Entry, LayoutMismatch};
 use serde_json::{Value as Json, json};
 
 use crate::Failure;
+use crate::names::Names;
 use crate::objects::{Objects, most_values};
-use crate::segment::schema::Names;
-use crate::text::{grouped, object, printable};
+use crate::source;
+use crate::text::{self, grouped, object, printable};
 use values::{Change, Changes, compare};
 
-/// Characters of a place or a layout that are shown.
+/// Characters of a path or a layout that are shown.
 const SHOWN: usize = 400;
 
-/// What is compared, and how much of it is printed.
-#[derive(Debug, Clone, Copy)]
+/// Print what differs between the objects of two segments
+///
+/// Objects are matched by name, and their layouts compared; with --values also what they hold, by what it means:
+/// fields by name, sequences by position, maps by key, across layouts and builds.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  graven diff old.grv new.grv             objects that are new or gone, and layouts that differ
+  graven diff --values old.grv new.grv    contents too
+  graven diff --values --limit 0 old.grv new.grv    only how many differences
+
+Exit codes: 0 the same; 1 they differ; 2 trouble, or wrong usage.")]
 pub struct Diff {
-    /// Compare what is in the objects too, not only how they are laid out.
+    /// The one segment
+    pub old: PathBuf,
+    /// The other
+    pub new: PathBuf,
+    /// Compare what is in the objects too
+    #[arg(long)]
     pub values: bool,
-    /// Differences that are printed, of all objects together.
+    /// Differences to print, of all objects together; the others are counted
+    #[arg(long, value_name = "N", default_value_t = Diff::LIMIT)]
     pub limit: usize,
-    /// Print JSON instead of text.
+    /// Print JSON instead of text
+    #[arg(long)]
     pub json: bool,
 }
 
 impl Diff {
     /// Differences that are printed unless said otherwise.
     pub const LIMIT: usize = 100;
-}
 
-/// Prints what differs between the objects of two segments of any builds; whether anything does.
-///
-/// Objects are matched by name. Layouts are compared by their schemas; with `values`, contents by what they mean: also
-/// where layouts differ. Cost: O(directories and schemas), with `values` O(bytes) and the keys of one map at a time.
-///
-/// # Errors
-/// [`Failure::Cause`], with the file: no segment, or damage; with `values` also objects that hold the same bytes again
-/// and again, or are deeper than 65,536. What was found before has been printed then, unless as JSON.
-///
-/// # Examples
-/// ```
-/// use graven_cli::segment::diff::{Diff, diff};
-/// let what = Diff { values: true, limit: Diff::LIMIT, json: false };
-/// let files = [("a.grv".as_ref(), &b"no segment"[..]), ("b.grv".as_ref(), b"")];
-/// let failure = diff(files, &what, &mut Vec::new()).unwrap_err();
-/// assert!(failure.to_string().starts_with("a.grv: "));
-/// ```
-pub fn diff(files: [(&Path, &[u8]); 2], what: &Diff, out: &mut dyn Write) -> Result<bool, Failure> {
-    let [(old_path, old), (new_path, new)] = files;
-    let mut both = Both {
-        old: Objects::of(old).map_err(|failure| failure.of_file(old_path))?,
-        new: Objects::of(new).map_err(|failure| failure.of_file(new_path))?,
-        old_path,
-        new_path,
-        what,
-        left: what.limit,
-    };
-    let names = files.map(|(path, _)| path.to_string_lossy());
-    let (mut found, mut failed) = (Vec::new(), None);
-    let mut started = false;
-    let mut report = |object: ObjectDiff, out: &mut dyn Write| -> Result<(), Failure> {
-        if what.json {
-            found.push(object.json());
-            return Ok(());
-        }
-        if !std::mem::replace(&mut started, true) {
-            writeln!(out, "--- {}\n+++ {}", printable(&names[0]), printable(&names[1]))?;
-        }
-        object.print(out)
-    };
-    let mut same = true;
-    for entry in both.old.iter() {
-        let entry = entry.map_err(|failure| failure.of_file(old_path))?;
-        let (object, trouble) = both.object(&entry)?;
-        if let Some(object) = object {
-            same = false;
-            report(object, out)?;
-        }
-        failed = failed.or(trouble);
+    pub(crate) fn run(&self, out: &mut dyn Write) -> Result<bool, Failure> {
+        let read = |path| if self.values { source::whole(path) } else { source::described(path) };
+        self.print([&read(&self.old)?, &read(&self.new)?], out)
     }
-    for entry in both.new.iter() {
-        let entry = entry.map_err(|failure| failure.of_file(new_path))?;
-        let known = both.old.find(entry.name).map_err(|failure| failure.of_file(old_path))?;
-        if known.is_none() {
-            same = false;
-            let ty = Some(type_name(&mut both.new, &entry).map_err(|failure| failure.of_file(new_path))?);
-            report(ObjectDiff { name: entry.name.to_owned(), new: ty, ..ObjectDiff::default() }, out)?;
-        }
-    }
-    if let Some(failure) = failed {
-        return Err(failure);
-    }
-    if what.json {
-        let [old, new] = &names;
-        crate::text::json(out, &json!({ "old": old, "new": new, "same": same, "objects": found }))?;
-    }
-    Ok(!same)
-}
 
-fn type_name(objects: &mut Objects<'_>, entry: &Entry<'_>) -> Result<String, Failure> {
-    let schema = objects.schema(entry)?;
-    Ok(Names::new(&schema).of(0))
+    /// Prints what differs between the objects of two segments of any builds; whether anything does.
+    ///
+    /// Objects are matched by name. Layouts are compared by their schemas; with `values`, contents by what they mean:
+    /// also where layouts differ. Cost: O(directories and schemas), with `values` O(bytes) and the keys of one map at a
+    /// time.
+    ///
+    /// # Errors
+    /// [`Failure::Cause`], with the file: no segment, or damage; with `values` also objects that hold the same bytes
+    /// again and again, or are deeper than 65,536. What was found before has been printed then, unless as JSON.
+    ///
+    /// # Examples
+    /// ```
+    /// use graven_cli::segment::diff::Diff;
+    /// let (old, new) = ("a.grv".into(), "b.grv".into());
+    /// let what = Diff { old, new, values: true, limit: Diff::LIMIT, json: false };
+    /// let failure = what.print([b"no segment", b""], &mut Vec::new()).unwrap_err();
+    /// assert!(failure.to_string().starts_with("a.grv: "));
+    /// ```
+    pub fn print(&self, [old, new]: [&[u8]; 2], out: &mut dyn Write) -> Result<bool, Failure> {
+        let (old_file, new_file) = (self.of_old(), self.of_new());
+        let mut both = Both {
+            old: Objects::of(old).map_err(old_file)?,
+            new: Objects::of(new).map_err(new_file)?,
+            what: self,
+            left: self.limit,
+        };
+        let names = [&self.old, &self.new].map(|path| path.to_string_lossy());
+        let (mut found, mut failed, mut started) = (Vec::new(), None, false);
+        let mut report = |object: ObjectDiff, out: &mut dyn Write| -> Result<(), Failure> {
+            if self.json {
+                found.push(object.json());
+                return Ok(());
+            }
+            if !std::mem::replace(&mut started, true) {
+                writeln!(out, "--- {}\n+++ {}", printable(&names[0]), printable(&names[1]))?;
+            }
+            object.print(out)
+        };
+        let mut same = true;
+        for entry in both.old.iter() {
+            let (object, trouble) = both.object(&entry.map_err(old_file)?)?;
+            if let Some(object) = object {
+                same = false;
+                report(object, out)?;
+            }
+            failed = failed.or(trouble);
+        }
+        for entry in both.new.iter() {
+            let entry = entry.map_err(new_file)?;
+            if both.old.find(entry.name).map_err(old_file)?.is_none() {
+                same = false;
+                let schema = both.new.schema(&entry).map_err(new_file)?;
+                let ty = Some(Names::new(&schema).of(0));
+                report(ObjectDiff { name: entry.name.to_owned(), new: ty, ..ObjectDiff::default() }, out)?;
+            }
+        }
+        if let Some(failure) = failed {
+            return Err(failure);
+        }
+        if self.json {
+            let [old, new] = &names;
+            text::json(out, &json!({ "old": old, "new": new, "same": same, "objects": found }))?;
+        }
+        Ok(!same)
+    }
+
+    fn of_old(&self) -> impl Fn(Failure) -> Failure + Copy {
+        move |failure| failure.of_file(&self.old)
+    }
+
+    fn of_new(&self) -> impl Fn(Failure) -> Failure + Copy {
+        move |failure| failure.of_file(&self.new)
+    }
 }
 
 /// Two segments that are compared.
 struct Both<'a> {
     old: Objects<'a>,
     new: Objects<'a>,
-    old_path: &'a Path,
-    new_path: &'a Path,
     what: &'a Diff,
     /// Differences that may still be printed.
     left: usize,
@@ -122,9 +144,7 @@ struct Both<'a> {
 impl Both<'_> {
     /// Compares an object of the old segment with that of the same name: what differs, and what could not be compared.
     fn object(&mut self, entry: &Entry<'_>) -> Result<(Option<ObjectDiff>, Option<Failure>), Failure> {
-        let (old_path, new_path) = (self.old_path, self.new_path);
-        let old_file = |failure: Failure| failure.of_file(old_path);
-        let new_file = |failure: Failure| failure.of_file(new_path);
+        let (old_file, new_file) = (self.what.of_old(), self.what.of_new());
         let old = self.old.schema(entry).map_err(old_file)?;
         let mut found = ObjectDiff { name: entry.name.to_owned(), ..ObjectDiff::default() };
         found.old = Some(Names::new(&old).of(0));
@@ -160,9 +180,8 @@ impl Both<'_> {
                 let done = compare(value, with, self.left, most, &mut found.values);
                 self.left -= found.values.kept.len();
                 trouble = done.err().map(|error| {
-                    let path = if error.old { old_path } else { new_path };
-                    let name = object(entry.name);
-                    Failure::new(format!("object {name}: {}", error.what)).of_file(path)
+                    let failure = Failure::new(format!("object {}: {}", object(entry.name), error.what));
+                    if error.old { old_file(failure) } else { new_file(failure) }
                 });
             }
             let checks = [self.old.check(entry).map_err(old_file), self.new.check(&other).map_err(new_file)];
@@ -215,14 +234,14 @@ impl ObjectDiff {
             }
             writeln!(out, "~ {name}: {what}")?;
             for change in changes {
-                let place = match &*cut(&change.path) {
+                let path = match &*cut(&change.path) {
                     "" => String::new(),
                     path => format!("{path}: "),
                 };
                 match (&change.old, &change.new) {
-                    (Some(old), Some(new)) => writeln!(out, "    {place}{old} -> {new}")?,
-                    (Some(old), None) => writeln!(out, "  - {place}{old}")?,
-                    (None, Some(new)) => writeln!(out, "  + {place}{new}")?,
+                    (Some(old), Some(new)) => writeln!(out, "    {path}{old} -> {new}")?,
+                    (Some(old), None) => writeln!(out, "  - {path}{old}")?,
+                    (None, Some(new)) => writeln!(out, "  + {path}{new}")?,
                     (None, None) => {}
                 }
             }

@@ -1,33 +1,61 @@
 //! `graven draw`: a picture of a segment, from its first byte to its last.
 //!
-//! Parts are drawn to scale, from top to bottom; those that would be too low to carry a label are drawn higher and
+//! A bar for each part, to scale, from top to bottom; those that would be too low to carry a label are drawn higher and
 //! marked. The same segment gives the same bytes: all numbers are integers, and nothing is asked of the system.
 
 use std::fmt::{self, Write as _};
 use std::io::Write;
-use std::path::Path;
+use std::path::PathBuf;
 
+use clap::Args;
 use graven_format::{Header, Section, View};
 
 use crate::Failure;
-use crate::font::width;
+use crate::names::Names;
 use crate::objects::Objects;
-use crate::segment::schema::Names;
-use crate::target;
-use crate::text::{Markup, count, grouped, object, printable, short, size};
-use crate::topology::draw::svg::FONTS;
+use crate::picture::{FONTS, Markup, width};
+use crate::text::{count, grouped, object, printable, short, size};
+use crate::{source, target};
 
 /// Pixels that the whole segment would have, were all of it to scale.
 const HEIGHT: u64 = 720;
-/// Pixels of the lowest part.
+/// Pixels of the lowest bar.
 const LOWEST: u64 = 20;
-/// Objects that are drawn; of more, the middle is one part.
+/// Objects that are drawn; of more, the middle is one bar.
 const OBJECTS: usize = 120;
 const FONT: u32 = 12;
 /// Where the bars are, and their labels.
 const BAR: u64 = 120;
 const BAR_WIDTH: u64 = 140;
 const LABEL: u64 = BAR + BAR_WIDTH + 12;
+/// Where the first bar begins.
+const TOP: u64 = 48;
+
+/// Draw a segment as an SVG picture: header, objects, schema, directory and padding, to scale
+///
+/// Parts too small to carry a label are drawn higher, and marked. In a browser, pointing at a part shows more of
+/// it. The picture is replaced atomically. For the topology in a segment there is `graven topology draw`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  graven draw users.grv -o users.svg
+  graven draw users.grv -o - | rsvg-convert > users.png")]
+pub struct Draw {
+    /// The segment
+    pub file: PathBuf,
+    /// The picture to write; - is standard output
+    #[arg(short, long, value_name = "OUT.svg")]
+    pub output: PathBuf,
+}
+
+impl Draw {
+    pub(crate) fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
+        let bytes = source::described(&self.file)?;
+        let picture =
+            picture(&self.file.to_string_lossy(), &bytes).map_err(|failure| failure.of_file(&self.file))?;
+        target::write(&self.output, picture.as_bytes(), out).map_err(|failure| failure.of_file(&self.file))
+    }
+}
 
 /// The picture of a segment of any build. Its objects are not looked into.
 ///
@@ -43,27 +71,16 @@ const LABEL: u64 = BAR + BAR_WIDTH + 12;
 /// assert!(failure.to_string().contains("truncated"));
 /// ```
 pub fn picture(file: &str, bytes: &[u8]) -> Result<String, Failure> {
-    let parts = parts(bytes)?;
+    let bars = bars(bytes)?;
     let mut out = String::new();
     // Writing to a string cannot fail.
-    let _ = write(file, bytes.len() as u64, &parts, &mut out);
+    let _ = write(file, bytes.len() as u64, &bars, &mut out);
     Ok(out)
 }
 
-/// Draws a segment to the file at `path`, which is replaced atomically, or to `out` if that is `-`.
-///
-/// # Errors
-/// As [`picture`]; [`Failure::Cause`]: the file cannot be written. [`Failure::Output`].
-pub fn picture_to(file: &str, bytes: &[u8], path: &Path, out: &mut dyn Write) -> Result<(), Failure> {
-    let picture = picture(file, bytes)?;
-    if path == Path::new("-") {
-        return Ok(out.write_all(picture.as_bytes())?);
-    }
-    target::replace(path, picture.as_bytes())
-}
-
+/// What a bar stands for.
 #[derive(Clone, Copy, PartialEq)]
-enum What {
+enum Kind {
     Header,
     Object,
     Schema,
@@ -73,24 +90,24 @@ enum What {
     More,
 }
 
-impl What {
-    /// The class, the colour and the outline of its bars.
+impl Kind {
+    /// The class, the colour and the outline.
     fn look(self) -> (&'static str, &'static str, &'static str) {
         match self {
-            What::Header => ("header", "#ecebe4", "#77756a"),
-            What::Object => ("object", "#bfd8ee", "#5f8db5"),
-            What::Schema => ("schema", "#dcedd3", "#7d9c6e"),
-            What::Directory => ("directory", "#f6d9cf", "#b77b66"),
-            What::Relocations => ("relocations", "#f0e2f3", "#9a7da3"),
-            What::Padding => ("padding", "#ffffff", "#bbbbbb"),
-            What::More => ("more", "#e1eef8", "#80a8ca"),
+            Kind::Header => ("header", "#ecebe4", "#77756a"),
+            Kind::Object => ("object", "#bfd8ee", "#5f8db5"),
+            Kind::Schema => ("schema", "#dcedd3", "#7d9c6e"),
+            Kind::Directory => ("directory", "#f6d9cf", "#b77b66"),
+            Kind::Relocations => ("relocations", "#f0e2f3", "#9a7da3"),
+            Kind::Padding => ("padding", "#ffffff", "#bbbbbb"),
+            Kind::More => ("more", "#e1eef8", "#80a8ca"),
         }
     }
 }
 
-/// Bytes in a row that are one thing.
-struct Part {
-    what: What,
+/// Bytes in a row that are one thing, as they are drawn.
+struct Bar {
+    kind: Kind,
     name: String,
     /// What else is said of it, on the label and when it is pointed at.
     note: String,
@@ -99,17 +116,17 @@ struct Part {
     size: u64,
 }
 
-/// The parts of a segment in the order of their positions, padding included.
-fn parts(bytes: &[u8]) -> Result<Vec<Part>, Failure> {
+/// The bars of a segment in the order of their positions, padding included.
+fn bars(bytes: &[u8]) -> Result<Vec<Bar>, Failure> {
     let view = View::inspect(bytes).map_err(Failure::new)?;
     let header = *view.header();
-    let plain = |what: What, name: &str, note: String, section: Section| {
+    let plain = |kind: Kind, name: &str, note: String, section: Section| {
         let (name, tooltip) = (name.to_owned(), String::new());
-        Part { what, name, note, tooltip, position: section.position, size: section.length }
+        Bar { kind, name, note, tooltip, position: section.position, size: section.length }
     };
     let note = format!("version {}, payload {}", Header::VERSION, header.payload);
     let first = Section { position: 0, length: Header::SIZE as u64 };
-    let mut parts = vec![plain(What::Header, "header", note, first)];
+    let mut bars = vec![plain(Kind::Header, "header", note, first)];
     let mut objects = Objects::of(bytes)?;
     let len = objects.iter().len();
     let left_out = OBJECTS / 2..if len > OBJECTS { len - OBJECTS / 2 } else { 0 };
@@ -124,11 +141,11 @@ fn parts(bytes: &[u8]) -> Result<Vec<Part>, Failure> {
         }
         if let Some(section) = more.take() {
             let name = format!("{} more objects", grouped(left_out.len() as u64));
-            parts.push(plain(What::More, &name, String::new(), section));
+            bars.push(plain(Kind::More, &name, String::new(), section));
         }
         let ty = objects.schema(&entry).map_or("?".to_owned(), |schema| Names::new(&schema).of(0));
-        parts.push(Part {
-            what: What::Object,
+        bars.push(Bar {
+            kind: Kind::Object,
             name: short(object(entry.name)),
             tooltip: format!(
                 "{}\n{ty}\nroot at {}, alignment {}\nfingerprint {}\nchecksum {:016x}",
@@ -144,64 +161,122 @@ fn parts(bytes: &[u8]) -> Result<Vec<Part>, Failure> {
         });
     }
     let objects = count(len as u64, "object");
-    parts.push(plain(What::Schema, "schema", "layouts".to_owned(), header.schema));
-    parts.push(plain(What::Directory, "directory", format!("of {objects}"), header.directory));
+    bars.push(plain(Kind::Schema, "schema", "layouts".to_owned(), header.schema));
+    bars.push(plain(Kind::Directory, "directory", format!("of {objects}"), header.directory));
     if header.relocations.length > 0 {
-        parts.push(plain(What::Relocations, "relocations", String::new(), header.relocations));
+        bars.push(plain(Kind::Relocations, "relocations", String::new(), header.relocations));
     }
-    // Stable: empty parts stay in order.
-    parts.sort_by_key(|part| part.position);
+    // Stable: empty ones stay in order.
+    bars.sort_by_key(|bar| bar.position);
+    Ok(with_padding(bars, header.length))
+}
 
-    let padding = |position, size| {
-        let (name, note, tooltip) = ("padding".to_owned(), String::new(), "zeros".to_owned());
-        Part { what: What::Padding, name, note, tooltip, position, size }
-    };
+/// The bars, and those of what is between them and behind them.
+fn with_padding(bars: Vec<Bar>, length: u64) -> Vec<Bar> {
     let mut all = Vec::new();
     let mut used = 0;
-    for part in parts {
-        if part.position > used {
-            all.push(padding(used, part.position - used));
+    let pad = |all: &mut Vec<Bar>, position: u64, end: u64| {
+        if end > position {
+            let (name, note, tooltip) = ("padding".to_owned(), String::new(), "zeros".to_owned());
+            all.push(Bar { kind: Kind::Padding, name, note, tooltip, position, size: end - position });
         }
-        used = used.max(part.position.saturating_add(part.size));
-        all.push(part);
-    }
-    if header.length > used {
-        all.push(padding(used, header.length - used));
-    }
-    Ok(all)
-}
-
-/// How high a part is, and whether that is to scale.
-fn height(size: u64, length: u64) -> (u64, bool) {
-    let exact = (u128::from(size) * u128::from(HEIGHT) / u128::from(length.max(1))) as u64;
-    (exact.clamp(LOWEST, HEIGHT), (LOWEST..=HEIGHT).contains(&exact))
-}
-
-fn write(file: &str, length: u64, parts: &[Part], out: &mut String) -> fmt::Result {
-    let file = short(printable(file));
-    let count = |what| parts.iter().filter(|part| part.what == what).count() as u64;
-    let left_out = parts.iter().find(|part| part.what == What::More).map(|part| part.name.as_str());
-    let objects = crate::text::count(count(What::Object), "object");
-    let more = left_out.map(|more| format!(" and {more}")).unwrap_or_default();
-    let title = format!("{file}: {}, {objects}{more}", size(length));
-    let scale = format!("otherwise to scale: 100 px are {}", size(length.saturating_mul(100) / HEIGHT));
-    let label = |part: &Part| {
-        let note = if part.note.is_empty() { String::new() } else { format!("{}, ", part.note) };
-        (part.name.clone(), format!("{note}{}", bytes(part.size)))
     };
-    let widest = |texts: &mut dyn Iterator<Item = u32>| u64::from(texts.max().unwrap_or(0));
-    let labels = widest(&mut parts.iter().map(|part| {
-        let (name, note) = label(part);
+    for bar in bars {
+        pad(&mut all, used, bar.position);
+        used = used.max(bar.position.saturating_add(bar.size));
+        all.push(bar);
+    }
+    pad(&mut all, used, length);
+    all
+}
+
+impl Bar {
+    /// How high it is, and whether that is to scale.
+    fn height(&self, length: u64) -> (u64, bool) {
+        let exact = (u128::from(self.size) * u128::from(HEIGHT) / u128::from(length.max(1))) as u64;
+        (exact.clamp(LOWEST, HEIGHT), (LOWEST..=HEIGHT).contains(&exact))
+    }
+
+    /// What stands beside it, less its name.
+    fn facts(&self) -> String {
+        let note = if self.note.is_empty() { "" } else { &format!("{}, ", self.note) };
+        format!("{note}{}", bytes(self.size))
+    }
+
+    fn label_width(&self) -> u64 {
         // Names are bold, which is wider.
-        width(&name, FONT) * 6 / 5 + width(&note, FONT) + 16
-    }));
-    let legend = "drawn higher than it is; ".to_owned() + &scale;
+        u64::from(width(&self.name, FONT) * 6 / 5 + width(&self.facts(), FONT) + 16)
+    }
+
+    /// Writes it so that it begins at `y`, in a segment of that length.
+    fn write(&self, y: u64, length: u64, out: &mut String) -> fmt::Result {
+        let (high, exact) = self.height(length);
+        let (class, fill, stroke) = self.kind.look();
+        let middle = y + high / 2 + 4;
+        let [dashed, grey, bold] = match self.kind {
+            Kind::Padding => [" stroke-dasharray=\"3 3\"", " fill=\"#888888\"", ""],
+            _ => ["", "", " font-weight=\"bold\""],
+        };
+        writeln!(
+            out,
+            "<g class=\"{class}\"><title>{}</title>",
+            Markup(&format!(
+                "{}\nposition {}, {}{}{}",
+                self.name,
+                grouped(self.position),
+                bytes(self.size),
+                if self.tooltip.is_empty() { "" } else { "\n" },
+                self.tooltip
+            ))
+        )?;
+        writeln!(
+            out,
+            "<rect x=\"{BAR}\" y=\"{y}\" width=\"{BAR_WIDTH}\" height=\"{high}\" fill=\"{fill}\" \
+             stroke=\"{stroke}\"{dashed}/>"
+        )?;
+        write_position(self.position, y, out)?;
+        if !exact {
+            mark(BAR + BAR_WIDTH - 22, y + high / 2, out)?;
+        }
+        writeln!(
+            out,
+            "<text x=\"{LABEL}\" y=\"{middle}\"{grey}><tspan{bold}>{}</tspan>\u{2003}<tspan fill=\"#555555\">{}</tspan>\
+             </text></g>",
+            Markup(&self.name),
+            Markup(&self.facts())
+        )
+    }
+}
+
+/// Writes a position beside where it is.
+fn write_position(position: u64, y: u64, out: &mut String) -> fmt::Result {
+    writeln!(
+        out,
+        "<text x=\"{}\" y=\"{}\" text-anchor=\"end\" fill=\"#666666\" font-size=\"10\">{}</text>",
+        BAR - 8,
+        y + 4,
+        grouped(position)
+    )
+}
+
+fn write(file: &str, length: u64, bars: &[Bar], out: &mut String) -> fmt::Result {
+    let objects = bars.iter().filter(|bar| bar.kind == Kind::Object).count() as u64;
+    let left_out = bars.iter().find(|bar| bar.kind == Kind::More).map(|bar| format!(" and {}", bar.name));
+    let title = format!(
+        "{}: {}, {}{}",
+        short(printable(file)),
+        size(length),
+        count(objects, "object"),
+        left_out.unwrap_or_default()
+    );
+    let scale = format!("to scale: 100 px are {}", size(length.saturating_mul(100) / HEIGHT));
+    let legend = format!("drawn higher than it is; otherwise {scale}");
+    let labels = bars.iter().map(Bar::label_width).max().unwrap_or(0);
     let total = (LABEL + labels)
         .max(BAR + 40 + u64::from(width(&legend, FONT)))
         .max(u64::from(width(&title, 15)) + 16)
         + 16;
-    let bars: u64 = parts.iter().map(|part| height(part.size, length).0).sum();
-    let (top, bottom) = (48, 48 + bars);
+    let bottom = TOP + bars.iter().map(|bar| bar.height(length).0).sum::<u64>();
     writeln!(
         out,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{total}\" height=\"{0}\" viewBox=\"0 0 {total} {0}\" \
@@ -211,70 +286,23 @@ fn write(file: &str, length: u64, parts: &[Part], out: &mut String) -> fmt::Resu
     writeln!(out, "<title>{}</title>", Markup(&title))?;
     writeln!(out, "<rect width=\"{total}\" height=\"{}\" fill=\"#ffffff\"/>", bottom + 56)?;
     writeln!(out, "<text x=\"16\" y=\"26\" font-size=\"15\" font-weight=\"bold\">{}</text>", Markup(&title))?;
-    let mut y = top;
-    for part in parts {
-        let (high, exact) = height(part.size, length);
-        let (class, fill, stroke) = part.what.look();
-        let (name, note) = label(part);
-        let middle = y + high / 2 + 4;
-        writeln!(
-            out,
-            "<g class=\"{class}\"><title>{}</title>",
-            Markup(&format!(
-                "{}\nposition {}, {}{}{}",
-                part.name,
-                grouped(part.position),
-                bytes(part.size),
-                if part.tooltip.is_empty() { "" } else { "\n" },
-                part.tooltip
-            ))
-        )?;
-        let dashed = if part.what == What::Padding { " stroke-dasharray=\"3 3\"" } else { "" };
-        writeln!(
-            out,
-            "<rect x=\"{BAR}\" y=\"{y}\" width=\"{BAR_WIDTH}\" height=\"{high}\" fill=\"{fill}\" \
-             stroke=\"{stroke}\"{dashed}/>"
-        )?;
-        writeln!(
-            out,
-            "<text x=\"{}\" y=\"{}\" text-anchor=\"end\" fill=\"#666666\" font-size=\"10\">{}</text>",
-            BAR - 8,
-            y + 4,
-            grouped(part.position)
-        )?;
-        if !exact {
-            mark(BAR + BAR_WIDTH - 22, y + high / 2, out)?;
-        }
-        let grey = if part.what == What::Padding { " fill=\"#888888\"" } else { "" };
-        let bold = if part.what == What::Padding { "" } else { " font-weight=\"bold\"" };
-        writeln!(
-            out,
-            "<text x=\"{LABEL}\" y=\"{middle}\"{grey}><tspan{bold}>{}</tspan>\u{2003}<tspan fill=\"#555555\">{}</tspan>\
-             </text></g>",
-            Markup(&name),
-            Markup(&note)
-        )?;
-        y += high;
+    let mut y = TOP;
+    for bar in bars {
+        bar.write(y, length, out)?;
+        y += bar.height(length).0;
     }
-    writeln!(
-        out,
-        "<text x=\"{}\" y=\"{}\" text-anchor=\"end\" fill=\"#666666\" font-size=\"10\">{}</text>",
-        BAR - 8,
-        bottom + 4,
-        grouped(length)
-    )?;
+    write_position(length, bottom, out)?;
     let line = bottom + 32;
-    if parts.iter().any(|part| !height(part.size, length).1) {
+    let all_to_scale = bars.iter().all(|bar| bar.height(length).1);
+    let (x, text) = if all_to_scale { (BAR, &scale) } else { (BAR + 24, &legend) };
+    if !all_to_scale {
         mark(BAR + 4, line - 4, out)?;
-        writeln!(out, "<text x=\"{}\" y=\"{line}\" fill=\"#444444\">{}</text>", BAR + 24, Markup(&legend))?;
-    } else {
-        let scale = scale.trim_start_matches("otherwise ");
-        writeln!(out, "<text x=\"{BAR}\" y=\"{line}\" fill=\"#444444\">{}</text>", Markup(scale))?;
     }
+    writeln!(out, "<text x=\"{x}\" y=\"{line}\" fill=\"#444444\">{}</text>", Markup(text))?;
     out.write_str("</svg>\n")
 }
 
-/// The mark of a part that is not to scale: a break.
+/// The mark of a bar that is not to scale: a break.
 fn mark(x: u64, y: u64, out: &mut String) -> fmt::Result {
     writeln!(
         out,

@@ -4,14 +4,16 @@
 //! nothing recurses: the values that are open are on a stack of iterators, each of which reads where it is.
 
 use std::io::Write;
-use std::rc::Rc;
+use std::path::PathBuf;
 
-use graven_format::{Entry, Kind, Limits, Schema, Value, ValueError};
+use clap::Args;
+use graven_format::{Entry, Kind, Limits, Value, ValueError};
 
 use crate::Failure;
-use crate::brief::{Line, Stop, is_bytes, numbered, scalar};
+use crate::line::{Line, Stop, is_bytes, numbered, scalar};
+use crate::names::Names;
 use crate::objects::{Objects, most_values};
-use crate::segment::schema::Names;
+use crate::source;
 use crate::text::{HarmlessJson, grouped, label, object, printable};
 
 /// Characters on a line, and those that a value gets however deep it is.
@@ -20,149 +22,170 @@ const NARROW: usize = 40;
 /// Characters of a map's key that stand before its value.
 const KEY: usize = 60;
 
-/// What is printed of an object.
-#[derive(Debug, Clone, Copy)]
-pub struct Dump<'a> {
-    /// The object; without, the root, or all objects if there is no root.
-    pub object: Option<&'a str>,
-    /// The way to a value in it, as [`Value::path`] reads it.
-    pub path: Option<&'a str>,
-    /// Elements of each sequence, map and set, and a tenth of the bytes of each text; all of them if 0. As JSON, values
-    /// altogether; if 0, as many as without a limit.
+/// Elements of each sequence that are printed unless said otherwise.
+const LIMIT: u64 = 100;
+/// The most values inside each other that are printed as JSON: each takes stack.
+const DEPTH_JSON: u32 = 512;
+
+/// Print what is in a segment's objects
+///
+/// Objects are read by their schema, so segments of other builds and of types that no program here knows print
+/// too. What fits is printed on one line. Without OBJECT: the root, or all objects if there is no root. What is
+/// damaged is marked, and the exit code is 1.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  graven dump users.grv                         the root, or all objects
+  graven dump users.grv routes                  the object \"routes\"
+  graven dump users.grv users --path '[3].name'
+  graven dump users.grv ports --path https      a map's value, by its key
+  graven dump users.grv users --limit 0         all elements, whole texts
+  graven dump users.grv users --json | jq '.[].name'
+
+Paths: .field  [3]  [\"key\"]  .key  [true]; {3} is the fourth entry of a map.
+JSON is printed whole or fails. Enums are as serde has them; maps whose keys are
+neither texts nor integers, bools or chars are lists of pairs.")]
+pub struct Dump {
+    /// The segment
+    pub file: PathBuf,
+    /// Only the object of this name ('' is the root)
+    pub object: Option<String>,
+    /// Only the value that this path leads to
+    #[arg(long, value_name = "PATH")]
+    pub path: Option<String>,
+    /// Elements of each sequence and map, and a tenth of the bytes of each text [default: 100; 0: all]. With --json,
+    /// values altogether, more than which is a failure [default: four for each byte]
+    #[arg(long, value_name = "N")]
     pub limit: Option<u64>,
-    /// Values inside each other.
+    /// Values inside each other (with --json at most 512)
+    #[arg(long, value_name = "N", default_value_t = Dump::DEPTH, value_parser = clap::value_parser!(u32).range(1..))]
     pub depth: u32,
-    /// Print JSON instead of text.
+    /// Print JSON instead of text
+    #[arg(long)]
     pub json: bool,
 }
 
-impl Dump<'_> {
-    /// Elements of each sequence that are printed unless said otherwise.
-    pub const LIMIT: u64 = 100;
+impl Dump {
     /// Values inside each other that are printed unless said otherwise; as deep as JSON is commonly read.
     pub const DEPTH: u32 = 128;
-    /// The most values inside each other that are printed as JSON: each takes stack.
-    pub const DEPTH_JSON: u32 = 512;
-}
 
-/// Prints what is in the objects of a segment.
-///
-/// Cost: O(values that are printed), and O(bytes) for the checksum of each object. Whatever the bytes are, no more
-/// values are visited than a constant plus four times the object's bytes.
-///
-/// # Errors
-/// [`Failure::Cause`]: no segment, no such object, a path that leads nowhere, damage; as JSON also a limit that was
-/// reached. What could be read has been printed then; as text, also what is behind the damage.
-///
-/// # Examples
-/// ```
-/// use graven_cli::segment::dump::{Dump, dump};
-/// let what = Dump { object: None, path: None, limit: None, depth: Dump::DEPTH, json: false };
-/// let failure = dump(b"no segment", &what, &mut Vec::new()).unwrap_err();
-/// assert!(failure.to_string().contains("truncated"));
-/// ```
-pub fn dump(bytes: &[u8], what: &Dump<'_>, out: &mut dyn Write) -> Result<(), Failure> {
-    if what.json && what.depth > Dump::DEPTH_JSON {
-        return Err(Failure::new(format!(
-            "--depth {} is more than JSON is printed with, {}; leave out --json, or print a part with --path",
-            what.depth,
-            Dump::DEPTH_JSON
-        )));
+    pub(crate) fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
+        let bytes = source::objects(&self.file, self.object.as_deref())?;
+        self.print(&bytes, out).map_err(|failure| failure.of_file(&self.file))
     }
-    let mut objects = Objects::of(bytes)?;
-    let one = match (what.object, objects.find("")?) {
-        (Some(name), _) => Some(objects.find(name)?.ok_or_else(|| objects.none(name))?),
-        (None, Some(root)) => Some(root),
-        (None, None) if what.path.is_some() => return Err(objects.none("")),
-        (None, None) => None,
-    };
-    if let Some(entry) = one {
-        each(&mut objects, &entry, what, out)?;
-        if what.json {
+
+    /// Prints what is in the objects of the segment in `bytes`.
+    ///
+    /// Cost: O(values that are printed), and O(bytes) for the checksum of each object. Whatever the bytes are, no more
+    /// values are visited than a constant plus four times the object's bytes.
+    ///
+    /// # Errors
+    /// [`Failure::Cause`]: no segment, no such object, a path that leads nowhere, damage; as JSON also a limit that was
+    /// reached. What could be read has been printed then; as text, also what is behind the damage.
+    ///
+    /// # Examples
+    /// ```
+    /// use graven_cli::segment::dump::Dump;
+    /// let file = "some.grv".into();
+    /// let what = Dump { file, object: None, path: None, limit: None, depth: Dump::DEPTH, json: false };
+    /// let failure = what.print(b"no segment", &mut Vec::new()).unwrap_err();
+    /// assert!(failure.to_string().contains("truncated"));
+    /// ```
+    pub fn print(&self, bytes: &[u8], out: &mut dyn Write) -> Result<(), Failure> {
+        if self.json && self.depth > DEPTH_JSON {
+            return Err(Failure::new(format!(
+                "--depth {} is more than JSON is printed with, {DEPTH_JSON}; leave out --json, or print a part with --path",
+                self.depth
+            )));
+        }
+        let mut objects = Objects::of(bytes)?;
+        let one = match (&self.object, objects.find("")?) {
+            (Some(name), _) => Some(objects.find(name)?.ok_or_else(|| objects.none(name))?),
+            (None, Some(root)) => Some(root),
+            (None, None) if self.path.is_some() => return Err(objects.none("")),
+            (None, None) => None,
+        };
+        let Some(entry) = one else { return self.all(&mut objects, out) };
+        self.one(&mut objects, &entry, out)?;
+        if self.json {
             writeln!(out)?;
         }
-        return objects.check(&entry);
+        objects.check(&entry)
     }
-    if what.json {
-        out.write_all(b"{")?;
-    }
-    let (mut first, mut failed) = (true, None);
-    for entry in objects.iter() {
-        let entry = entry?;
-        if what.json {
-            out.write_all(if first { b"" } else { b"," })?;
-            serde_json::to_writer(HarmlessJson(out), entry.name).map_err(json_failure)?;
-            out.write_all(b":")?;
-            each(&mut objects, &entry, what, out)?;
-        } else {
-            if !first {
-                writeln!(out)?;
-            }
-            match each(&mut objects, &entry, what, out) {
-                Err(failure @ Failure::Cause { .. }) => failed = failed.or(Some(failure)),
-                other => other?,
-            }
-        }
-        failed = failed.or(objects.check(&entry).err());
-        first = false;
-    }
-    match (what.json, first) {
-        (true, _) => writeln!(out, "}}")?,
-        (false, true) => writeln!(out, "no objects")?,
-        _ => {}
-    }
-    failed.map_or(Ok(()), Err)
-}
 
-/// One object.
-fn each(
-    objects: &mut Objects<'_>,
-    entry: &Entry<'_>,
-    what: &Dump<'_>,
-    out: &mut dyn Write,
-) -> Result<(), Failure> {
-    let schema: Rc<Schema> = objects.schema(entry)?;
-    let bytes = objects.bytes(entry);
-    let of = |error: String| Failure::new(format!("object {}: {error}", object(entry.name)));
-    let value = objects.value(entry, &schema)?;
-    let value = value.path(what.path.unwrap_or_default()).map_err(|error| of(error.to_string()))?;
-    if what.json {
-        let limits = Limits {
-            depth: what.depth,
-            elements: what.limit.filter(|limit| *limit > 0).unwrap_or_else(|| most_values(bytes)),
-            bytes: most_values(bytes).saturating_mul(64),
-        };
-        let done = serde_json::to_writer(HarmlessJson(out), &value.with_limits(limits));
-        return done.map_err(|error| match error.is_io() {
-            true => json_failure(error),
-            false => of(error.to_string()),
-        });
+    /// All objects, of which none is the root.
+    fn all(&self, objects: &mut Objects<'_>, out: &mut dyn Write) -> Result<(), Failure> {
+        if self.json {
+            out.write_all(b"{")?;
+        }
+        let (mut first, mut failed) = (true, None);
+        for entry in objects.iter() {
+            let entry = entry?;
+            if self.json {
+                out.write_all(if first { b"" } else { b"," })?;
+                serde_json::to_writer(HarmlessJson(out), entry.name).map_err(json_failure)?;
+                out.write_all(b":")?;
+                self.one(objects, &entry, out)?;
+            } else {
+                if !first {
+                    writeln!(out)?;
+                }
+                match self.one(objects, &entry, out) {
+                    Err(failure @ Failure::Cause { .. }) => failed = failed.or(Some(failure)),
+                    other => other?,
+                }
+            }
+            failed = failed.or(objects.check(&entry).err());
+            first = false;
+        }
+        match (self.json, first) {
+            (true, _) => writeln!(out, "}}")?,
+            (false, true) => writeln!(out, "no objects")?,
+            _ => {}
+        }
+        failed.map_or(Ok(()), Err)
     }
-    let name = match what.path {
-        Some(path) if !path.is_empty() => label(path),
-        _ => object(entry.name),
-    };
-    let limit = match what.limit.unwrap_or(Dump::LIMIT) {
-        0 => u64::MAX,
-        limit => limit,
-    };
-    let mut tree = Tree {
-        names: Names::new(&schema),
-        out,
-        limit,
-        depth: what.depth as usize,
-        left: most_values(bytes),
-        open: Vec::new(),
-        damage: None,
-    };
-    let done = tree.print(&name, value);
-    match (done?, tree.damage) {
-        (false, _) => Err(of(format!(
-            "holds the same bytes again and again; stopped after {} values",
-            grouped(most_values(bytes))
-        ))),
-        (true, Some(error)) => Err(of(error.to_string())),
-        (true, None) => Ok(()),
+
+    fn one(&self, objects: &mut Objects<'_>, entry: &Entry<'_>, out: &mut dyn Write) -> Result<(), Failure> {
+        let schema = objects.schema(entry)?;
+        let most = most_values(objects.bytes(entry));
+        let of = |error: String| Failure::new(format!("object {}: {error}", object(entry.name)));
+        let path = self.path.as_deref().unwrap_or_default();
+        let value = objects.value(entry, &schema)?.path(path).map_err(|error| of(error.to_string()))?;
+        if self.json {
+            let limits = Limits {
+                depth: self.depth,
+                elements: self.limit.filter(|limit| *limit > 0).unwrap_or(most),
+                bytes: most.saturating_mul(64),
+            };
+            let done = serde_json::to_writer(HarmlessJson(out), &value.with_limits(limits));
+            return done.map_err(|error| match error.is_io() {
+                true => json_failure(error),
+                false => of(error.to_string()),
+            });
+        }
+        let mut printer = Printer {
+            names: Names::new(&schema),
+            out,
+            limit: match self.limit.unwrap_or(LIMIT) {
+                0 => u64::MAX,
+                limit => limit,
+            },
+            depth: self.depth as usize,
+            left: most,
+            open: Vec::new(),
+            damage: None,
+        };
+        let complete =
+            printer.print(&if path.is_empty() { object(entry.name) } else { label(path) }, value)?;
+        match printer.damage {
+            _ if !complete => {
+                let what = "holds the same bytes again and again; stopped after";
+                Err(of(format!("{what} {} values", grouped(most))))
+            }
+            Some(error) => Err(of(error.to_string())),
+            None => Ok(()),
+        }
     }
 }
 
@@ -173,8 +196,8 @@ fn json_failure(error: serde_json::Error) -> Failure {
     }
 }
 
-/// What stands before a value.
-enum Label<'a> {
+/// The step to a value, which stands before it.
+enum Step<'a> {
     Name(&'a str),
     Number(u64),
     Key(Value<'a>),
@@ -182,7 +205,7 @@ enum Label<'a> {
     None,
 }
 
-type Item<'a> = (Label<'a>, Result<Value<'a>, ValueError>);
+type Item<'a> = (Step<'a>, Result<Value<'a>, ValueError>);
 
 /// A value whose parts are being printed.
 struct Open<'a> {
@@ -192,8 +215,8 @@ struct Open<'a> {
     more: u64,
 }
 
-/// An object being printed as an indented tree.
-struct Tree<'o, 'a> {
+/// Prints an object as an indented tree.
+struct Printer<'o, 'a> {
     names: Names<'a>,
     out: &'o mut dyn Write,
     limit: u64,
@@ -205,7 +228,7 @@ struct Tree<'o, 'a> {
     damage: Option<ValueError>,
 }
 
-impl<'a> Tree<'_, 'a> {
+impl<'a> Printer<'_, 'a> {
     /// Prints a value and all below. Says whether it came to the end.
     fn print(&mut self, name: &str, value: Value<'a>) -> Result<bool, Failure> {
         self.value(name, value)?;
@@ -246,19 +269,19 @@ impl<'a> Tree<'_, 'a> {
         Ok(())
     }
 
-    fn item(&mut self, before: Label<'a>, value: Result<Value<'a>, ValueError>) -> Result<(), Failure> {
-        let name = match before {
-            Label::Name(name) => label(name),
-            Label::Number(number) => format!("[{}]", grouped(number)),
-            Label::None => "-".to_owned(),
-            Label::Key(key) => {
+    fn item(&mut self, step: Step<'a>, value: Result<Value<'a>, ValueError>) -> Result<(), Failure> {
+        let name = match step {
+            Step::Name(name) => label(name),
+            Step::Number(number) => format!("[{}]", grouped(number)),
+            Step::None => "-".to_owned(),
+            Step::Key(key) => {
                 let (line, done) = Line::of(&key, KEY);
                 self.left = self.left.saturating_sub(line.cost);
                 match done {
                     Ok(()) => line.text(),
                     // A key that is no name for its value: both below, as fields.
                     Err(_) => {
-                        let pair = [(Label::Name("key"), Ok(key)), (Label::Name("value"), value)];
+                        let pair = [(Step::Name("key"), Ok(key)), (Step::Name("value"), value)];
                         self.line("- entry")?;
                         return self.enter(pair.into_iter(), 2, u64::MAX);
                     }
@@ -300,13 +323,13 @@ impl<'a> Tree<'_, 'a> {
             Kind::String | Kind::CString => self.text(&heading(String::new()), &value)?,
             Kind::Opaque => self.rows(&heading(ty), &value, value.as_bytes()?.len() as u64)?,
             Kind::Struct | Kind::Tuple => {
-                let fields = value.fields()?.map(|(name, field)| (Label::Name(name), field));
+                let fields = value.fields()?.map(|(name, field)| (Step::Name(name), field));
                 self.line(&heading(ty)).and_then(|()| self.enter(fields, u64::MAX, u64::MAX))
             }
             Kind::Enum => {
                 let variant = label(&value.variant()?.name);
                 // A variant of one field without a name is as long as the field.
-                let fields = value.fields()?.map(|(name, field)| (Label::Name(name), field));
+                let fields = value.fields()?.map(|(name, field)| (Step::Name(name), field));
                 let braces = if numbered(&value)? { "(…)" } else { "" };
                 self.line(&heading(format!("{ty}::{variant}{braces}")))
                     .and_then(|()| self.enter(fields, u64::MAX, u64::MAX))
@@ -325,15 +348,15 @@ impl<'a> Tree<'_, 'a> {
                 {
                     return Ok(self.numbers(&heading, elements, len));
                 }
-                let items = (0..).zip(elements).map(|(i, element)| (Label::Number(i), element));
+                let items = (0..).zip(elements).map(|(i, element)| (Step::Number(i), element));
                 self.line(&heading).and_then(|()| self.enter(items, limit, len))
             }
             kind @ (Kind::Map | Kind::Set) => {
                 let (len, entries) = (value.len()?, value.entries()?);
                 let items = entries.map(move |entry| match entry {
-                    Ok((key, _)) if kind == Kind::Set => (Label::None, Ok(key)),
-                    Ok((key, value)) => (Label::Key(key), Ok(value)),
-                    Err(error) => (Label::None, Err(error)),
+                    Ok((key, _)) if kind == Kind::Set => (Step::None, Ok(key)),
+                    Ok((key, value)) => (Step::Key(key), Ok(value)),
+                    Err(error) => (Step::None, Err(error)),
                 });
                 self.line(&heading(format!("{ty}, {}", many(len, "entry", "entries"))))
                     .and_then(|()| self.enter(items, limit, len))

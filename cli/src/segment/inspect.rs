@@ -3,82 +3,69 @@
 //! Everything readable is shown before damage is reported: whoever inspects a segment may well do so because it is
 //! damaged.
 
-use std::collections::HashMap;
 use std::io::Write;
+use std::path::PathBuf;
 
-use graven_format::{Entry, Header, Mode, Payload, Schema, Section, View};
+use clap::Args;
+use graven_format::{Entry, Header, Mode, Payload, Section, View};
 use serde_json::{Value, json};
 
 use crate::Failure;
-use crate::segment::schema::Names;
-use crate::text::{count, hex, number, object, printable, size, table};
+use crate::objects::Overview;
+use crate::source;
+use crate::text::{self, count, hex, number, object, payload, printable, size, table};
 
-/// Prints header, objects and sizes of a segment, of any build, without looking into its objects.
+/// Print the header, the objects and the sizes of a segment
 ///
-/// Cost: O(directory and schema).
-///
-/// # Errors
-/// [`Failure::Cause`]: no segment, or the first damage found in directory and schema. What can be read nevertheless has
-/// been printed then, unless as JSON, where `problems` has all of them.
-///
-/// # Examples
-/// ```
-/// let mut printed = Vec::new();
-/// let failure = graven_cli::segment::inspect::inspect("some.grv", b"no segment", false, &mut printed).unwrap_err();
-/// assert!(failure.to_string().contains("truncated"));
-/// ```
-pub fn inspect(file: &str, bytes: &[u8], json: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    let view = View::inspect(bytes).map_err(Failure::new)?;
-    let found = Found::of(&view);
-    if json {
-        crate::text::json(out, &found.json(file, view.header()))?;
-    } else {
-        found.print(file, view.header(), out)?;
-    }
-    match found.problems.into_iter().next() {
-        Some(problem) => Err(Failure::new(problem)),
-        None => Ok(()),
-    }
+/// Works on segments of other builds too (other endianness, offset width or alignment). Objects are not looked
+/// into.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  graven inspect users.grv
+  graven inspect --json users.grv | jq '.objects[].name'")]
+pub struct Inspect {
+    /// The segment
+    pub file: PathBuf,
+    /// Print JSON instead of text
+    #[arg(long)]
+    pub json: bool,
 }
 
-/// What directory and schema say.
-pub(crate) struct Found<'a> {
-    /// Each object, and the name of its type.
-    pub(crate) objects: Vec<(Entry<'a>, Option<String>)>,
-    pub(crate) problems: Vec<String>,
-}
+impl Inspect {
+    pub(crate) fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
+        let bytes = source::described(&self.file)?;
+        self.print(&bytes, out).map_err(|failure| failure.of_file(&self.file))
+    }
 
-impl<'a> Found<'a> {
-    pub(crate) fn of(view: &View<'a>) -> Found<'a> {
-        let mut found = Found { objects: Vec::new(), problems: Vec::new() };
-        let directory = match view.directory() {
-            Ok(directory) => directory,
-            Err(error) => {
-                found.problems.push(error.to_string());
-                return found;
-            }
-        };
-        let schema = view.check_schema();
-        found.problems.extend(schema.as_ref().err().map(|error| error.to_string()));
-        let mut types = TypeNames { view, seen: HashMap::new(), left: view.header().schema.length };
-        for entry in directory.iter() {
-            match entry {
-                Ok(entry) => {
-                    let name = schema.is_ok().then(|| types.of(&entry));
-                    let name =
-                        name.and_then(|name| name.map_err(|problem| found.problems.push(problem)).ok());
-                    found.objects.push((entry, name));
-                }
-                // The next entries of a directory that someone made up would say the same.
-                Err(error) => {
-                    found.problems.push(error.to_string());
-                    break;
-                }
-            }
+    /// Prints header, objects and sizes of the segment in `bytes`, of any build, without looking into its objects.
+    ///
+    /// Cost: O(directory and schema).
+    ///
+    /// # Errors
+    /// [`Failure::Cause`]: no segment, or the first damage found in directory and schema. What can be read nevertheless
+    /// has been printed then, unless as JSON, where `problems` has all of them.
+    ///
+    /// # Examples
+    /// ```
+    /// use graven_cli::segment::inspect::Inspect;
+    /// let what = Inspect { file: "some.grv".into(), json: false };
+    /// let failure = what.print(b"no segment", &mut Vec::new()).unwrap_err();
+    /// assert!(failure.to_string().contains("truncated"));
+    /// ```
+    pub fn print(&self, bytes: &[u8], out: &mut dyn Write) -> Result<(), Failure> {
+        let view = View::inspect(bytes).map_err(Failure::new)?;
+        let found = Overview::of(&view);
+        let file = self.file.to_string_lossy();
+        match self.json {
+            true => text::json(out, &found.json(&file, view.header()))?,
+            false => found.print(&file, view.header(), out)?,
         }
-        found
+        found.problems.into_iter().next().map_or(Ok(()), |problem| Err(Failure::new(problem)))
     }
+}
 
+impl Overview<'_> {
     /// Bytes of all objects. They cannot overlap in a segment that verifies; in others the sum is capped.
     fn object_bytes(&self) -> u64 {
         self.objects.iter().fold(0, |sum: u64, (entry, _)| sum.saturating_add(entry.object.length))
@@ -210,39 +197,5 @@ impl<'a> Found<'a> {
             },
             "problems": self.problems,
         })
-    }
-}
-
-/// Payload traits for JSON.
-pub(crate) fn payload(payload: Payload) -> Value {
-    json!({
-        "endian": if payload.big_endian { "big" } else { "little" },
-        "offset_width": payload.offset_width,
-        "aligned": !payload.unaligned,
-        "native": payload == Payload::NATIVE,
-    })
-}
-
-/// Decodes each table once, however many objects share it, and no more bytes of tables than there are: entries that
-/// someone made up may have tables that overlap.
-struct TypeNames<'v, 'a> {
-    view: &'v View<'a>,
-    seen: HashMap<Section, Result<String, String>>,
-    left: u64,
-}
-
-impl TypeNames<'_, '_> {
-    fn of(&mut self, entry: &Entry<'_>) -> Result<String, String> {
-        let (view, left) = (self.view, &mut self.left);
-        let decode = || {
-            let name = object(entry.name);
-            *left = left
-                .checked_sub(entry.schema.length)
-                .ok_or_else(|| format!("schema table of {name} ({}) overlaps another", entry.schema))?;
-            let schema = Schema::decode(view.table_bytes(entry))
-                .map_err(|error| format!("object {name} ({}): {error}", entry.schema))?;
-            Ok(Names::new(&schema).of(0))
-        };
-        self.seen.entry(entry.schema).or_insert_with(decode).clone()
     }
 }

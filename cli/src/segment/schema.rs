@@ -5,106 +5,111 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::io::Write;
+use std::path::PathBuf;
 
-use graven_format::layout::{Field, NumberKind, Shape, Type};
-use graven_format::{Entry, Schema, Section, View};
+use clap::Args;
+use graven_format::layout::{Field, Shape, Type, Variant};
+use graven_format::{Entry, Schema, Section};
 use serde_json::{Map, Value, json};
 
 use crate::Failure;
-use crate::objects::no_object;
-use crate::segment::inspect::payload;
-use crate::text::{count, label, number, object, printable, short};
+use crate::names::Names;
+use crate::objects::Objects;
+use crate::source;
+use crate::text::{self, count, label, number, object, payload, printable};
 
-/// Built-in types inside each other that a name spells out; what goes beyond is named by its number.
-const SPELLED: u32 = 16;
+/// Print the layouts of a segment's objects
+///
+/// Structs and enums are printed like Rust, with the offset and size in bytes of each field. Objects of equal
+/// layout are printed together.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  graven schema users.grv             all objects
+  graven schema users.grv routes      the object \"routes\"
+  graven schema users.grv ''          the root, whose name is empty
+  graven schema --json users.grv")]
+pub struct Layouts {
+    /// The segment
+    pub file: PathBuf,
+    /// Only the object of this name
+    pub object: Option<String>,
+    /// Print JSON instead of text
+    #[arg(long)]
+    pub json: bool,
+}
 
-/// Prints the layouts of a segment's objects, or of one of them, as text or as JSON.
-///
-/// Objects that share a table are printed together. Cost: O(directory and schema).
-///
-/// # Errors
-/// [`Failure::Cause`]: no segment, damage in directory or schema, or no such object.
-///
-/// # Examples
-/// ```
-/// let mut printed = Vec::new();
-/// let failure = graven_cli::segment::schema::schema("some.grv", b"no segment", None, false, &mut printed).unwrap_err();
-/// assert!(failure.to_string().contains("truncated"));
-/// ```
-pub fn schema(
-    file: &str,
-    bytes: &[u8],
-    name: Option<&str>,
-    json: bool,
-    out: &mut dyn Write,
-) -> Result<(), Failure> {
-    let view = View::inspect(bytes).map_err(Failure::new)?;
-    let directory = view.directory().map_err(Failure::new)?;
-    view.check_schema().map_err(Failure::new)?;
+impl Layouts {
+    pub(crate) fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
+        let bytes = source::described(&self.file)?;
+        self.print(&bytes, out).map_err(|failure| failure.of_file(&self.file))
+    }
 
-    // Each table with its objects, in the order of their first ones.
-    let mut groups: Vec<Vec<Entry<'_>>> = Vec::new();
-    match name {
-        Some(name) => match view.find(name).map_err(Failure::new)? {
-            Some((_, entry)) => groups.push(vec![entry]),
-            None => return Err(no_object(&view, name)),
-        },
-        None => {
-            let mut group_of: HashMap<Section, usize> = HashMap::new();
-            for entry in directory.iter() {
-                let entry = entry.map_err(Failure::new)?;
-                let group = *group_of.entry(entry.schema).or_insert_with(|| {
-                    groups.push(Vec::new());
-                    groups.len() - 1
-                });
-                groups[group].push(entry);
+    /// Prints the layouts of the objects in `bytes`, or of one of them, as text or as JSON.
+    ///
+    /// Objects that share a table are printed together. Cost: O(directory and schema).
+    ///
+    /// # Errors
+    /// [`Failure::Cause`]: no segment, damage in directory or schema, or no such object.
+    ///
+    /// # Examples
+    /// ```
+    /// use graven_cli::segment::schema::Layouts;
+    /// let what = Layouts { file: "some.grv".into(), object: None, json: false };
+    /// let failure = what.print(b"no segment", &mut Vec::new()).unwrap_err();
+    /// assert!(failure.to_string().contains("truncated"));
+    /// ```
+    pub fn print(&self, bytes: &[u8], out: &mut dyn Write) -> Result<(), Failure> {
+        let mut objects = Objects::of(bytes)?;
+        let groups = match &self.object {
+            Some(name) => vec![vec![objects.find(name)?.ok_or_else(|| objects.none(name))?]],
+            None => by_table(&objects)?,
+        };
+        let file = self.file.to_string_lossy();
+        if self.json {
+            let (mut list, mut tables) = (Vec::new(), Vec::new());
+            for group in &groups {
+                let schema = objects.schemas.of(&group[0])?;
+                let ty = Names::new(&schema).of(0);
+                list.extend(group.iter().map(|entry| {
+                    let fingerprint = entry.fingerprint.to_string();
+                    json!({ "name": entry.name, "type": ty, "fingerprint": fingerprint, "table": tables.len() })
+                }));
+                tables.push(table_json(&schema));
             }
+            return Ok(text::json(out, &json!({ "file": file, "objects": list, "tables": tables }))?);
         }
+        for (i, group) in groups.iter().enumerate() {
+            if i > 0 {
+                writeln!(out)?;
+            }
+            let schema = objects.schemas.of(&group[0])?;
+            let mut names = Names::new(&schema);
+            let ty = names.of(0);
+            for entry in group {
+                writeln!(out, "{}: {ty}   fingerprint {}", object(entry.name), entry.fingerprint)?;
+            }
+            print(&schema, &mut names, out)?;
+        }
+        if groups.is_empty() {
+            writeln!(out, "{}: no objects", printable(&file))?;
+        }
+        Ok(())
     }
-    let mut left = view.header().schema.length;
-    let mut decode = |entry: &Entry<'_>| {
-        left = left.checked_sub(entry.schema.length).ok_or_else(|| {
-            Failure::new(format!(
-                "schema table of {} ({}) overlaps another",
-                object(entry.name),
-                entry.schema
-            ))
-        })?;
-        Schema::decode(view.table_bytes(entry)).map_err(|error| {
-            Failure::new(format!("object {} ({}): {error}", object(entry.name), entry.schema))
-        })
-    };
+}
 
-    if json {
-        let (mut objects, mut tables) = (Vec::new(), Vec::new());
-        for group in &groups {
-            let schema = decode(&group[0])?;
-            let ty = Names::new(&schema).of(0);
-            objects.extend(group.iter().map(|entry| {
-                let fingerprint = entry.fingerprint.to_string();
-                json!({ "name": entry.name, "type": ty, "fingerprint": fingerprint, "table": tables.len() })
-            }));
-            tables.push(table_json(&schema));
+/// Each table's objects, in the order of the first ones.
+fn by_table<'a>(objects: &Objects<'a>) -> Result<Vec<Vec<Entry<'a>>>, Failure> {
+    let (mut groups, mut group_of) = (Vec::<Vec<Entry<'a>>>::new(), HashMap::<Section, usize>::new());
+    for entry in objects.iter() {
+        let entry = entry?;
+        let group = *group_of.entry(entry.schema).or_insert(groups.len());
+        match groups.get_mut(group) {
+            Some(group) => group.push(entry),
+            None => groups.push(vec![entry]),
         }
-        crate::text::json(out, &json!({ "file": file, "objects": objects, "tables": tables }))?;
-        return Ok(());
     }
-    for (i, group) in groups.iter().enumerate() {
-        if i > 0 {
-            writeln!(out)?;
-        }
-        let schema = decode(&group[0])?;
-        let mut names = Names::new(&schema);
-        let ty = names.of(0);
-        for entry in group {
-            writeln!(out, "{}: {ty}   fingerprint {}", object(entry.name), entry.fingerprint)?;
-        }
-        print(&schema, &mut names, out)?;
-    }
-    if groups.is_empty() {
-        writeln!(out, "{}: no objects", printable(file))?;
-    }
-    Ok(())
+    Ok(groups)
 }
 
 /// Prints structs and enums, and the types that were too deep inside others to be spelled out.
@@ -170,121 +175,6 @@ fn line(out: &mut dyn Write, offset: u64, size: Option<u64>, what: &str) -> Resu
     Ok(())
 }
 
-/// The names of a table's types.
-///
-/// Built-in types are spelled as in Rust; structs and enums have the name that their writer gave them, followed by
-/// `#` and their number where that is no name or several have it. Names are harmless for a terminal and of bounded
-/// length, whatever the table says.
-pub(crate) struct Names<'s> {
-    schema: &'s Schema,
-    /// How many structs and enums have a name.
-    same: HashMap<String, u32>,
-    /// Types that were named by their number alone.
-    mentioned: BTreeSet<u32>,
-}
-
-impl<'s> Names<'s> {
-    pub(crate) fn new(schema: &'s Schema) -> Names<'s> {
-        let mut same = HashMap::new();
-        for ty in schema.types().iter().filter_map(own_name) {
-            *same.entry(ty).or_default() += 1;
-        }
-        Names { schema, same, mentioned: BTreeSet::new() }
-    }
-
-    /// The name of a type.
-    pub(crate) fn of(&mut self, index: u32) -> String {
-        self.spelled(index, &mut { SPELLED })
-    }
-
-    /// The name, at the cost of one of the `left` types that may be spelled out.
-    fn spelled(&mut self, index: u32, left: &mut u32) -> String {
-        // A decoded table has no links that lead nowhere.
-        let schema = self.schema;
-        let Some(ty) = schema.types().get(index as usize) else { return "?".to_owned() };
-        if let Some(name) = own_name(ty) {
-            return if self.same.get(&name) == Some(&1) { name } else { format!("{name}#{index}") };
-        }
-        if *left == 0 && !ty.shape.children().is_empty() {
-            self.mentioned.insert(index);
-            return format!("#{index}");
-        }
-        *left = left.saturating_sub(1);
-        let bits = u128::from(ty.size) * 8;
-        let mut name = |child: u32| self.spelled(child, left);
-        match &ty.shape {
-            Shape::Unit => "()".to_owned(),
-            Shape::Bool => "bool".to_owned(),
-            Shape::Number { kind, nonzero, big_endian } => {
-                let order = match *big_endian == schema.payload().big_endian || ty.size < 2 {
-                    true => "",
-                    false if *big_endian => "_be",
-                    false => "_le",
-                };
-                let plain = match kind {
-                    NumberKind::Unsigned => format!("u{bits}{order}"),
-                    NumberKind::Signed => format!("i{bits}{order}"),
-                    NumberKind::Float => format!("f{bits}{order}"),
-                    NumberKind::Char => format!("char{order}"),
-                };
-                if *nonzero { format!("NonZero<{plain}>") } else { plain }
-            }
-            // A tuple, or an option: all others have names of their own.
-            Shape::Struct { fields } => match &fields[..] {
-                [one] => format!("({},)", name(one.ty)),
-                all => format!("({})", all.iter().map(|field| name(field.ty)).collect::<Vec<_>>().join(", ")),
-            },
-            Shape::Enum { variants } => {
-                let some = variants.get(1).and_then(|some| some.fields.first());
-                some.map_or_else(|| "Option".to_owned(), |field| format!("Option<{}>", name(field.ty)))
-            }
-            Shape::Array { element, len } => format!("[{}; {len}]", name(*element)),
-            Shape::String => "String".to_owned(),
-            Shape::Vec { element } => format!("Vec<{}>", name(*element)),
-            Shape::Box { pointee } => format!("Box<{}>", name(*pointee)),
-            Shape::Shared { pointee } => format!("Rc<{}>", name(*pointee)),
-            Shape::Weak { pointee } => format!("Weak<{}>", name(*pointee)),
-            Shape::Slice { element } => format!("[{}]", name(*element)),
-            Shape::Str => "str".to_owned(),
-            Shape::CStr => "CStr".to_owned(),
-            Shape::Niched { inner, niche } => format!("Niched<{}, {niche:?}>", name(*inner)),
-            Shape::HashMap { key, value } => match is_unit(schema, *value) {
-                true => format!("HashSet<{}>", name(*key)),
-                false => format!("HashMap<{}, {}>", name(*key), name(*value)),
-            },
-            Shape::IndexMap { key, value } => match is_unit(schema, *value) {
-                true => format!("IndexSet<{}>", name(*key)),
-                false => format!("IndexMap<{}, {}>", name(*key), name(*value)),
-            },
-            Shape::BTreeMap { key, value, .. } => match is_unit(schema, *value) {
-                true => format!("BTreeSet<{}>", name(*key)),
-                false => format!("BTreeMap<{}, {}>", name(*key), name(*value)),
-            },
-            Shape::Duration { .. } => "Duration".to_owned(),
-            Shape::Opaque { tag } => format!("opaque {:?}", short(tag)),
-            // A shape of a later format version does not decode in this one.
-            _ => format!("#{index}"),
-        }
-    }
-}
-
-/// The name that the writer gave a struct or an enum; none for what is spelled by its parts.
-fn own_name(ty: &Type<u32>) -> Option<String> {
-    let numbered = |fields: &[Field<u32>]| (0..).zip(fields).all(|(i, field)| field.name == i.to_string());
-    match &ty.shape {
-        Shape::Struct { fields } if ty.name == "tuple" && fields.len() <= 13 && numbered(fields) => None,
-        Shape::Enum { variants } if ty.name == "Option" && variants.len() == 2 => None,
-        Shape::Struct { .. } if ty.name.is_empty() => Some("struct".to_owned()),
-        Shape::Enum { .. } if ty.name.is_empty() => Some("enum".to_owned()),
-        Shape::Struct { .. } | Shape::Enum { .. } => Some(label(&ty.name)),
-        _ => None,
-    }
-}
-
-fn is_unit(schema: &Schema, index: u32) -> bool {
-    schema.types().get(index as usize).is_some_and(|ty| ty.shape == Shape::Unit)
-}
-
 /// A table for JSON. Types refer to each other by their position in `types`.
 fn table_json(schema: &Schema) -> Value {
     let mut names = Names::new(schema);
@@ -306,7 +196,7 @@ fn table_json(schema: &Schema) -> Value {
                 put("fields", fields(list));
             }
             Shape::Enum { variants } => {
-                let variant = |variant: &graven_format::layout::Variant<u32>| json!({ "name": variant.name, "tag": variant.tag, "fields": fields(&variant.fields) });
+                let variant = |variant: &Variant<u32>| json!({ "name": variant.name, "tag": variant.tag, "fields": fields(&variant.fields) });
                 put("variants", variants.iter().map(variant).collect());
             }
             Shape::Number { kind, nonzero, big_endian } => {

@@ -10,14 +10,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use clap::Args;
 use graven::{Adopted, Cause, Segment, Writer};
 use graven_topology::{Detector, Topo, Topology};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::tree::{print, summarize};
 use crate::Failure;
-use crate::text::{micros, size, table};
-use crate::topology::show as topology;
+use crate::text::{size, table};
 
 /// Processes that are started.
 const READERS: usize = 3;
@@ -62,47 +63,77 @@ mod adopter {
     }
 }
 
-/// Shares this machine's topology with other processes, shows what happens, and leaves nothing behind.
+/// Share this machine's topology with other processes, and show what happens
 ///
-/// # Errors
-/// [`Failure::Cause`]: a step failed, or the processes did not read the same at different addresses.
-pub fn demo(out: &mut dyn Write) -> Result<(), Failure> {
-    writeln!(out, "1. Detect: what is this machine?")?;
-    let (topology, time) = timed(|| Detector::new().detect());
-    let topology = topology.map_err(Failure::new)?;
-    writeln!(out, "   {}  ({})\n", topology::summarize(&topology), micros(time))?;
+/// Writes the topology to shared memory, starts processes that adopt it at different addresses, compares what they
+/// read, and adopts an object as a type that it is not. Takes well under a second and leaves nothing behind.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  graven topology demo")]
+pub(crate) struct Demo {}
 
-    let directory = directory()?;
-    let path = directory.path().join("demo.grv");
-    writeln!(
-        out,
-        "2. Write: the topology and a small second object, as position-independent bytes in shared memory"
-    )?;
-    let (summary, time) = timed(|| {
-        let mut writer = Writer::options().mode(0o600).create(&path)?;
-        writer.put("topology", &topology)?;
-        writer.put("config", &config())?;
-        writer.finish()
-    });
-    writeln!(out, "   {}, {}  ({})\n", path.display(), size(summary?.length), micros(time))?;
+impl Demo {
+    pub(super) fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
+        writeln!(out, "1. Detect: what is this machine?")?;
+        let (topology, time) = timed(|| Detector::new().detect());
+        let topology = topology.map_err(Failure::new)?;
+        writeln!(out, "   {}  ({})\n", summarize(&topology), micros(time))?;
 
-    writeln!(
-        out,
-        "3. Adopt: each process maps the file at an address that no other has, and reads it in place"
-    )?;
-    out.flush()?;
-    let expected = topology.digest();
-    let mine = Mine::adopt(&path, &[])?;
+        let directory = directory()?;
+        let path = directory.path().join("demo.grv");
+        writeln!(
+            out,
+            "2. Write: the topology and a small second object, as position-independent bytes in shared memory"
+        )?;
+        let (summary, time) = timed(|| {
+            let mut writer = Writer::options().mode(0o600).create(&path)?;
+            writer.put("topology", &topology)?;
+            writer.put("config", &config())?;
+            writer.finish()
+        });
+        writeln!(out, "   {}, {}  ({})\n", path.display(), size(summary?.length), micros(time))?;
+
+        writeln!(
+            out,
+            "3. Adopt: each process maps the file at an address that no other has, and reads it in place"
+        )?;
+        out.flush()?;
+        let mine = Mine::adopt(&path, &[])?;
+        adopt_everywhere(&mine, &path, topology.digest(), out)?;
+
+        writeln!(out, "4. Read: the topology as it lies in shared memory")?;
+        let mut tree = Vec::new();
+        print(&*mine.topology, None, TREE, &mut tree)?;
+        for line in String::from_utf8_lossy(&tree).lines() {
+            writeln!(out, "   {line}")?;
+        }
+        let more = (topology.object_count() as usize).saturating_sub(TREE);
+        if more > 0 {
+            writeln!(out, "   … and {more} more")?;
+        }
+
+        writeln!(out, "\n5. Refuse: the second object, adopted by a program whose type has changed since")?;
+        refuse(mine.topology.segment(), out)?;
+        directory
+            .close()
+            .map_err(|error| Failure::new(format!("cannot remove the demo's files: {error}")))?;
+        Ok(())
+    }
+}
+
+/// Has other processes adopt the file too, and compares what all of them read, and where.
+fn adopt_everywhere(mine: &Mine, path: &Path, expected: u64, out: &mut dyn Write) -> Result<(), Failure> {
     let mut reports = vec![mine.report()?];
     let mut readers = Vec::new();
     for number in 1..=READERS {
         let taken: Vec<u64> = reports.iter().map(|report| report.address).collect();
-        let (reader, report) = Reader::start(number, &path, &taken)?;
+        let (reader, report) = Process::start(number, path, &taken)?;
         readers.push(reader);
         reports.push(report);
     }
     // Up to here all of them have it mapped at the same time.
-    readers.into_iter().try_for_each(Reader::end)?;
+    readers.into_iter().try_for_each(Process::end)?;
     let row = |(number, report): (usize, &Report)| {
         let who = if number == 0 { "this one".to_owned() } else { format!("reader {number}") };
         let times = [report.adopt, report.check, report.walk].map(micros);
@@ -135,20 +166,11 @@ pub fn demo(out: &mut dyn Write) -> Result<(), Failure> {
         "   {} different addresses, one digest, which is also that of the original\n",
         reports.len()
     )?;
+    Ok(())
+}
 
-    writeln!(out, "4. Read: the topology as it lies in shared memory")?;
-    let mut tree = Vec::new();
-    topology::print(&*mine.topology, None, TREE, &mut tree)?;
-    for line in String::from_utf8_lossy(&tree).lines() {
-        writeln!(out, "   {line}")?;
-    }
-    let more = (topology.object_count() as usize).saturating_sub(TREE);
-    if more > 0 {
-        writeln!(out, "   … and {more} more")?;
-    }
-
-    writeln!(out, "\n5. Refuse: the second object, adopted by a program whose type has changed since")?;
-    let segment = mine.topology.segment();
+/// Adopts the second object as its writer's type, and as another, which has to fail.
+fn refuse(segment: &Segment, out: &mut dyn Write) -> Result<(), Failure> {
     segment.get::<writer::Config>("config")?;
     let error = match segment.get::<adopter::Config>("config") {
         Ok(_) => return Err(Failure::new("an object was adopted with another layout than it has")),
@@ -162,21 +184,29 @@ pub fn demo(out: &mut dyn Write) -> Result<(), Failure> {
     for difference in mismatch.differences() {
         writeln!(out, "   - {difference}")?;
     }
-    directory.close().map_err(|error| Failure::new(format!("cannot remove the demo's files: {error}")))?;
     Ok(())
 }
 
-/// One of the processes of the demo: maps the file at an address that nobody else has, reports what it read, and keeps
-/// the mapping until standard input ends.
-///
-/// # Errors
-/// [`Failure::Cause`]: `path` is not a demo's file, or cannot be adopted.
-pub fn reader(path: &Path, avoid: &[u64], out: &mut dyn Write) -> Result<(), Failure> {
-    let mine = Mine::adopt(path, avoid)?;
-    writeln!(out, "{}", mine.report()?.json())?;
-    out.flush()?;
-    std::io::stdin().lines().for_each(drop);
-    Ok(())
+/// One of the processes of the demo
+#[derive(Debug, Args)]
+pub(crate) struct Reader {
+    /// The file that the demo wrote
+    file: PathBuf,
+    /// Addresses at which others have the file
+    #[arg(long)]
+    avoid: Vec<u64>,
+}
+
+impl Reader {
+    /// Maps the file at an address that nobody else has, reports what it read, and keeps the mapping until standard
+    /// input ends.
+    pub(super) fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
+        let mine = Mine::adopt(&self.file, &self.avoid)?;
+        writeln!(out, "{}", mine.report()?.json())?;
+        out.flush()?;
+        std::io::stdin().lines().for_each(drop);
+        Ok(())
+    }
 }
 
 /// The topology of the demo's file, adopted by this process.
@@ -254,15 +284,15 @@ impl Report {
 }
 
 /// A process that has the file mapped. Dropping it ends the process.
-struct Reader {
+struct Process {
     number: usize,
     process: Child,
     input: Option<ChildStdin>,
 }
 
-impl Reader {
+impl Process {
     /// Starts this program again, to map the file at none of the addresses that are taken.
-    fn start(number: usize, path: &Path, taken: &[u64]) -> Result<(Reader, Report), Failure> {
+    fn start(number: usize, path: &Path, taken: &[u64]) -> Result<(Process, Report), Failure> {
         let cannot = |error: std::io::Error| Failure::new(format!("cannot start reader {number}: {error}"));
         let process = Command::new(env::current_exe().map_err(cannot)?)
             .args(["topology", "demo-reader"])
@@ -272,7 +302,7 @@ impl Reader {
             .stdout(Stdio::piped())
             .spawn()
             .map_err(cannot)?;
-        let mut reader = Reader { number, process, input: None };
+        let mut reader = Process { number, process, input: None };
         reader.input = reader.process.stdin.take();
         let mut line = String::new();
         if let Some(output) = reader.process.stdout.take() {
@@ -298,7 +328,7 @@ impl Reader {
     }
 }
 
-impl Drop for Reader {
+impl Drop for Process {
     fn drop(&mut self) {
         // After `end` there is nothing left to end, which is not worth a word either.
         let _ = self.process.kill();
@@ -352,4 +382,9 @@ fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let start = Instant::now();
     let done = work();
     (done, start.elapsed())
+}
+
+/// `12.3 µs`.
+fn micros(time: Duration) -> String {
+    format!("{:.1} µs", time.as_nanos() as f64 / 1000.0)
 }

@@ -1,14 +1,35 @@
 //! `graven topology distances`: matrices of distances, as `lstopo --distances` prints them.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 
+use clap::Args;
 use graven_topology::{DistanceMatrix, DistancesRef, ObjectRef, Topo, Type};
 
+use super::adopt::load;
 use crate::Failure;
 use crate::text::printable;
 
 /// What stands above the labels of rows.
 const CORNER: &str = "index";
+
+/// Print the matrices of distances of the topology in a segment
+///
+/// From the object of a row to that of a column. L# is an object's number among those of its kind.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  graven topology distances here.grv")]
+pub(crate) struct Distances {
+    /// The segment
+    file: PathBuf,
+}
+
+impl Distances {
+    pub(super) fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
+        distances(&*load(&self.file)?, out)
+    }
+}
 
 /// Prints the matrices of distances of a topology, or that there are none.
 ///

@@ -14,15 +14,44 @@ mod label;
 mod layout;
 mod pack;
 mod scene;
-pub(crate) mod svg;
+mod svg;
 
 use std::io::Write;
-use std::path::Path;
+use std::path::PathBuf;
 
+use clap::Args;
 use graven_topology::Topo;
 
-use crate::Failure;
-use crate::target;
+use super::adopt::load;
+use crate::{Failure, target};
+
+/// Draw the topology in a segment as an SVG picture
+///
+/// Boxes stand for objects: caches as bars above what shares them, memory above the processors near it, devices to
+/// the right. In a browser, pointing at a box shows what is known of it. Devices and bridges of little interest
+/// are left out, and the middle of long rows in large machines; the picture says how much.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  graven topology draw here.grv -o here.svg
+  graven topology draw here.grv -o - | rsvg-convert > here.png")]
+pub(crate) struct Draw {
+    /// The segment
+    file: PathBuf,
+    /// The picture to write; - is standard output
+    #[arg(short, long, value_name = "OUT.svg")]
+    output: PathBuf,
+    /// Leave nothing out
+    #[arg(long)]
+    full: bool,
+}
+
+impl Draw {
+    pub(super) fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
+        let picture = draw(&*load(&self.file)?, self.full);
+        target::write(&self.output, picture.as_bytes(), out)
+    }
+}
 
 /// The picture of a topology. If not in `full`, devices of little interest and the middle of long rows are left out,
 /// which the picture says.
@@ -43,16 +72,4 @@ use crate::target;
 pub fn draw<T: Topo>(topology: &T, full: bool) -> String {
     let scene = scene::scene(topology, full);
     svg::svg(&scene, &layout::layout(&scene))
-}
-
-/// Draws a topology to the file at `path`, which is replaced atomically, or to `out` if that is `-`.
-///
-/// # Errors
-/// [`Failure::Cause`]: the file cannot be written. [`Failure::Output`].
-pub fn draw_to<T: Topo>(topology: &T, full: bool, path: &Path, out: &mut dyn Write) -> Result<(), Failure> {
-    let picture = draw(topology, full);
-    if path == Path::new("-") {
-        return Ok(out.write_all(picture.as_bytes())?);
-    }
-    target::replace(path, picture.as_bytes())
 }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use graven_format::{Kind, Limits, Value, ValueError};
 
-use crate::brief::{Line, is_bytes};
+use crate::line::{Line, is_bytes};
 use crate::text::{grouped, is_printable, short};
 
 /// Characters of a value that are shown.
@@ -16,7 +16,7 @@ const SHOWN: usize = 60;
 const DEPTH: usize = 1 << 16;
 const KEY_DEPTH: u32 = 32;
 
-/// A place where two values differ.
+/// Where two values differ, and how.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Change {
     /// The way there.
@@ -73,11 +73,11 @@ pub(super) fn compare(
             Some(item) => walk.item(item),
         };
     }
-    done.map_err(|trouble| Trouble { what: format!("{}{}", place(&walk.path), trouble.what), ..trouble })
+    done.map_err(|trouble| Trouble { what: format!("{}{}", before(&walk.path), trouble.what), ..trouble })
 }
 
 /// A path as the start of a message.
-fn place(path: &str) -> String {
+fn before(path: &str) -> String {
     let path = short(path);
     if path.is_empty() { path } else { format!("{path}: ") }
 }
@@ -91,13 +91,13 @@ enum Step<'a> {
 }
 
 /// A part of the old value, of the new one, or of both.
-enum Part<'a> {
+enum Sides<'a> {
     Old(Value<'a>),
     New(Value<'a>),
     Both(Value<'a>, Value<'a>),
 }
 
-type Item<'a> = Result<(Step<'a>, Part<'a>), Trouble>;
+type Item<'a> = Result<(Step<'a>, Sides<'a>), Trouble>;
 
 struct Open<'a> {
     items: Box<dyn Iterator<Item = Item<'a>> + 'a>,
@@ -123,17 +123,17 @@ impl<'a> Walk<'a, '_> {
     }
 
     fn item(&mut self, item: Item<'a>) -> Result<(), Trouble> {
-        let (step, part) = item?;
+        let (step, sides) = item?;
         match step {
             Step::Here => {}
             Step::Name(name) => push_name(&mut self.path, name),
             Step::Number(number) => self.path.push_str(&format!("[{number}]")),
             Step::Key(key) => self.path.push_str(&key),
         }
-        match part {
-            Part::Both(old, new) => self.pair(old, new),
-            Part::Old(old) => self.change(Some(&old), None),
-            Part::New(new) => self.change(None, Some(&new)),
+        match sides {
+            Sides::Both(old, new) => self.pair(old, new),
+            Sides::Old(old) => self.change(Some(&old), None),
+            Sides::New(new) => self.change(None, Some(&new)),
         }
     }
 
@@ -229,24 +229,24 @@ impl<'a> Walk<'a, '_> {
         let old = old.collect::<Result<Vec<_>, _>>()?;
         let new = new.collect::<Result<Vec<_>, _>>()?;
         if old.iter().map(|(name, _)| name).eq(new.iter().map(|(name, _)| name)) {
-            let pair = |((name, old), (_, new))| Ok((Step::Name(name), Part::Both(old, new)));
+            let pair = |((name, old), (_, new))| Ok((Step::Name(name), Sides::Both(old, new)));
             return self.enter(old.into_iter().zip(new).map(pair));
         }
         let mut theirs: HashMap<&str, Value<'a>> = new.iter().copied().collect();
         let mut items = Vec::new();
         for (name, old) in old {
             let part = match theirs.remove(name) {
-                Some(new) => Part::Both(old, new),
-                None => Part::Old(old),
+                Some(new) => Sides::Both(old, new),
+                None => Sides::Old(old),
             };
             items.push(Ok((Step::Name(name), part)));
         }
         let rest = new.into_iter().filter(|(name, _)| theirs.contains_key(name));
-        items.extend(rest.map(|(name, new)| Ok((Step::Name(name), Part::New(new)))));
+        items.extend(rest.map(|(name, new)| Ok((Step::Name(name), Sides::New(new)))));
         self.enter(items.into_iter())
     }
 
-    /// Elements at the same place.
+    /// Elements at the same index.
     fn sequences(&mut self, old: Value<'a>, new: Value<'a>) -> Result<(), Trouble> {
         if is_bytes(&old)
             && is_bytes(&new)
@@ -260,10 +260,10 @@ impl<'a> Walk<'a, '_> {
             let part = match (old.next(), new.next()) {
                 (None, None) => return None,
                 (Some(old), Some(new)) => {
-                    old.map_err(in_old).and_then(|old| Ok(Part::Both(old, new.map_err(in_new)?)))
+                    old.map_err(in_old).and_then(|old| Ok(Sides::Both(old, new.map_err(in_new)?)))
                 }
-                (Some(old), None) => old.map_err(in_old).map(Part::Old),
-                (None, Some(new)) => new.map_err(in_new).map(Part::New),
+                (Some(old), None) => old.map_err(in_old).map(Sides::Old),
+                (None, Some(new)) => new.map_err(in_new).map(Sides::New),
             };
             Some(part.map(|part| (Step::Number(i), part)))
         });
@@ -287,16 +287,16 @@ impl<'a> Walk<'a, '_> {
             let text = self.key(&key).map_err(|what| Trouble { old: true, what })?;
             items.push(match (theirs.remove(&text), set) {
                 (Some(_), true) => continue,
-                (Some(new), false) => Ok((Step::Key(step(&key, &text)), Part::Both(value, new))),
-                (None, true) => Ok((Step::Here, Part::Old(key))),
-                (None, false) => Ok((Step::Key(step(&key, &text)), Part::Old(value))),
+                (Some(new), false) => Ok((Step::Key(step(&key, &text)), Sides::Both(value, new))),
+                (None, true) => Ok((Step::Here, Sides::Old(key))),
+                (None, false) => Ok((Step::Key(step(&key, &text)), Sides::Old(value))),
             });
         }
         for (text, key, value) in order {
             if theirs.contains_key(&text) {
                 items.push(match set {
-                    true => Ok((Step::Here, Part::New(key))),
-                    false => Ok((Step::Key(step(&key, &text)), Part::New(value))),
+                    true => Ok((Step::Here, Sides::New(key))),
+                    false => Ok((Step::Key(step(&key, &text)), Sides::New(value))),
                 });
             }
         }

@@ -9,7 +9,7 @@ use graven_topology::Type;
 
 use super::pack::{Rows, Size};
 use super::scene::{Node, Scene, What};
-use crate::font;
+use crate::picture;
 
 /// As many processing units of a core stand in one row.
 const THREADS: usize = 4;
@@ -147,7 +147,7 @@ impl<'a> Sizer<'a> {
     }
 
     fn width(&self, text: &str) -> u64 {
-        font::width(text, self.metrics.font).into()
+        picture::width(text, self.metrics.font).into()
     }
 
     fn own_width(&self, node: &Node) -> u64 {
@@ -434,14 +434,14 @@ mod tests {
             let font = layout.metrics.font;
             for (node, place) in scene.nodes.iter().zip(&layout.places) {
                 for line in &place.lines {
-                    let width = u64::from(font::width(line, font));
+                    let width = u64::from(picture::width(line, font));
                     assert!(width + 4 <= place.size.width, "{line:?} is wider than {place:?}");
                 }
                 let height = place.lines.len() as u64 * layout.metrics.line;
                 assert!(height <= place.size.height, "{:?} is lower than {height}", node.what);
             }
             for ((_, line), (x, y)) in scene.legend.iter().zip(&layout.legend) {
-                assert!(x + u64::from(font::width(line, font)) <= layout.size.width, "{line:?}");
+                assert!(x + u64::from(picture::width(line, font)) <= layout.size.width, "{line:?}");
                 assert!(y + layout.metrics.line <= layout.size.height, "{line:?}");
             }
         }

@@ -6,10 +6,7 @@ use graven_topology::Type;
 
 use super::layout::{Layout, SPEED_FONT};
 use super::scene::{Scene, Tint, What};
-use crate::text::Markup;
-
-/// Fonts that are there, in the end any without serifs.
-pub(crate) const FONTS: &str = "Helvetica, Arial, Liberation Sans, DejaVu Sans, sans-serif";
+use crate::picture::{FONTS, Markup};
 
 /// The picture of a scene that was laid out.
 pub(super) fn svg(scene: &Scene, layout: &Layout) -> String {
