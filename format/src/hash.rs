@@ -3,6 +3,8 @@
 //! Everything here runs in const evaluation too, so that a fingerprint can be a compile-time constant.
 //! Source: SPEC 7 (checksums), SPEC 6.4 (digests), SPEC B (XXH64 in pseudo-code).
 
+use core::fmt;
+
 use xxhash_rust::const_xxh64;
 pub use xxhash_rust::xxh64::Xxh64 as Hasher;
 
@@ -68,6 +70,27 @@ impl Digest {
     #[must_use]
     pub const fn text(self, text: &str) -> Digest {
         self.digest(Digest::of(text.as_bytes()))
+    }
+}
+
+/// A 128-bit hash of one object's canonical schema: equal exactly when the layouts are, but for collisions and for
+/// differences more than 32 links away from the root (adopting compares the tables too).
+///
+/// Prints as 32 hexadecimal digits.
+///
+/// Source: SPEC 6.4.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Fingerprint(pub u128);
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fingerprint({self})")
     }
 }
 

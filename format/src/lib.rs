@@ -37,7 +37,7 @@ pub use frame::directory::{self, Directory, DirectoryError, Entry, NameError};
 pub use frame::header::{Header, HeaderError, Mode, Place, Section};
 pub use frame::region::{RegionHeader, RegionHeaderError};
 pub use frame::view::{CheckedContents, CheckedTable, Verified, VerifyError, View, check_entry};
-pub use hash::{Digest, Hasher, checksum};
+pub use hash::{Digest, Fingerprint, Hasher, checksum};
 pub use objects::validate::{ObjectCause, ObjectError, Part as ObjectPart, Validator};
 pub use objects::value::{Entries, Iter, Key, Kind, Value, ValueCause, ValueError};
 #[cfg(feature = "serde")]
@@ -45,5 +45,5 @@ pub use objects::value::{Limited, Limits};
 pub use payload::Payload;
 pub use types::diff::{Difference, LayoutMismatch};
 pub use types::layout;
-pub use types::schema::{Fingerprint, Schema, SchemaError, canonical_part, first_table};
+pub use types::schema::{Schema, SchemaError, canonical_part, first_table};
 pub use types::sound::UnsoundSchema;

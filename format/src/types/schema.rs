@@ -15,7 +15,7 @@ use core::any::TypeId;
 use core::fmt;
 
 use crate::types::layout::{Field, Layout, Niche, NumberKind, Shape, Type, TypeRef, Variant, round_zero};
-use crate::{Digest, Payload};
+use crate::{Digest, Fingerprint, Payload};
 
 /// Rounds of refinement in a fingerprint.
 const ROUNDS: usize = 32;
@@ -25,27 +25,6 @@ pub(crate) const MAX_DISTANCE: usize = 64;
 const TABLE_HEADER: usize = 16;
 /// Bytes that the smallest encoded type takes.
 const MIN_TYPE: usize = 16;
-
-/// A 128-bit hash of one object's canonical schema: equal exactly when the layouts are, but for collisions and for
-/// differences more than 32 links away from the root (adopting compares the tables too).
-///
-/// Prints as 32 hexadecimal digits.
-///
-/// Source: SPEC 6.4.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Fingerprint(pub u128);
-
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
-    }
-}
-
-impl fmt::Debug for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Fingerprint({self})")
-    }
-}
 
 /// The layout of one archived type and of everything below it. Type 0 is the root.
 ///

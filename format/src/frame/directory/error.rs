@@ -1,42 +1,10 @@
-//! Why a directory, an entry or a name cannot be right.
+//! Why a directory or an entry cannot be right.
 
 use alloc::string::String;
 use core::fmt;
 
-use super::MAX_NAME;
+use super::name::{NameError, Named};
 use crate::frame::header::Section;
-
-/// An object's name, for messages.
-pub(crate) struct Named<'a>(pub(crate) &'a str);
-
-impl fmt::Display for Named<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            "" => f.write_str("the root object"),
-            name => write!(f, "object {name:?}"),
-        }
-    }
-}
-
-/// Why an object cannot have a name.
-#[derive(Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum NameError {
-    /// More than 255 bytes: choose a shorter one.
-    #[error("name of {length} bytes is too long: at most {MAX_NAME} are allowed")]
-    TooLong {
-        /// Its bytes.
-        length: usize,
-    },
-    /// A control character (U+0000 to U+001F, U+007F to U+009F): leave it out.
-    #[error("name has the control character {character:?} at its byte {offset}: leave it out")]
-    Control {
-        /// Bytes before it.
-        offset: usize,
-        /// The character.
-        character: char,
-    },
-}
 
 /// Why a directory, or an entry, cannot be right. Offsets are from the segment base.
 ///
@@ -347,5 +315,5 @@ impl fmt::Display for DirectoryError {
     }
 }
 
-crate::debug_as_display!(NameError, DirectoryError);
+crate::debug_as_display!(DirectoryError);
 impl core::error::Error for DirectoryError {}

@@ -4,8 +4,10 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
 
-use super::Kind;
+use super::kind::Kind;
 use crate::UnsoundSchema;
+
+pub(super) type Result<T, E = ValueError> = core::result::Result<T, E>;
 
 /// Why a [`Value`](super::Value) did not give what it was asked for.
 ///

@@ -5,7 +5,9 @@
 use alloc::string::String;
 use core::cmp::Ordering;
 
-use super::{Kind, MAX_NESTING, Result, Value};
+use super::error::Result;
+use super::kind::Kind;
+use super::step::{MAX_NESTING, Value};
 use crate::types::layout::{NumberKind, Shape, Type};
 
 /// A key to look up: anything that a string, an integer, a bool or a char can be made of.

@@ -8,8 +8,9 @@
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
+use super::error::{Result, ValueCause};
 use super::key::{Key, KeyKind};
-use super::{MAX_NESTING, Result, Value, ValueCause};
+use super::step::{MAX_NESTING, Value};
 use crate::types::layout::Shape;
 use crate::types::sound::{EntryLayout, NodeLayout, align_up};
 

@@ -8,11 +8,13 @@
 use alloc::string::{String, ToString};
 use core::cmp::Ordering;
 
+use super::error::Result;
 use super::key::{Key, KeyKind};
+use super::kind::Kind;
 use super::map::{EMPTY, GROUP, Table};
-use super::{Kind, Result, Value};
+use super::own_keys::Keys;
+use super::step::Value;
 use crate::Schema;
-use crate::objects::validate::Keys;
 use crate::types::layout::Shape;
 
 /// Groups looked at, for each place of a table, before the rest of its places is not asked any more: with rkyv's hash it

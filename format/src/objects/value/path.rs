@@ -2,8 +2,10 @@
 
 use alloc::string::{String, ToString};
 
-use super::key::KeyKind;
-use super::{Key, Kind, MAX_NESTING, Result, Value, ValueCause};
+use super::error::{Result, ValueCause};
+use super::key::{Key, KeyKind};
+use super::kind::Kind;
+use super::step::{MAX_NESTING, Value};
 use crate::types::layout::Shape;
 
 /// One step of a path.

@@ -4,7 +4,9 @@
 
 use core::time::Duration;
 
-use super::{Kind, Result, Value, ValueCause};
+use super::error::{Result, ValueCause};
+use super::kind::Kind;
+use super::step::Value;
 use crate::types::layout::Shape;
 
 impl<'a> Value<'a> {

@@ -24,8 +24,10 @@ use core::cell::Cell;
 use serde::ser::{SerializeMap, SerializeSeq, SerializeTuple};
 use serde::{Serialize, Serializer};
 
+use super::error::{Result, ValueCause, ValueError};
+use super::kind::Kind;
 use super::path::push_name;
-use super::{Kind, Result, Value, ValueCause, ValueError, is_tuple};
+use super::step::{Value, is_tuple};
 use crate::types::layout::{Field, Shape};
 
 /// How much of a value is serialized before it is an error: hostile objects may be deep, and may hold the same bytes many

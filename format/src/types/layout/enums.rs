@@ -3,9 +3,10 @@
 //!
 //! Source: SPEC 5.5; Rust reference, "primitive representation of enums with fields".
 
+use alloc::borrow::Cow;
 use rkyv::{ops::ArchivedBound, option::ArchivedOption, result::ArchivedResult};
 
-use super::{Cow, Layout, Shape, refine::layout};
+use super::{Layout, Shape, refine::layout};
 
 /// A variant with one field, as a struct.
 #[repr(C)]

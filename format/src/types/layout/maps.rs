@@ -6,6 +6,7 @@
 //!
 //! Source: SPEC 5.7 (hash tables), 5.8 (index maps), 5.9 (B-trees); rkyv `collections/`.
 
+use alloc::borrow::Cow;
 use core::hash::Hash;
 use core::mem::offset_of;
 
@@ -20,7 +21,7 @@ use rkyv::{
     primitive::ArchivedUsize,
 };
 
-use super::{Cow, Field, Layout, Lookup, Shape, TypeRef, refine::layout};
+use super::{Field, Layout, Lookup, Shape, TypeRef, refine::layout};
 
 /// `ArchivedHashTable` as rkyv declares it: pointer to the control bytes, entries, buckets.
 #[repr(C)]

@@ -19,6 +19,7 @@ use core::mem::MaybeUninit;
 
 use rkyv::bytecheck::CheckBytes;
 
+use super::describe::Measure;
 use super::{
     Alone, Field, Invariant, Layout, Opaque, OpaqueTag, PointerFree, Shape, Type, TypeRef, Variant,
     VerifiedAlone,
@@ -40,9 +41,6 @@ pub unsafe trait Is<T: ?Sized> {}
 #[diagnostic::do_not_recommend]
 unsafe impl<T: ?Sized> Is<T> for T {}
 
-/// What a description of `T` is made with.
-pub struct Measure<T: ?Sized>(PhantomData<T>);
-
 impl<T: ?Sized> Clone for Measure<T> {
     fn clone(&self) -> Self {
         *self
@@ -51,8 +49,6 @@ impl<T: ?Sized> Clone for Measure<T> {
 impl<T: ?Sized> Copy for Measure<T> {}
 
 impl<T: ?Sized> Measure<T> {
-    pub(super) const OF: Measure<T> = Measure(PhantomData);
-
     /// Fails to compile if the field is no `A`.
     ///
     /// The field's own type is inferred from the argument alone, so that nothing leads the compiler to coerce it.

@@ -2,6 +2,7 @@
 //!
 //! Source: SPEC 5.10; rkyv `net.rs`.
 
+use alloc::borrow::Cow;
 use rkyv::{
     net::{
         ArchivedIpAddr, ArchivedIpv4Addr, ArchivedIpv6Addr, ArchivedSocketAddr, ArchivedSocketAddrV4,
@@ -11,7 +12,7 @@ use rkyv::{
 };
 
 use super::{
-    Cow, Shape,
+    Shape,
     enums::{enum_of, variant},
     refine::layout,
     structs::fields,

@@ -6,11 +6,12 @@
 //!
 //! Source: SPEC 6.2 (opaque types).
 
+use alloc::borrow::Cow;
 use core::marker::PhantomData;
 
 use rkyv::bytecheck::{CheckBytes, Verify};
 
-use super::{Alone, Cow, Invariant, Layout, Next, Refine, Shape, Type, TypeRef};
+use super::{Alone, Invariant, Layout, Next, Refine, Shape, Type, TypeRef};
 use crate::Digest;
 
 /// The name and version that a program gives to bytes only it knows. `#[layout(opaque = "name/version")]` on a field

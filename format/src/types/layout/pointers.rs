@@ -3,6 +3,7 @@
 //!
 //! Source: SPEC 5.2 (relative pointers), 5.6 (niches); rkyv `boxed.rs`, `rc.rs`, `niche/`.
 
+use alloc::borrow::Cow;
 use core::any::TypeId;
 use core::num::{NonZeroI8, NonZeroU8};
 
@@ -28,7 +29,7 @@ use rkyv::{
     traits::ArchivePointee,
 };
 
-use super::{Cow, Layout, Next, Niche, Refine, Shape, Type, TypeRef, refine::layout};
+use super::{Layout, Next, Niche, Refine, Shape, Type, TypeRef, refine::layout};
 use crate::Digest;
 
 layout!([T: Layout + ArchivePointee + ?Sized] ArchivedBox<T> => "Box", {

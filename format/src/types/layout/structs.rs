@@ -2,6 +2,7 @@
 //!
 //! Source: SPEC 5.5; rkyv `tuple.rs`, `ops.rs`, `time.rs`.
 
+use alloc::borrow::Cow;
 use core::{
     any::TypeId,
     marker::{PhantomData, PhantomPinned},
@@ -18,7 +19,7 @@ use rkyv::{
     tuple::*,
 };
 
-use super::{Cow, Invariant, Layout, Lookup, Next, Refine, Shape, Type, TypeRef, refine::layout};
+use super::{Invariant, Layout, Lookup, Next, Refine, Shape, Type, TypeRef, refine::layout};
 use crate::{Digest, Payload};
 
 layout!([] () => "()", Shape::Unit, []);

@@ -1,7 +1,8 @@
 //! Checks of a few bytes in each value of a run.
 
-use super::{Machine, ObjectCause, Wrong};
-use crate::objects::validate::compile::{Column, Columns, Flat};
+use super::state::{Machine, Wrong};
+use crate::objects::validate::ObjectCause;
+use crate::objects::validate::column::{Column, Columns, Flat};
 use crate::objects::validate::words::Words;
 
 impl Flat {

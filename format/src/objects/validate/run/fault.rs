@@ -4,8 +4,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write;
 
-use super::{Frame, NAMED, ObjectCause, State};
-use crate::objects::validate::compile::{Op, Pointee, Program, Step, Wanted};
+use super::state::{Frame, NAMED, State};
+use crate::objects::validate::ObjectCause;
+use crate::objects::validate::program::{Op, Pointee, Program, Step, Wanted};
 
 /// What is wrong, where in the bytes, and where in the program.
 pub(in crate::objects::validate) struct Fault {

@@ -1,7 +1,8 @@
 //! Claims of hash tables and of B-tree nodes.
 
-use super::{Entered, Machine, ObjectCause, State, Wrong, claim};
-use crate::objects::validate::compile::{Entries, NONE, Program, Run, Tree};
+use super::state::{Entered, Machine, State, Wrong, claim};
+use crate::objects::validate::ObjectCause;
+use crate::objects::validate::program::{Entries, NONE, Program, Run, Tree};
 use crate::objects::validate::words::Words;
 
 /// Control bytes that are looked at together: rkyv's group.

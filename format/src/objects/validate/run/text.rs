@@ -2,7 +2,8 @@
 
 use core::hint::select_unpredictable;
 
-use super::{Machine, ObjectCause, Wrong, claim};
+use super::state::{Machine, Wrong, claim};
+use crate::objects::validate::ObjectCause;
 use crate::objects::validate::words::{Bytes, Words};
 
 impl<W: Words, const SPLIT: bool> Machine<'_, W, SPLIT> {

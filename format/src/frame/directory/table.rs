@@ -1,7 +1,4 @@
-//! The directory: from an object's name to its entry, in O(1), without building anything.
-//!
-//! A hash table with linear probing, as bytes: counts, slots, entries, names. An entry is looked at only when it is
-//! asked for, so opening a segment costs the same for one object and for a million. [`Directory::check`] looks at all.
+//! The table: encoding, lookup, checks.
 //!
 //! Source: SPEC 4.4.
 #![warn(clippy::arithmetic_side_effects)] // what a file says is added up here
@@ -10,14 +7,11 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::error::DirectoryError;
+use super::name::check_name;
 use crate::bytes::{as_equal, fetch};
 use crate::frame::header::{Header, Place, Section};
 use crate::{Fingerprint, checksum};
-
-mod error;
-
-pub(crate) use error::Named;
-pub use error::{DirectoryError, NameError};
 
 /// Bytes before the slots: the number of entries and the number of slots.
 const COUNTS: usize = 16;
@@ -25,8 +19,6 @@ const COUNTS: usize = 16;
 const SLOT: usize = 4;
 /// Bytes of an entry.
 const ENTRY: usize = 96;
-/// Bytes of the longest name.
-const MAX_NAME: usize = 255;
 
 const PLACES: [Place; 14] = [
     NAME_HASH,
@@ -67,35 +59,6 @@ pub struct Entry<'a> {
     pub checksum: u64,
     /// The object's position is a multiple of this power of two, from 16 to the page size, and has to stay so.
     pub align: u32,
-}
-
-/// Asks whether an object can have this name: at most 255 bytes, none of them part of a control character.
-///
-/// The empty name is the root's.
-///
-/// # Errors
-/// [`NameError`], which says why not.
-///
-/// # Examples
-/// ```
-/// use graven_format::{NameError, directory::check_name};
-/// assert_eq!(check_name("Zürich/routes"), Ok(()));
-/// assert_eq!(check_name("a\nb"), Err(NameError::Control { offset: 1, character: '\n' }));
-/// ```
-/// Source: SPEC 4.4.
-#[inline]
-pub fn check_name(name: &str) -> Result<(), NameError> {
-    if name.len() > MAX_NAME {
-        return Err(NameError::TooLong { length: name.len() });
-    }
-    // Most names are plain ASCII, and each lookup asks.
-    if name.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-        return Ok(());
-    }
-    match name.char_indices().find(|(_, character)| character.is_control()) {
-        Some((offset, character)) => Err(NameError::Control { offset, character }),
-        None => Ok(()),
-    }
 }
 
 /// The bytes of the directory of `entries`, which will stand at `position` in the segment.

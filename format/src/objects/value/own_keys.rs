@@ -16,7 +16,7 @@ pub(crate) struct Keys<'a> {
 
 impl<'a> Keys<'a> {
     /// For a map whose keys are found by `lookup`, of an object that has passed and is aligned in memory.
-    pub(super) fn new(object: &'a [u8], lookup: Lookup) -> Keys<'a> {
+    pub(crate) fn new(object: &'a [u8], lookup: Lookup) -> Keys<'a> {
         Keys { object, code: lookup.code() }
     }
 

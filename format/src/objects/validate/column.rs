@@ -1,4 +1,4 @@
-//! Checks that are made together with an enum's tag.
+//! Checks of a few bytes: of all values of a run in one loop, or together with an enum's tag.
 //!
 //! What a variant starts with differs from value to value, so that a branch on it is mispredicted often. A probe is the
 //! same few instructions for all of them; only where one does not pass are the variant's own operations asked, which say
@@ -6,7 +6,33 @@
 
 use core::ops::Range;
 
-use super::compile::{Column, Flat};
+/// What a few bytes have to be, whatever is around them.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Flat {
+    /// A byte that is 0 or 1.
+    Bool,
+    /// A byte below this: tags that are numbered through.
+    Below(u8),
+    /// A byte that is one of these tags.
+    Tags(u32),
+    /// A Unicode scalar value.
+    Char { big: bool },
+    /// As many bytes, not all zero.
+    NonZero(u8),
+    /// Less than a second, in nanoseconds.
+    Nanoseconds { big: bool },
+}
+
+/// A check of each value of a run, at an offset from the value's start. It needs no order, so all values of a run are
+/// checked in one loop, before anything else in them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Column {
+    pub(super) at: u64,
+    pub(super) flat: Flat,
+}
+
+/// The columns of a run: from one number to another.
+pub(super) type Columns = (u32, u32);
 
 /// A check that takes no branch, whatever it checks: of four bytes at an offset, those that the mask keeps.
 #[derive(Clone, Copy, Debug)]

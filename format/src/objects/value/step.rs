@@ -1,97 +1,18 @@
-//! Reading an object by its schema, without its types: values that are asked what they are and what they hold.
-//!
-//! A [`Value`] is a place in an object and a type of its schema. Each step to another value checks that it lies in the
-//! object's bytes, aligned, and below the pointer that leads to it; each question checks the bytes it reads. So bytes
-//! may come from anyone: what is wrong is an error when it is met, and what is not looked at is not found wrong.
-//!
-//! Byte order, offset width and alignments are taken from the schema, not from this build: segments of other builds
-//! read the same.
-//!
-//! | module | owns |
-//! |---|---|
-//! | `error` | why a value cannot be read |
-//! | `key` | keys that can be looked up |
-//! | `map` | entries of the three maps, and finding one |
-//! | `path` | `users[3].name` |
-//! | `scalar` | numbers, chars, durations, text |
-//! | `serialize` | serde, with limits (feature `serde`) |
-//!
-//! Arithmetic: as in `validate`, what the object says is bounded first (`place`, `follow`, `checked_mul`), and what the schema
-//! says is sound; a value's position and size are inside the object.
-//!
-//! Source: SPEC 5, 6.
+//! A value, and each step from it to another.
 
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use core::fmt;
 
+use super::error::{Inner, Result, ValueCause, ValueError};
+use super::kind::Kind;
 use crate::Schema;
 use crate::types::layout::{Field, Niche, NumberKind, Shape, Type, Variant};
 
-mod error;
-mod key;
-mod map;
-mod order;
-mod path;
-mod scalar;
-#[cfg(feature = "serde")]
-mod serialize;
-
-pub use error::{ValueCause, ValueError};
-pub use key::Key;
-pub use map::Entries;
-pub(crate) use order::{Effort, count, disorder};
-#[cfg(feature = "serde")]
-pub use serialize::{Limited, Limits};
-
-type Result<T, E = ValueError> = core::result::Result<T, E>;
-
 /// Pointers that may lead straight to each other, and levels of a B-tree. SPEC 11.
-const MAX_NESTING: u32 = 254;
+pub(super) const MAX_NESTING: u32 = 254;
 /// Bytes of a type's name that an error keeps.
 const MAX_NAME: usize = 80;
-
-/// What a value is, as far as its type says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Kind {
-    /// No bytes: `()`, structs without fields.
-    Unit,
-    /// See [`Value::as_bool`].
-    Bool,
-    /// See [`Value::as_u64`].
-    Unsigned,
-    /// See [`Value::as_i64`].
-    Signed,
-    /// See [`Value::as_f64`].
-    Float,
-    /// See [`Value::as_char`].
-    Char,
-    /// See [`Value::as_str`].
-    String,
-    /// See [`Value::as_bytes`].
-    CString,
-    /// See [`Value::field`].
-    Struct,
-    /// A struct whose fields are `0`, `1`, …: see [`Value::fields`].
-    Tuple,
-    /// See [`Value::variant`].
-    Enum,
-    /// An option, in whatever encoding, or a weak pointer: see [`Value::option`].
-    Option,
-    /// A vector, an array or a slice: see [`Value::iter`].
-    Sequence,
-    /// See [`Value::entries`].
-    Map,
-    /// A map to unit: see [`Value::entries`].
-    Set,
-    /// A box or a shared pointer: all questions are passed on to what it leads to. See [`Value::target`].
-    Pointer,
-    /// See [`Value::as_duration`].
-    Duration,
-    /// Bytes that only the program knows: see [`Value::as_bytes`].
-    Opaque,
-}
 
 /// A value in an object, read by schema.
 ///
@@ -130,14 +51,14 @@ pub enum Kind {
 /// Source: SPEC 6.
 #[derive(Clone, Copy)]
 pub struct Value<'a> {
-    object: &'a [u8],
-    schema: &'a Schema,
+    pub(super) object: &'a [u8],
+    pub(super) schema: &'a Schema,
     /// INVARIANT: a type of the schema.
-    ty: u32,
+    pub(super) ty: u32,
     /// INVARIANT: this value's bytes are in the object.
-    at: u64,
+    pub(super) at: u64,
     /// Elements or bytes of an unsized value; otherwise 0.
-    len: u64,
+    pub(super) len: u64,
 }
 
 impl<'a> Value<'a> {
@@ -164,7 +85,7 @@ impl<'a> Value<'a> {
     }
 
     /// The value of type `ty` at `at`, if it lies in the object and is aligned.
-    fn place(&self, ty: u32, at: u64, len: u64) -> Result<Value<'a>> {
+    pub(super) fn place(&self, ty: u32, at: u64, len: u64) -> Result<Value<'a>> {
         let value = Value { ty, at, len, ..*self };
         let size = value.byte_len().ok_or_else(|| value.outside(u64::MAX))?;
         value.bytes(at, size)?;
@@ -176,7 +97,7 @@ impl<'a> Value<'a> {
     }
 
     /// The bytes of this value itself.
-    fn byte_len(&self) -> Option<u64> {
+    pub(super) fn byte_len(&self) -> Option<u64> {
         match self.ty().shape {
             Shape::Slice { element } => self.type_of(element).size.checked_mul(self.len),
             Shape::Str | Shape::CStr => Some(self.len),
@@ -184,30 +105,30 @@ impl<'a> Value<'a> {
         }
     }
 
-    fn type_of(&self, ty: u32) -> &'a Type<u32> {
+    pub(super) fn type_of(&self, ty: u32) -> &'a Type<u32> {
         &self.schema.types()[ty as usize]
     }
 
-    fn error(&self, cause: ValueCause) -> ValueError {
+    pub(super) fn error(&self, cause: ValueCause) -> ValueError {
         let name = &*self.ty().name;
         let name = if name.is_empty() { "unnamed" } else { name };
         let mut type_name: String = name.chars().take(MAX_NAME).collect();
         if type_name.len() < name.len() {
             type_name.push('…');
         }
-        ValueError(Box::new(error::Inner { offset: self.at, type_name, path: String::new(), cause }))
+        ValueError(Box::new(Inner { offset: self.at, type_name, path: String::new(), cause }))
     }
 
-    fn not(&self, expected: &'static str) -> ValueError {
+    pub(super) fn not(&self, expected: &'static str) -> ValueError {
         self.error(ValueCause::Kind { expected, got: self.kind() })
     }
 
-    fn outside(&self, size: u64) -> ValueError {
+    pub(super) fn outside(&self, size: u64) -> ValueError {
         self.error(ValueCause::OutOfBounds { size, length: self.object.len() as u64 })
     }
 
     /// Bytes of the object.
-    fn bytes(&self, at: u64, size: u64) -> Result<&'a [u8]> {
+    pub(super) fn bytes(&self, at: u64, size: u64) -> Result<&'a [u8]> {
         let range = || {
             let (from, to) = (usize::try_from(at).ok()?, usize::try_from(at.checked_add(size)?).ok()?);
             self.object.get(from..to)
@@ -216,35 +137,35 @@ impl<'a> Value<'a> {
     }
 
     /// A number of at most 16 bytes.
-    fn number(&self, at: u64, size: u64, big_endian: bool) -> Result<u128> {
+    pub(super) fn number(&self, at: u64, size: u64, big_endian: bool) -> Result<u128> {
         let bytes = self.bytes(at, size)?;
         let digit = |number: u128, byte: &u8| number << 8 | u128::from(*byte);
         Ok(if big_endian { bytes.iter().fold(0, digit) } else { bytes.iter().rev().fold(0, digit) })
     }
 
-    fn width(&self) -> u64 {
+    pub(super) fn width(&self) -> u64 {
         self.schema.payload().offset_width.into()
     }
 
     /// A length, a count, a capacity or an index.
-    fn word(&self, at: u64) -> Result<u64> {
+    pub(super) fn word(&self, at: u64) -> Result<u64> {
         Ok(self.number(at, self.width(), self.schema.payload().big_endian)? as u64)
     }
 
     /// A pointer's distance.
-    fn distance(&self, at: u64) -> Result<i64> {
+    pub(super) fn distance(&self, at: u64) -> Result<i64> {
         let unused = 64 - 8 * self.width() as u32;
         Ok((self.word(at)? << unused) as i64 >> unused)
     }
 
     /// Where the pointer at `pointer` leads, if `size` bytes are there, aligned: `before` of them before the target,
     /// all of them before the pointer.
-    fn follow(&self, pointer: u64, before: u64, size: u64, align: u64) -> Result<u64> {
+    pub(super) fn follow(&self, pointer: u64, before: u64, size: u64, align: u64) -> Result<u64> {
         self.reach(pointer, pointer, before, size, align)
     }
 
     /// As [`follow`](Value::follow), for distances that count from `base`, which the target lies before.
-    fn reach(&self, pointer: u64, base: u64, before: u64, size: u64, align: u64) -> Result<u64> {
+    pub(super) fn reach(&self, pointer: u64, base: u64, before: u64, size: u64, align: u64) -> Result<u64> {
         let target = base.checked_add_signed(self.distance(pointer)?);
         let first = target.and_then(|target| target.checked_sub(before));
         let (Some(target), Some(first)) = (target, first) else { return Err(self.outside(size)) };
@@ -322,7 +243,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    fn pointee(&self, ty: u32) -> Result<Value<'a>> {
+    pub(super) fn pointee(&self, ty: u32) -> Result<Value<'a>> {
         let len = if self.type_of(ty).shape.is_unsized() { self.word(self.at + self.width())? } else { 0 };
         let target = Value { ty, len, ..*self };
         let size = target.byte_len().ok_or_else(|| self.outside(u64::MAX))?;
@@ -344,79 +265,6 @@ impl<'a> Value<'a> {
             value = value.target()?;
         }
         Err(self.error(ValueCause::TooDeep { limit: MAX_NESTING }))
-    }
-
-    /// The sequence that this value, which is no pointer, is or points to; all of it in the object.
-    fn run(&self, expected: &'static str) -> Result<Run> {
-        match self.ty().shape {
-            Shape::Array { element, len } => Ok(Run { element, start: self.at, len }),
-            Shape::Slice { element } => Ok(Run { element, start: self.at, len: self.len }),
-            Shape::Vec { element } => {
-                let (len, of) = (self.word(self.at + self.width())?, self.type_of(element));
-                let size = of.size.checked_mul(len).ok_or_else(|| self.outside(u64::MAX))?;
-                Ok(Run { element, start: self.follow(self.at, 0, size, of.align.into())?, len })
-            }
-            _ => Err(self.not(expected)),
-        }
-    }
-
-    /// How many elements a sequence has, entries a map or a set, bytes a string. O(1), for C strings O(bytes). A map
-    /// may turn out to have another number of entries when they are visited.
-    ///
-    /// # Errors
-    /// [`ValueCause::Kind`] of other values; [`ValueCause::OutOfBounds`], [`ValueCause::NotBelow`],
-    /// [`ValueCause::Count`], [`ValueCause::Capacity`] if the elements cannot be where they are said to be.
-    #[allow(clippy::len_without_is_empty)] // fallible, and not of every value
-    pub fn len(&self) -> Result<u64> {
-        let value = self.resolve()?;
-        match value.kind() {
-            Kind::String | Kind::CString => Ok(value.as_bytes()?.len() as u64),
-            Kind::Map | Kind::Set => Ok(value.entries()?.left()),
-            _ => Ok(value.run("a length")?.len),
-        }
-    }
-
-    /// An element of a sequence. O(1).
-    ///
-    /// # Errors
-    /// [`ValueCause::Kind`] of other values, [`ValueCause::NoIndex`]; [`ValueCause::OutOfBounds`],
-    /// [`ValueCause::NotBelow`].
-    pub fn index(&self, index: u64) -> Result<Value<'a>> {
-        let value = self.resolve()?;
-        let run = value.run("an element by number")?;
-        match index < run.len {
-            true => value.element(run, index),
-            false => Err(value.error(ValueCause::NoIndex { index, len: run.len })),
-        }
-    }
-
-    fn element(&self, run: Run, index: u64) -> Result<Value<'a>> {
-        // Does not overflow: the whole run lies in the object.
-        self.place(run.element, run.start + index * self.type_of(run.element).size, 0)
-    }
-
-    /// The elements of a sequence. O(1) each.
-    ///
-    /// # Errors
-    /// As [`index`](Value::index). Elements without bytes end with [`ValueCause::EmptyElements`] after
-    /// [`MAX_EMPTY`](Value::MAX_EMPTY) of them.
-    ///
-    /// # Examples
-    /// ```
-    /// # use graven_format::{Schema, Value};
-    /// # let bytes = rkyv::to_bytes::<rkyv::rancor::BoxedError>(&vec![1u16, 2, 3])?;
-    /// # let schema = Schema::of::<rkyv::vec::ArchivedVec<rkyv::primitive::ArchivedU16>>();
-    /// # let value = Value::root(&bytes, &schema, bytes.len() as u64 - schema.root().size)?;
-    /// let mut sum = 0;
-    /// for element in value.iter()? {
-    ///     sum += element?.as_u64()?;
-    /// }
-    /// assert_eq!(sum, 6);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn iter(&self) -> Result<Iter<'a>> {
-        let value = self.resolve()?;
-        Ok(Iter { value, run: value.run("elements")?, next: 0 })
     }
 
     /// A field of a struct, a tuple or an enum's variant, by name; those of tuples are `0`, `1`, …. O(fields).
@@ -441,7 +289,7 @@ impl<'a> Value<'a> {
         Ok(fields.iter().map(move |field| (&*field.name, value.place_field(field))))
     }
 
-    fn field_list(&self, expected: &'static str) -> Result<&'a [Field<u32>]> {
+    pub(super) fn field_list(&self, expected: &'static str) -> Result<&'a [Field<u32>]> {
         match &self.ty().shape {
             Shape::Struct { fields } => Ok(fields),
             Shape::Enum { .. } => Ok(&self.variant()?.fields),
@@ -449,7 +297,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    fn place_field(&self, field: &Field<u32>) -> Result<Value<'a>> {
+    pub(super) fn place_field(&self, field: &Field<u32>) -> Result<Value<'a>> {
         let at = self.at.checked_add(field.offset).ok_or_else(|| self.outside(u64::MAX))?;
         self.place(field.ty, at, 0)
     }
@@ -506,43 +354,8 @@ impl fmt::Debug for Value<'_> {
     }
 }
 
-/// Elements back to back, all of them in the object.
-#[derive(Clone, Copy, Debug)]
-struct Run {
-    element: u32,
-    start: u64,
-    len: u64,
-}
-
-/// The elements of a sequence: see [`Value::iter`].
-#[derive(Clone, Debug)]
-pub struct Iter<'a> {
-    value: Value<'a>,
-    run: Run,
-    next: u64,
-}
-
-impl<'a> Iterator for Iter<'a> {
-    type Item = Result<Value<'a>>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let Run { element, len, .. } = self.run;
-        if self.next >= len {
-            return None;
-        }
-        let index = self.next;
-        self.next += 1;
-        if self.value.type_of(element).size == 0 && index >= Value::MAX_EMPTY {
-            self.next = len;
-            let limit = Value::MAX_EMPTY;
-            return Some(Err(self.value.error(ValueCause::EmptyElements { len, limit })));
-        }
-        Some(self.value.element(self.run, index))
-    }
-}
-
 /// Whether fields are those of a tuple: named by their numbers, without signs and leading zeros.
-fn is_tuple(fields: &[Field<u32>]) -> bool {
+pub(super) fn is_tuple(fields: &[Field<u32>]) -> bool {
     let is = |name: &str, i: usize| {
         let plain = !name.starts_with('+') && (i == 0) == name.starts_with('0') && (i > 0 || name.len() == 1);
         plain && name.parse() == Ok(i)
@@ -551,7 +364,7 @@ fn is_tuple(fields: &[Field<u32>]) -> bool {
 }
 
 /// The field of `Some`, if these are the variants of an `Option`.
-fn some_of(variants: &[Variant<u32>]) -> Option<&Field<u32>> {
+pub(super) fn some_of(variants: &[Variant<u32>]) -> Option<&Field<u32>> {
     match variants {
         [none, some] if none.name == "None" && none.fields.is_empty() && none.tag == 0 => match &*some.fields
         {

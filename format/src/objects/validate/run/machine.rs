@@ -1,216 +1,18 @@
-//! The machine that runs a program over an object: one loop, one stack.
-//!
-//! What a read may rely on: a value that is being checked lies in the object with all its bytes, because the root does
-//! ([`Validator::check`](super::Validator::check)) and because each target was claimed before it was stepped into; an
-//! operation's `at` and what it reads lie in the value, because the graph is sound.
-#![allow(unsafe_code)] // unchecked reads, each of bytes that were claimed
-
-mod columns;
-mod fault;
-mod maps;
-mod text;
+//! The loop, and the operations that are too rare or too long for it.
 
 use alloc::boxed::Box;
-use alloc::collections::BinaryHeap;
-use alloc::string::String;
-use alloc::vec::Vec;
-use core::cmp::Ordering;
 use core::hint::select_unpredictable;
-use core::marker::PhantomData;
 
-pub(super) use self::fault::Fault;
-use self::maps::Claimed;
-use self::text::Text;
-use super::compile::{NONE, Op, Pointee, Program, Run, Table};
-use super::words::{Bytes, Words};
-use super::{Graph, ObjectCause};
-
-/// Levels of a B-tree: each node but the leaves has two links at least, so that more would be of more entries than can be
-/// counted.
-const LEVELS: u64 = 64;
-/// Frames from which on one that has nothing left to do is not kept: more than are named.
-const KEPT: usize = 64;
-/// Steps of a path that are named.
-const NAMED: usize = 24;
-
-/// Values to check: of what kind, where the first one is and how many there are, and the window that their pointers may
-/// lead into.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Task {
-    pub(super) run: u32,
-    pub(super) at: u64,
-    pub(super) left: u64,
-    pub(super) low: u64,
-    pub(super) high: u64,
-}
-
-impl Task {
-    pub(super) fn window(&self) -> u64 {
-        self.high - self.low
-    }
-}
-
-impl PartialEq for Task {
-    fn eq(&self, other: &Task) -> bool {
-        self.window() == other.window()
-    }
-}
-impl Eq for Task {}
-impl PartialOrd for Task {
-    fn partial_cmp(&self, other: &Task) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for Task {
-    /// By the window.
-    fn cmp(&self, other: &Task) -> Ordering {
-        self.window().cmp(&other.window())
-    }
-}
-
-/// What is being checked: the value at `at`, of a run that has `left` more with it, in a window.
-#[derive(Clone, Copy, Debug)]
-struct State {
-    pc: u32,
-    /// What kind of values the run has. It does not depend on what is read of a value, so that the next value can be
-    /// begun before this one is understood.
-    run: u32,
-    at: u64,
-    left: u64,
-    /// Of a run: how many there are; of a hash map's entry: its place; of what a B-tree's node has: the node.
-    aux: u64,
-    low: u64,
-    high: u64,
-}
-
-/// What is to be done after a step in.
-#[derive(Clone, Copy, Debug)]
-struct Frame {
-    at: u64,
-    left: u64,
-    aux: u64,
-    high: u64,
-    /// Where the unclaimed bytes start then; 0 where nothing was claimed.
-    low: u64,
-    pc: u32,
-    run: u32,
-}
-
-/// What is wrong, and where in the bytes.
-struct Wrong {
-    offset: u64,
-    cause: ObjectCause,
-    /// In which value of the run that was about to be stepped into, and in which column.
-    column: Option<(u64, u32)>,
-}
-
-impl Wrong {
-    /// The same in the entry at a place of a hash table.
-    fn in_place(self, place: u64) -> Wrong {
-        Wrong { column: self.column.map(|(_, number)| (place, number)), ..self }
-    }
-
-    #[cold]
-    fn at<T>(offset: u64, cause: ObjectCause) -> Result<T, Wrong> {
-        Err(Wrong { offset, cause, column: None })
-    }
-}
-
-/// A shared pointer's target.
-#[derive(Clone, Copy)]
-struct Target {
-    at: u64,
-    len: u64,
-    identity: u32,
-}
-
-/// What is to be done about the maps that are met.
-pub(super) enum Maps<'a> {
-    Pass,
-    /// Noted, with their types.
-    Note(&'a mut Vec<(u32, u64)>),
-    /// One is refused, and why, so that the way to it is told.
-    Refuse((u32, u64), String),
-}
-
-/// A B-tree that is being checked.
-struct Entered {
-    /// Entries that it says it has.
-    count: u64,
-    found: u64,
-    /// Frames below it. Each level has one more.
-    frames: usize,
-}
-
-pub(super) struct Machine<'a, W, const SPLIT: bool> {
-    bytes: Bytes<'a>,
-    graph: &'a Graph,
-    program: &'a Program,
-    parts: &'a mut BinaryHeap<Task>,
-    stack: Vec<Frame>,
-    /// Shared pointers' targets that have passed. Each was claimed behind those before it, so they are in order.
-    passed: Vec<Target>,
-    /// Those that are being checked, each behind those that it leads to.
-    open: Vec<Target>,
-    /// What is to be done about maps.
-    maps: Maps<'a>,
-    /// The B-trees that are being checked, each inside the one before.
-    trees: Vec<Entered>,
-    words: PhantomData<W>,
-}
-
-/// Checks that a pointer at `place` may claim its target.
-#[inline(always)]
-fn claim(place: u64, target: u64, size: u64, align: u64, low: u64, high: u64) -> Result<(), Wrong> {
-    if target < low || target > high || size > high - target {
-        return Wrong::at(place, outside(target, size, low, high));
-    }
-    if target & (align - 1) != 0 {
-        return Wrong::at(place, ObjectCause::Unaligned { target, align });
-    }
-    Ok(())
-}
-
-#[cold]
-fn outside(target: u64, size: u64, from: u64, until: u64) -> ObjectCause {
-    ObjectCause::Outside { target, size, from, until }
-}
+use super::fault::Fault;
+use super::maps::Claimed;
+use super::state::*;
+use super::text::Text;
+use crate::objects::validate::ObjectCause;
+use crate::objects::validate::program::{NONE, Op, Pointee, Run, Table};
+use crate::objects::validate::words::Words;
 
 impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
-    pub(super) fn new(
-        bytes: Bytes<'a>,
-        graph: &'a Graph,
-        program: &'a Program,
-        parts: &'a mut BinaryHeap<Task>,
-    ) -> Self {
-        let (stack, passed, open, trees) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let maps = Maps::Pass;
-        Machine { bytes, graph, program, parts, stack, passed, open, maps, trees, words: PhantomData }
-    }
-
-    pub(super) fn with_maps(mut self, maps: Maps<'a>) -> Self {
-        self.maps = maps;
-        self
-    }
-
-    fn map(&mut self, ty: u32, at: u64) -> Result<(), Wrong> {
-        match &mut self.maps {
-            Maps::Pass => Ok(()),
-            Maps::Note(maps) => {
-                if maps.try_reserve(1).is_err() {
-                    return Wrong::at(at, ObjectCause::OutOfMemory);
-                }
-                maps.push((ty, at));
-                Ok(())
-            }
-            Maps::Refuse(map, what) if *map == (ty, at) => {
-                Wrong::at(at, ObjectCause::Disorder { what: core::mem::take(what) })
-            }
-            Maps::Refuse(..) => Ok(()),
-        }
-    }
-
-    pub(super) fn run(mut self, task: Task) -> Result<(), Box<Fault>> {
+    pub(in crate::objects::validate) fn run(mut self, task: Task) -> Result<(), Box<Fault>> {
         let Task { run, at, left, low, high } = task;
         let pc = self.program.runs[run as usize].entry;
         let mut state = State { pc, run, at, left, aux: left, low, high };
@@ -223,7 +25,7 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
     }
 
     /// Checks the columns of a root.
-    pub(super) fn root(self, root: u64) -> Result<(), Box<Fault>> {
+    pub(in crate::objects::validate) fn root(self, root: u64) -> Result<(), Box<Fault>> {
         let run = &self.program.runs[0];
         self.columns(run.columns, root, run.size, 1).map_err(|Wrong { offset, cause, column }| {
             let now = State { pc: NONE, run: 0, at: root, left: 1, aux: 1, low: 0, high: root };
