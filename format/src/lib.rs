@@ -15,7 +15,7 @@
 //! | frame | `header` | the first 256 bytes; the only place where their offsets are numbers | 4 |
 //! | | `region` | the header page of a region of mutable memory | 16 |
 //! | | [`directory`] | name to object, O(1) | 4.4 |
-//! | | `view` | a whole segment as bytes, without an operating system | 8 |
+//! | | `view`, `verify` | a whole segment as bytes, without an operating system; checking all of them | 7, 8 |
 //!
 //! A floor imports from those above it in this table, and from no other; no two modules import each other.
 //!
@@ -36,7 +36,8 @@ mod types;
 pub use frame::directory::{self, Directory, DirectoryError, Entry, NameError};
 pub use frame::header::{Header, HeaderError, Mode, Place, Section};
 pub use frame::region::{RegionHeader, RegionHeaderError};
-pub use frame::view::{CheckedContents, CheckedTable, Verified, VerifyError, View, check_entry};
+pub use frame::verify::{CheckedContents, CheckedTable, Verified, VerifyError, check_entry};
+pub use frame::view::View;
 pub use hash::{Digest, Fingerprint, Hasher, checksum};
 pub use objects::validate::{ObjectCause, ObjectError, Part as ObjectPart, Validator};
 pub use objects::value::{Entries, Iter, Key, Kind, Value, ValueCause, ValueError};

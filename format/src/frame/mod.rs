@@ -3,4 +3,5 @@
 pub mod directory;
 pub(crate) mod header;
 pub(crate) mod region;
+pub(crate) mod verify;
 pub(crate) mod view;
