@@ -89,7 +89,7 @@ impl<'a> View<'a> {
         entry.object.of(self.bytes).unwrap_or_default()
     }
 
-    /// The schema table of an object of this segment, with its annotations: input for [`Schema::decode`] and
+    /// The schema table of an object of this segment, with its annotations: input for [`Schema::decode`](crate::Schema::decode) and
     /// [`canonical_part`](crate::canonical_part). O(1).
     ///
     /// Call [`check_schema`](View::check_schema) once before the first. For an entry of another segment: whatever is
