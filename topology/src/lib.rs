@@ -52,30 +52,32 @@
 mod model;
 mod source;
 
+pub use model::attributes::{Bridge, Cache, Group, Numa, OsDevice, PageType, Pci};
 pub use model::builder::{Attributes, Builder, Location, Node, NodeId};
-pub use model::cpukinds::{CpuKind, CpuKindRef, NoCpuKind};
-pub use model::distances::{DistanceMatrix, DistancesRef};
-pub use model::error::{BuildError, CheckError, DetectError, ParseSetError, UnknownType};
+pub use model::cpukinds::{CpuKindRef, NoCpuKind};
+pub use model::distances::DistancesRef;
+pub use model::error::{BuildError, CheckError};
+pub use model::facts::{
+    CpuKind, DistanceMatrix, Filter, InitiatorEntry, MemoryAttribute, MemoryTarget, MemoryTier, MemoryValue,
+    PciLocality,
+};
 pub use model::handle::{Children, Descendants, ObjectRef};
 pub use model::jsonl::records;
-pub use model::machine::{Filter, MemoryTier, MemoryTierRef, PciLocality, PciLocalityRef};
-pub use model::memattrs::{
-    Initiator, InitiatorEntry, InitiatorRef, MemoryAttribute, MemoryAttributeRef, MemoryTarget, MemoryValue,
-};
-pub use model::object::{
-    Arity, Bridge, Cache, CacheKind, ChildKind, Extra, Group, Info, NONE, Numa, Object, OsDevice, PageType,
-    Pci, Span, Type,
-};
-pub use model::read::{LevelRef, Topo, TypeDepth};
+pub use model::level::LevelRef;
+pub use model::machine::{MemoryTierRef, PciLocalityRef};
+pub use model::memattrs::{Initiator, InitiatorRef, MemoryAttributeRef};
+pub use model::read::{Topo, TypeDepth};
+pub use model::records::{Arity, Extra, Info, Level, NONE, Object, OsIndexEntry, Run, SetEntry, Span};
 pub use model::render::{Render, render};
 pub use model::restrict::{RestrictError, RestrictOptions};
-pub use model::set::{Bits, CpuSet, END, NodeSet, Set};
+pub use model::set::{Bits, CpuSet, END, NodeSet, ParseSetError, Set};
 pub use model::set_ref::SetRef;
-pub use model::topology::{
-    ArchivedTopology, AttributeTables, DistanceTables, Level, MemoryAttributeTables, OsIndexEntry,
-    OsIndexTable, Run, SetEntry, SetTable, Tables, Topology,
+pub use model::tables::{
+    ArchivedTopology, AttributeTables, DistanceTables, MemoryAttributeTables, OsIndexTable, SetTable, Tables,
+    Topology,
 };
+pub use model::types::{CacheKind, ChildKind, Type, UnknownType};
 pub use model::user_data::UserData;
-pub use source::live::Detector;
+pub use source::live::{DetectError, Detector};
 pub use source::synthetic::{SyntheticError, synthetic};
 pub use source::xml;

@@ -2,28 +2,13 @@
 
 use core::fmt;
 
-use crate::model::handle::ObjectRef;
-use crate::model::native::native_record;
-use crate::model::object::{NONE, Span, Type};
-use crate::model::read::{Topo, infos};
-use crate::model::set::Bits;
-use crate::model::set_ref::SetRef;
-
-/// One kind of processors, as it is stored. Their sets do not overlap.
-#[graven::object]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CpuKind {
-    /// Index of the cpuset in the table of sets.
-    pub cpuset: u32,
-    /// Its rank among the kinds, 0 for the least powerful; [`NONE`](crate::NONE) if they could not be ranked.
-    pub efficiency: u32,
-    /// The rank that the system gave, with gaps; [`NONE`](crate::NONE) if it gave none.
-    pub forced_efficiency: u32,
-    /// Its infos: a run in the table of infos.
-    pub infos: Span,
-}
-
-native_record!(CpuKind, ArchivedCpuKind { cpuset, efficiency, forced_efficiency, infos });
+use super::facts::CpuKind;
+use super::handle::ObjectRef;
+use super::records::NONE;
+use super::set::Bits;
+use super::set_ref::SetRef;
+use super::tables::{Tables, infos};
+use super::types::Type;
 
 /// A kind of processors, read in place.
 pub struct CpuKindRef<'a, T> {
@@ -46,9 +31,31 @@ impl<T> PartialEq for CpuKindRef<'_, T> {
     }
 }
 
-impl<'a, T: Topo> CpuKindRef<'a, T> {
+impl<'a, T: Tables> CpuKindRef<'a, T> {
     pub(crate) fn new(topology: &'a T, index: u32) -> Option<Self> {
         Some(Self { topology, index, kind: topology.cpu_kind_record(index)? })
+    }
+
+    /// All of a topology.
+    pub(crate) fn all(topology: &'a T) -> impl Iterator<Item = Self> + use<'a, T> {
+        (0..topology.cpu_kind_count()).filter_map(move |index| Self::new(topology, index))
+    }
+
+    /// The kind that all processors of `cpuset` are of.
+    pub(crate) fn of(topology: &'a T, cpuset: &impl Bits) -> Result<Self, NoCpuKind> {
+        if cpuset.is_empty() {
+            return Err(NoCpuKind::Empty);
+        }
+        for kind in Self::all(topology) {
+            let Some(own) = kind.cpuset() else { continue };
+            if cpuset.is_included_in(&own) {
+                return Ok(kind);
+            }
+            if cpuset.intersects(&own) {
+                return Err(NoCpuKind::Several);
+            }
+        }
+        Err(NoCpuKind::Unknown)
     }
 
     /// Its number, from 0.
@@ -77,7 +84,7 @@ impl<'a, T: Topo> CpuKindRef<'a, T> {
     }
 }
 
-impl<T: Topo> fmt::Debug for CpuKindRef<'_, T> {
+impl<T: Tables> fmt::Debug for CpuKindRef<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "cpukind {} ({:?})", self.index, self.cpuset())
     }
@@ -107,33 +114,17 @@ impl fmt::Display for NoCpuKind {
 
 impl core::error::Error for NoCpuKind {}
 
-pub(crate) fn of_cpuset<'a, T: Topo>(
-    topology: &'a T,
-    cpuset: &impl Bits,
-) -> Result<CpuKindRef<'a, T>, NoCpuKind> {
-    if cpuset.is_empty() {
-        return Err(NoCpuKind::Empty);
-    }
-    for kind in topology.cpu_kinds() {
-        let Some(own) = kind.cpuset() else { continue };
-        if cpuset.is_included_in(&own) {
-            return Ok(kind);
+impl<T: Tables> ObjectRef<'_, T> {
+    /// Which kind of processors a core has, as an index of [`Topo::cpu_kinds`](crate::Topo::cpu_kinds); `None` if
+    /// that is unknown or mixed, and for other types. 0 where kinds are not told apart. O(kinds).
+    pub fn core_kind(&self) -> Option<u32> {
+        // The only one, or the one that has all of its processors (hwloc 3: `attr->core.cpukind`).
+        if self.ty() != Type::Core {
+            return None;
         }
-        if cpuset.intersects(&own) {
-            return Err(NoCpuKind::Several);
+        if self.topology().cpu_kind_count() <= 1 {
+            return Some(0);
         }
+        CpuKindRef::of(self.topology(), &self.cpuset()?).ok().map(|kind| kind.index())
     }
-    Err(NoCpuKind::Unknown)
-}
-
-/// The kind of a core: the only one, or the one that has all of its processors (hwloc 3: `attr->core.cpukind`).
-pub(crate) fn of_core<T: Topo>(core: &ObjectRef<'_, T>) -> Option<u32> {
-    if core.ty() != Type::Core {
-        return None;
-    }
-    let topology = core.topology();
-    if topology.cpu_kind_count() <= 1 {
-        return Some(0);
-    }
-    of_cpuset(topology, &core.cpuset()?).ok().map(|kind| kind.index())
 }

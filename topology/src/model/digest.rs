@@ -1,11 +1,15 @@
 //! A 64-bit digest of everything a walk can read.
 
-use crate::model::handle::ObjectRef;
-use crate::model::memattrs::{Initiator, InitiatorRef};
-use crate::model::object::{ChildKind, Type};
-use crate::model::read::Topo;
-use crate::model::set::Bits;
-use crate::model::set_ref::SetRef;
+use super::cpukinds::CpuKindRef;
+use super::distances::DistancesRef;
+use super::handle::ObjectRef;
+use super::level::LevelRef;
+use super::machine::{MemoryTierRef, PciLocalityRef};
+use super::memattrs::{Initiator, InitiatorRef, MemoryAttributeRef};
+use super::set::Bits;
+use super::set_ref::SetRef;
+use super::tables::{Tables, infos};
+use super::types::{ChildKind, Type};
 
 /// Mixes 64-bit words: multiply and fold, position-dependent. For comparing answers, not against forgery.
 struct Mixer(u64);
@@ -29,7 +33,7 @@ impl Mixer {
         }
     }
 
-    fn set<T: Topo>(&mut self, set: Option<SetRef<'_, T>>) {
+    fn set<T: Tables>(&mut self, set: Option<SetRef<'_, T>>) {
         self.word(set.is_some().into());
         for run in set.iter().flat_map(Bits::runs) {
             self.word(u64::from(run.start) << 32 | u64::from(run.end));
@@ -45,7 +49,7 @@ impl Mixer {
         self.word(u64::MAX);
     }
 
-    fn object<T: Topo>(&mut self, object: ObjectRef<'_, T>) {
+    fn object<T: Tables>(&mut self, object: ObjectRef<'_, T>) {
         self.word(object.ty() as u64);
         self.word(object.depth() as u64);
         self.option(object.os_index().map(u64::from));
@@ -96,26 +100,26 @@ impl Mixer {
     }
 }
 
-pub(crate) fn digest<T: Topo>(topology: &T) -> u64 {
+pub(crate) fn digest<T: Tables>(topology: &T) -> u64 {
     let mut mixer = Mixer(0x6772_6176_656e);
-    for object in topology.root().descendants() {
+    for object in ObjectRef::new(topology, 0).descendants() {
         mixer.object(object);
     }
-    for level in topology.levels() {
+    for level in LevelRef::all(topology) {
         mixer.word(level.depth() as u64);
         mixer.word(level.ty() as u64);
         level.iter().for_each(|object| mixer.word(object.index().into()));
     }
-    mixer.set(topology.allowed_cpuset());
-    mixer.set(topology.allowed_nodeset());
-    mixer.infos(topology.infos());
+    mixer.set(SetRef::new(topology, topology.allowed(Type::Pu)));
+    mixer.set(SetRef::new(topology, topology.allowed(Type::NumaNode)));
+    mixer.infos(infos(topology, topology.own_infos()));
     facts(topology, &mut mixer);
     mixer.0
 }
 
 /// What is said beside the tree.
-fn facts<T: Topo>(topology: &T, mixer: &mut Mixer) {
-    for distances in topology.distances() {
+fn facts<T: Tables>(topology: &T, mixer: &mut Mixer) {
+    for distances in DistancesRef::all(topology) {
         mixer.text(distances.name());
         mixer.word(distances.kind());
         mixer.word(distances.len().into());
@@ -123,7 +127,7 @@ fn facts<T: Topo>(topology: &T, mixer: &mut Mixer) {
         distances.values().for_each(|value| mixer.word(value));
     }
     mixer.word(u64::MAX);
-    for attribute in topology.memory_attributes() {
+    for attribute in MemoryAttributeRef::all(topology) {
         mixer.text(Some(attribute.name()));
         mixer.word(attribute.flags().into());
         for (target, value) in attribute.targets(Initiator::Any) {
@@ -139,26 +143,30 @@ fn facts<T: Topo>(topology: &T, mixer: &mut Mixer) {
         }
         mixer.word(u64::MAX);
     }
-    for kind in topology.cpu_kinds() {
+    for kind in CpuKindRef::all(topology) {
         mixer.set(kind.cpuset());
         mixer.option(kind.efficiency().map(u64::from));
         mixer.option(kind.forced_efficiency().map(u64::from));
         mixer.infos(kind.infos());
     }
     mixer.word(u64::MAX);
-    for tier in topology.memory_tiers() {
+    for tier in MemoryTierRef::all(topology) {
         mixer.word(tier.kinds());
         mixer.set(tier.nodeset());
         mixer.infos(tier.infos());
     }
     mixer.word(u64::MAX);
-    for locality in topology.pci_localities() {
+    for locality in PciLocalityRef::all(topology) {
         let (first, last) = locality.buses();
         [locality.domain(), first, last].into_iter().for_each(|number| mixer.word(number.into()));
         mixer.set(locality.cpuset());
     }
     mixer.word(u64::MAX);
-    topology.support().for_each(|name| mixer.text(Some(name)));
-    Type::ALL.into_iter().for_each(|ty| mixer.word(topology.filter(ty) as u64));
-    mixer.word(topology.flags());
+    for index in 0..topology.support_count() {
+        mixer.text(topology.support_record(index).and_then(|name| topology.string(name)));
+    }
+    Type::ALL
+        .into_iter()
+        .for_each(|ty| mixer.word(topology.filter_record(ty as u32).unwrap_or_default() as u64));
+    mixer.word(topology.flag_bits());
 }

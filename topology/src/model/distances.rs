@@ -5,39 +5,11 @@
 use core::fmt;
 use core::ops::Range;
 
-use crate::model::handle::ObjectRef;
-use crate::model::native::native_record;
-use crate::model::object::{Span, Type};
-use crate::model::read::Topo;
-
-/// One matrix, as it is stored: its objects and values are runs of other tables.
-#[graven::object]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DistanceMatrix {
-    /// What the values are and where they come from: a sum of [`DistanceMatrix`]'s constants.
-    pub kind: u64,
-    /// The name, by its index in the table of strings; [`NONE`](crate::NONE) if absent.
-    pub name: u32,
-    /// Which objects: a run in the table of objects of matrices. Two at least.
-    pub objects: Span,
-    /// Index of the first of its n² values, which are stored row by row.
-    pub first_value: u32,
-}
-
-native_record!(DistanceMatrix, ArchivedDistanceMatrix { kind, name, objects, first_value });
-
-impl DistanceMatrix {
-    /// The operating system or the firmware says so.
-    pub const FROM_OS: u64 = 1;
-    /// A person or tool says so.
-    pub const FROM_USER: u64 = 1 << 1;
-    /// Larger values are further away.
-    pub const LATENCY: u64 = 1 << 2;
-    /// Larger values are better connected.
-    pub const BANDWIDTH: u64 = 1 << 3;
-    /// The objects are of several types.
-    pub const HETEROGENEOUS: u64 = 1 << 4;
-}
+use super::facts::DistanceMatrix;
+use super::handle::ObjectRef;
+use super::records::Span;
+use super::tables::Tables;
+use super::types::Type;
 
 /// A matrix of distances, read in place.
 pub struct DistancesRef<'a, T> {
@@ -53,9 +25,14 @@ impl<T> Clone for DistancesRef<'_, T> {
 
 impl<T> Copy for DistancesRef<'_, T> {}
 
-impl<'a, T: Topo> DistancesRef<'a, T> {
+impl<'a, T: Tables> DistancesRef<'a, T> {
     pub(crate) fn new(topology: &'a T, index: u32) -> Option<Self> {
         Some(Self { topology, matrix: topology.distance_matrix(index)? })
+    }
+
+    /// All of a topology.
+    pub(crate) fn all(topology: &'a T) -> impl Iterator<Item = Self> + use<'a, T> {
+        (0..topology.distance_matrix_count()).filter_map(move |index| Self::new(topology, index))
     }
 
     fn slots(&self) -> Range<u32> {
@@ -87,7 +64,7 @@ impl<'a, T: Topo> DistancesRef<'a, T> {
     pub fn object(&self, position: u32) -> Option<ObjectRef<'a, T>> {
         let slots = self.slots();
         let slot = slots.start.checked_add(position).filter(|slot| slots.contains(slot))?;
-        self.topology.object(self.topology.distance_object(slot)?)
+        ObjectRef::get(self.topology, self.topology.distance_object(slot)?)
     }
 
     /// The objects, in the order of rows.
@@ -131,7 +108,7 @@ impl<'a, T: Topo> DistancesRef<'a, T> {
     }
 }
 
-impl<T: Topo> fmt::Debug for DistancesRef<'_, T> {
+impl<T: Tables> fmt::Debug for DistancesRef<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "distances {:?} between {} objects", self.name(), self.len())
     }

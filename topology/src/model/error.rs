@@ -1,60 +1,8 @@
 //! What can go wrong, one enum per task, with the facts in the fields.
 
 use core::fmt;
-use std::io;
-use std::path::PathBuf;
 
-use crate::model::object::{ChildKind, Type};
-
-/// Why a text is not a set.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ParseSetError {
-    /// A part between two commas that is no index (list form) or no word of 32 bits (mask form).
-    Number {
-        /// The part.
-        part: String,
-    },
-    /// A run that ends before it starts, as `3-1`.
-    Reversed {
-        /// The run.
-        part: String,
-    },
-    /// A mask of more words than any machine needs: use the list form.
-    TooLong {
-        /// How many words it has.
-        words: u64,
-        /// How many are allowed.
-        limit: u64,
-    },
-}
-
-impl fmt::Display for ParseSetError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Number { part } => write!(f, "not a set: `{part}` is no number in range"),
-            Self::Reversed { part } => write!(f, "not a set: `{part}` ends before it starts"),
-            Self::TooLong { words, limit } => write!(f, "not a set: {words} words, limit {limit}"),
-        }
-    }
-}
-
-impl core::error::Error for ParseSetError {}
-
-/// A name that is no type of object.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnknownType {
-    /// The name.
-    pub name: String,
-}
-
-impl fmt::Display for UnknownType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is no type of object (try Package, Core, PU, L2, NUMANode)", self.name)
-    }
-}
-
-impl core::error::Error for UnknownType {}
+use super::types::{ChildKind, Type};
 
 /// Why a description is not a topology.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -193,72 +141,6 @@ impl core::error::Error for BuildError {
             Self::Inconsistent(rule) => Some(rule),
             _ => None,
         }
-    }
-}
-
-/// Why this machine's topology could not be read.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum DetectError {
-    /// A file without which nothing can be said: is /sys mounted?
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// Such a file does not hold what the kernel documents.
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: u32,
-        /// What is there.
-        value: String,
-    },
-    /// The kernel counts more processors than this reader is prepared to list.
-    TooManyCpus {
-        /// The file that says so.
-        path: PathBuf,
-        /// How many; `u64::MAX` if without end.
-        count: u64,
-        /// How many are allowed.
-        limit: u64,
-    },
-    /// What the files say is not a topology.
-    Build(BuildError),
-}
-
-impl fmt::Display for DetectError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unreadable { path, .. } => write!(f, "cannot detect the topology: {}", path.display()),
-            Self::Malformed { path, line, value } => {
-                write!(f, "cannot detect the topology: {}:{line}: unexpected `{value}`", path.display())
-            }
-            Self::TooManyCpus { path, count, limit } => {
-                write!(f, "cannot detect the topology: {}: {count} cpus, limit {limit}", path.display())
-            }
-            Self::Build(_) => {
-                write!(f, "cannot detect the topology: the kernel's description is inconsistent")
-            }
-        }
-    }
-}
-
-impl core::error::Error for DetectError {
-    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        match self {
-            Self::Unreadable { source, .. } => Some(source),
-            Self::Build(error) => Some(error),
-            _ => None,
-        }
-    }
-}
-
-impl From<BuildError> for DetectError {
-    fn from(error: BuildError) -> Self {
-        Self::Build(error)
     }
 }
 

@@ -3,13 +3,11 @@
 use core::fmt;
 use core::ops::Range;
 
-use crate::model::cpukinds;
-use crate::model::object::{
-    Bridge, Cache, ChildKind, Extra, Group, NONE, Object, OsDevice, PageType, Pci, Span, Type,
-};
-use crate::model::read::{Topo, infos};
-use crate::model::set::Bits;
-use crate::model::set_ref::SetRef;
+use super::attributes::{Bridge, Cache, Group, OsDevice, PageType, Pci};
+use super::records::{Extra, NONE, Object, Span};
+use super::set_ref::SetRef;
+use super::tables::{Tables, infos, record};
+use super::types::{ChildKind, Type};
 
 /// A handle on one object of a topology: two words, to be copied.
 ///
@@ -42,17 +40,53 @@ impl<T> PartialEq for ObjectRef<'_, T> {
 
 impl<T> Eq for ObjectRef<'_, T> {}
 
-impl<T: Topo> fmt::Debug for ObjectRef<'_, T> {
+impl<T: Tables> fmt::Debug for ObjectRef<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} L#{} (object {})", self.ty(), self.logical_index(), self.index)
     }
 }
 
+impl<'a, T: Tables> ObjectRef<'a, T> {
+    /// The object at `index`, if there is one.
+    #[inline]
+    pub(crate) fn get(topology: &'a T, index: u32) -> Option<Self> {
+        (index < topology.record_count()).then_some(Self { topology, index })
+    }
+
+    /// All objects of a topology.
+    pub(crate) fn all(topology: &'a T) -> impl DoubleEndedIterator<Item = Self> + use<'a, T> {
+        (0..topology.record_count()).map(move |index| Self { topology, index })
+    }
+
+    /// The processing unit or NUMA node that has this os_index.
+    pub(crate) fn by_os_index(topology: &'a T, table: Type, os_index: u32) -> Option<Self> {
+        let index = match topology.dense(table, os_index) {
+            Some(index) => index,
+            None => {
+                let (mut low, mut high) = (0, topology.sparse_count(table));
+                loop {
+                    if low >= high {
+                        return None;
+                    }
+                    let middle = low + (high - low) / 2;
+                    let entry = topology.sparse(table, middle)?;
+                    match entry.os_index.cmp(&os_index) {
+                        core::cmp::Ordering::Less => low = middle + 1,
+                        core::cmp::Ordering::Equal => break entry.object,
+                        core::cmp::Ordering::Greater => high = middle,
+                    }
+                }
+            }
+        };
+        Self::get(topology, index)
+    }
+}
+
 /// Which object it is, and what is said of it. All O(1) unless stated.
-impl<'a, T: Topo> ObjectRef<'a, T> {
+impl<'a, T: Tables> ObjectRef<'a, T> {
     #[inline]
     fn record(&self) -> Object {
-        self.topology.object_record(self.index).unwrap_or(Object::VACANT)
+        record(self.topology, self.index)
     }
 
     #[inline]
@@ -138,7 +172,7 @@ impl<'a, T: Topo> ObjectRef<'a, T> {
 }
 
 /// Its relatives.
-impl<'a, T: Topo> ObjectRef<'a, T> {
+impl<'a, T: Tables> ObjectRef<'a, T> {
     /// Its parent; `None` for the root. O(1).
     #[inline]
     pub fn parent(&self) -> Option<Self> {
@@ -202,7 +236,7 @@ impl<'a, T: Topo> ObjectRef<'a, T> {
 
     #[inline]
     fn own_child(&self, index: u32) -> Option<Self> {
-        let child = self.topology.object(index)?;
+        let child = Self::get(self.topology, index)?;
         (child.record().parent == self.index).then_some(child)
     }
 
@@ -241,23 +275,6 @@ impl<'a, T: Topo> ObjectRef<'a, T> {
         self.parent()?.child(self.ty().child_kind(), self.sibling_rank().checked_sub(1)?)
     }
 
-    /// The object to its right in its level. O(1).
-    pub fn next_cousin(&self) -> Option<Self> {
-        self.cousin(self.logical_index().checked_add(1)?)
-    }
-
-    /// The object to its left in its level. O(1).
-    pub fn previous_cousin(&self) -> Option<Self> {
-        self.cousin(self.logical_index().checked_sub(1)?)
-    }
-
-    /// The cousin at `logical_index`, if it says so itself: so steps in one direction come to an end.
-    fn cousin(&self, logical_index: u32) -> Option<Self> {
-        let depth = self.depth();
-        let cousin = self.topology.level(depth)?.get(logical_index)?;
-        (cousin.logical_index() == logical_index && cousin.depth() == depth).then_some(cousin)
-    }
-
     /// It and everything below it, in tree order: an object, then its normal, memory, I/O and misc children,
     /// each with what is below them. O(1) each and without allocation.
     pub fn descendants(&self) -> Descendants<'a, T> {
@@ -266,7 +283,7 @@ impl<'a, T: Topo> ObjectRef<'a, T> {
 }
 
 /// Its sets; `None` exactly for I/O and misc objects. O(1).
-impl<'a, T: Topo> ObjectRef<'a, T> {
+impl<'a, T: Tables> ObjectRef<'a, T> {
     /// Processors that it contains.
     pub fn cpuset(&self) -> Option<SetRef<'a, T>> {
         SetRef::new(self.topology, self.record().cpuset)
@@ -289,7 +306,7 @@ impl<'a, T: Topo> ObjectRef<'a, T> {
 }
 
 /// Its attributes, by type. O(1).
-impl<'a, T: Topo> ObjectRef<'a, T> {
+impl<'a, T: Tables> ObjectRef<'a, T> {
     fn attributes(&self, matches: impl Fn(Type) -> bool) -> Option<u32> {
         let record = self.record();
         (matches(record.ty) && record.attributes != NONE).then_some(record.attributes)
@@ -336,25 +353,6 @@ impl<'a, T: Topo> ObjectRef<'a, T> {
     }
 }
 
-/// What other tables say of it.
-impl<'a, T: Topo> ObjectRef<'a, T> {
-    /// Which kind of processors a core has, as an index of [`Topo::cpu_kinds`]; `None` if that is unknown or
-    /// mixed, and for other types. 0 where kinds are not told apart. O(kinds).
-    pub fn core_kind(&self) -> Option<u32> {
-        cpukinds::of_core(self)
-    }
-
-    /// Which tier of memory a NUMA node is in, as an index of [`Topo::memory_tiers`]. O(tiers).
-    pub fn memory_tier(&self) -> Option<u32> {
-        let os_index = self.os_index().filter(|_| self.ty() == Type::NumaNode)?;
-        let position = self
-            .topology
-            .memory_tiers()
-            .position(|tier| tier.nodeset().is_some_and(|nodeset| nodeset.contains(os_index)))?;
-        u32::try_from(position).ok()
-    }
-}
-
 /// The children of one kind of one object: see [`ObjectRef::children`].
 pub struct Children<'a, T> {
     parent: ObjectRef<'a, T>,
@@ -367,7 +365,7 @@ impl<T> Clone for Children<'_, T> {
     }
 }
 
-impl<'a, T: Topo> Iterator for Children<'a, T> {
+impl<'a, T: Tables> Iterator for Children<'a, T> {
     type Item = ObjectRef<'a, T>;
 
     #[inline]
@@ -391,7 +389,7 @@ impl<'a, T: Topo> Iterator for Children<'a, T> {
     }
 }
 
-impl<T: Topo> DoubleEndedIterator for Children<'_, T> {
+impl<T: Tables> DoubleEndedIterator for Children<'_, T> {
     fn next_back(&mut self) -> Option<Self::Item> {
         let child = self.parent.own_child(self.run.next_back()?);
         if child.is_none() {
@@ -413,7 +411,7 @@ impl<T> Clone for Descendants<'_, T> {
     }
 }
 
-impl<'a, T: Topo> Iterator for Descendants<'a, T> {
+impl<'a, T: Tables> Iterator for Descendants<'a, T> {
     type Item = ObjectRef<'a, T>;
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -15,13 +15,15 @@
 
 use serde_json::{Value, json};
 
-use crate::model::handle::ObjectRef;
-use crate::model::memattrs::{Initiator, InitiatorRef};
-use crate::model::object::{ChildKind, NONE, Pci, Type};
-use crate::model::read::Topo;
-use crate::model::set::Bits;
-use crate::model::set_ref::SetRef;
-use crate::source::xml::v2::os_device_type;
+use super::attributes::Pci;
+use super::handle::ObjectRef;
+use super::hwloc2::os_device_type;
+use super::memattrs::{Initiator, InitiatorRef};
+use super::read::Topo;
+use super::records::NONE;
+use super::set::Bits;
+use super::set_ref::SetRef;
+use super::types::{ChildKind, Type};
 
 /// hwloc's names of features, in the order of its tables; `supported` for a name of ours is 0 or 1.
 const SUPPORT: [(&str, &[&str]); 3] = [

@@ -1,41 +1,11 @@
-//! What is said of the machine as a whole: tiers of memory, which processors a PCI bus is near to, filters.
+//! What is said of the machine as a whole: tiers of memory, and which processors a PCI bus is near to.
 
-// Of `Filter` and its archived form: the words are those of `hwloc_type_filter_e`.
-#![allow(clippy::enum_variant_names)]
-
-use crate::model::native::{native_enum, native_record};
-use crate::model::object::Span;
-use crate::model::read::{Topo, infos};
-use crate::model::set_ref::SetRef;
-
-/// NUMA nodes of one kind of memory, as it is stored. Tiers are listed from the best to the worst.
-#[graven::object]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MemoryTier {
-    /// What memory it is: a sum of [`MemoryTier`]'s constants; 0 if unknown.
-    pub kinds: u64,
-    /// Index of the nodeset in the table of sets.
-    pub nodeset: u32,
-    /// Its infos: a run in the table of infos.
-    pub infos: Span,
-}
-
-native_record!(MemoryTier, ArchivedMemoryTier { kinds, nodeset, infos });
-
-impl MemoryTier {
-    /// High-bandwidth memory.
-    pub const HBM: u64 = 1;
-    /// Ordinary memory.
-    pub const DRAM: u64 = 1 << 1;
-    /// Memory of a graphics device.
-    pub const GPU: u64 = 1 << 2;
-    /// Memory set aside by the firmware.
-    pub const SPM: u64 = 1 << 3;
-    /// Non-volatile memory.
-    pub const NVM: u64 = 1 << 4;
-    /// Memory behind a CXL link.
-    pub const CXL: u64 = 1 << 5;
-}
+use super::facts::{MemoryTier, PciLocality};
+use super::handle::ObjectRef;
+use super::set::Bits;
+use super::set_ref::SetRef;
+use super::tables::{Tables, infos};
+use super::types::Type;
 
 /// A tier of memory, read in place.
 pub struct MemoryTierRef<'a, T> {
@@ -43,9 +13,14 @@ pub struct MemoryTierRef<'a, T> {
     tier: MemoryTier,
 }
 
-impl<'a, T: Topo> MemoryTierRef<'a, T> {
+impl<'a, T: Tables> MemoryTierRef<'a, T> {
     pub(crate) fn new(topology: &'a T, index: u32) -> Option<Self> {
         Some(Self { topology, tier: topology.memory_tier_record(index)? })
+    }
+
+    /// All of a topology.
+    pub(crate) fn all(topology: &'a T) -> impl Iterator<Item = Self> + use<'a, T> {
+        (0..topology.memory_tier_count()).filter_map(move |index| Self::new(topology, index))
     }
 
     /// What memory it is: a sum of [`MemoryTier`]'s constants; 0 if unknown.
@@ -64,31 +39,20 @@ impl<'a, T: Topo> MemoryTierRef<'a, T> {
     }
 }
 
-/// Which processors some PCI buses are near to, as it is stored.
-#[graven::object]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PciLocality {
-    /// Domain of the buses.
-    pub domain: u32,
-    /// The first bus.
-    pub first_bus: u32,
-    /// The last bus.
-    pub last_bus: u32,
-    /// Index of the cpuset in the table of sets.
-    pub cpuset: u32,
-}
-
-native_record!(PciLocality, ArchivedPciLocality { domain, first_bus, last_bus, cpuset });
-
 /// Which processors some PCI buses are near to, read in place.
 pub struct PciLocalityRef<'a, T> {
     topology: &'a T,
     locality: PciLocality,
 }
 
-impl<'a, T: Topo> PciLocalityRef<'a, T> {
+impl<'a, T: Tables> PciLocalityRef<'a, T> {
     pub(crate) fn new(topology: &'a T, index: u32) -> Option<Self> {
         Some(Self { topology, locality: topology.pci_locality_record(index)? })
+    }
+
+    /// All of a topology.
+    pub(crate) fn all(topology: &'a T) -> impl Iterator<Item = Self> + use<'a, T> {
+        (0..topology.pci_locality_count()).filter_map(move |index| Self::new(topology, index))
     }
 
     /// Domain of the buses.
@@ -107,19 +71,13 @@ impl<'a, T: Topo> PciLocalityRef<'a, T> {
     }
 }
 
-/// Which objects of a type a topology was asked to keep: hwloc's words.
-#[graven::object]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Filter {
-    /// All of them.
-    #[default]
-    KeepAll,
-    /// None.
-    KeepNone,
-    /// Those that say more than the objects around them.
-    KeepStructure,
-    /// Devices that programs use, without the many others.
-    KeepImportant,
+impl<T: Tables> ObjectRef<'_, T> {
+    /// Which tier of memory a NUMA node is in, as an index of [`Topo::memory_tiers`](crate::Topo::memory_tiers).
+    /// O(tiers).
+    pub fn memory_tier(&self) -> Option<u32> {
+        let os_index = self.os_index().filter(|_| self.ty() == Type::NumaNode)?;
+        let position = MemoryTierRef::all(self.topology())
+            .position(|tier| tier.nodeset().is_some_and(|nodeset| nodeset.contains(os_index)))?;
+        u32::try_from(position).ok()
+    }
 }
-
-native_enum!(Filter, ArchivedFilter { KeepAll, KeepNone, KeepStructure, KeepImportant });

@@ -9,135 +9,14 @@
 
 use core::fmt;
 
-use crate::model::handle::ObjectRef;
-use crate::model::native::{Native, native_record};
-use crate::model::object::{Span, Type};
-use crate::model::read::Topo;
-use crate::model::set::{Bits, Set};
-use crate::model::set_ref::SetRef;
-
-/// An attribute, as it is stored. The first eight are those that every topology has.
-#[graven::object]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MemoryAttribute {
-    /// The name, by its index in the table of strings.
-    pub name: u32,
-    /// A sum of [`MemoryAttribute`]'s flags.
-    pub flags: u32,
-    /// Its targets: a run in the table of targets. None for Capacity and Locality.
-    pub targets: Span,
-}
-
-native_record!(MemoryAttribute, ArchivedMemoryAttribute { name, flags, targets });
-
-impl MemoryAttribute {
-    /// Flag: the larger value is the better one.
-    pub const HIGHER_FIRST: u32 = 1;
-    /// Flag: the smaller value is the better one.
-    pub const LOWER_FIRST: u32 = 1 << 1;
-    /// Flag: the value depends on from where the memory is accessed.
-    pub const NEED_INITIATOR: u32 = 1 << 2;
-
-    /// Id: bytes in the node.
-    pub const CAPACITY: u32 = 0;
-    /// Id: number of processors near to the node; fewer are better.
-    pub const LOCALITY: u32 = 1;
-    /// Id: MiB/s.
-    pub const BANDWIDTH: u32 = 2;
-    /// Id: nanoseconds.
-    pub const LATENCY: u32 = 3;
-    /// Id: MiB/s when reading.
-    pub const READ_BANDWIDTH: u32 = 4;
-    /// Id: MiB/s when writing.
-    pub const WRITE_BANDWIDTH: u32 = 5;
-    /// Id: nanoseconds when reading.
-    pub const READ_LATENCY: u32 = 6;
-    /// Id: nanoseconds when writing.
-    pub const WRITE_LATENCY: u32 = 7;
-
-    /// Name and flags of the first eight, by id.
-    pub const DEFAULT: [(&str, u32); 8] = {
-        const HIGHER: u32 = MemoryAttribute::HIGHER_FIRST | MemoryAttribute::NEED_INITIATOR;
-        const LOWER: u32 = MemoryAttribute::LOWER_FIRST | MemoryAttribute::NEED_INITIATOR;
-        [
-            ("Capacity", MemoryAttribute::HIGHER_FIRST),
-            ("Locality", MemoryAttribute::LOWER_FIRST),
-            ("Bandwidth", HIGHER),
-            ("Latency", LOWER),
-            ("ReadBandwidth", HIGHER),
-            ("WriteBandwidth", HIGHER),
-            ("ReadLatency", LOWER),
-            ("WriteLatency", LOWER),
-        ]
-    };
-
-    /// Whether values of this id are read off the nodes rather than stored.
-    pub(crate) const fn is_computed(id: u32) -> bool {
-        matches!(id, Self::CAPACITY | Self::LOCALITY)
-    }
-}
-
-/// A target of an attribute, as it is stored.
-#[graven::object]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MemoryTarget {
-    /// The object.
-    pub object: u32,
-    /// Its values: a run in the table of values. Exactly one if the attribute needs no initiator.
-    pub values: Span,
-}
-
-native_record!(MemoryTarget, ArchivedMemoryTarget { object, values });
-
-/// One value of a target, as it is stored.
-#[graven::object]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MemoryValue {
-    /// The value.
-    pub value: u64,
-    /// From where.
-    pub from: InitiatorEntry,
-}
-
-native_record!(MemoryValue, ArchivedMemoryValue { value, from });
-
-/// From where a value holds, as it is stored.
-#[graven::object]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InitiatorEntry {
-    /// From anywhere: the attribute needs no initiator.
-    Any,
-    /// From these processors.
-    Cpuset {
-        /// Index in the table of sets.
-        set: u32,
-    },
-    /// From this object.
-    Object {
-        /// Its index.
-        object: u32,
-    },
-}
-
-impl Native for InitiatorEntry {
-    type Native = Self;
-    #[inline]
-    fn native(&self) -> Self {
-        *self
-    }
-}
-
-impl Native for ArchivedInitiatorEntry {
-    type Native = InitiatorEntry;
-    #[inline]
-    fn native(&self) -> InitiatorEntry {
-        match self {
-            Self::Any => InitiatorEntry::Any,
-            Self::Cpuset { set } => InitiatorEntry::Cpuset { set: set.native() },
-            Self::Object { object } => InitiatorEntry::Object { object: object.native() },
-        }
-    }
-}
+use super::facts::{InitiatorEntry, MemoryAttribute, MemoryTarget, MemoryValue};
+use super::handle::ObjectRef;
+use super::level::LevelRef;
+use super::records::Span;
+use super::set::{Bits, Set};
+use super::set_ref::SetRef;
+use super::tables::Tables;
+use super::types::Type;
 
 /// From where memory is accessed, in a question.
 pub enum Initiator<'a, T> {
@@ -173,7 +52,7 @@ impl<T> Clone for InitiatorRef<'_, T> {
 
 impl<T> Copy for InitiatorRef<'_, T> {}
 
-impl<T: Topo> fmt::Debug for InitiatorRef<'_, T> {
+impl<T: Tables> fmt::Debug for InitiatorRef<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cpuset(set) => set.fmt(f),
@@ -197,9 +76,14 @@ impl<T> Clone for MemoryAttributeRef<'_, T> {
 
 impl<T> Copy for MemoryAttributeRef<'_, T> {}
 
-impl<'a, T: Topo> MemoryAttributeRef<'a, T> {
+impl<'a, T: Tables> MemoryAttributeRef<'a, T> {
     pub(crate) fn new(topology: &'a T, id: u32) -> Option<Self> {
         Some(Self { topology, id, attribute: topology.memory_attribute_record(id)? })
+    }
+
+    /// All of a topology.
+    pub(crate) fn all(topology: &'a T) -> impl Iterator<Item = Self> + use<'a, T> {
+        (0..topology.memory_attribute_count()).filter_map(move |index| Self::new(topology, index))
     }
 
     /// Its id, such as [`MemoryAttribute::BANDWIDTH`].
@@ -288,10 +172,10 @@ impl<'a, T: Topo> MemoryAttributeRef<'a, T> {
     ) -> impl Iterator<Item = (ObjectRef<'a, T>, Option<u64>)> + use<'a, T> {
         let this = *self;
         let computed = MemoryAttribute::is_computed(self.id);
-        let nodes = computed.then(|| self.topology.by_type(Type::NumaNode));
+        let nodes = computed.then(|| LevelRef::objects(self.topology, Type::NumaNode));
         let nodes = nodes.into_iter().flatten().map(move |node| (node, this.computed(&node)));
         let stored = self.records().filter_map(move |record| {
-            let target = this.topology.object(record.object)?;
+            let target = ObjectRef::get(this.topology, record.object)?;
             match (initiator, this.needs_initiator()) {
                 (Initiator::Any, true) => Some((target, None)),
                 _ => Some((target, Some(this.matching(record, initiator)?))),
@@ -313,7 +197,9 @@ impl<'a, T: Topo> MemoryAttributeRef<'a, T> {
             let from = match value.from {
                 InitiatorEntry::Any => return None,
                 InitiatorEntry::Cpuset { set } => InitiatorRef::Cpuset(SetRef::new(this.topology, set)?),
-                InitiatorEntry::Object { object } => InitiatorRef::Object(this.topology.object(object)?),
+                InitiatorEntry::Object { object } => {
+                    InitiatorRef::Object(ObjectRef::get(this.topology, object)?)
+                }
             };
             Some((from, value.value))
         })
@@ -349,7 +235,7 @@ impl<'a, T: Topo> MemoryAttributeRef<'a, T> {
     }
 }
 
-impl<T: Topo> fmt::Debug for MemoryAttributeRef<'_, T> {
+impl<T: Tables> fmt::Debug for MemoryAttributeRef<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "memory attribute {} {:?}", self.id, self.name())
     }

@@ -9,20 +9,20 @@
 //!
 //! That the answers are *right* is what [`Topo::check`] establishes, once, after adopting.
 
-use core::ops::Range;
-
-use crate::model::check;
-use crate::model::cpukinds::{self, CpuKindRef, NoCpuKind};
-use crate::model::digest;
-use crate::model::distances::DistancesRef;
-use crate::model::error::CheckError;
-use crate::model::handle::ObjectRef;
-use crate::model::machine::{Filter, MemoryTierRef, PciLocalityRef};
-use crate::model::memattrs::MemoryAttributeRef;
-use crate::model::object::{ChildKind, Span, Type};
-use crate::model::set::Bits;
-use crate::model::set_ref::SetRef;
-use crate::model::topology::{Level, SPECIAL, Tables};
+use super::check;
+use super::cpukinds::{CpuKindRef, NoCpuKind};
+use super::digest;
+use super::distances::DistancesRef;
+use super::error::CheckError;
+use super::facts::Filter;
+use super::handle::ObjectRef;
+use super::level::{LevelRef, depths};
+use super::machine::{MemoryTierRef, PciLocalityRef};
+use super::memattrs::MemoryAttributeRef;
+use super::set::Bits;
+use super::set_ref::SetRef;
+use super::tables::{Tables, infos};
+use super::types::{ChildKind, Type};
 
 /// The reading methods of a topology, owned or archived.
 ///
@@ -59,40 +59,29 @@ pub trait Topo: Tables + Sized {
     /// The object at `index` of the archive's order: breadth first from the root. O(1).
     #[inline]
     fn object(&self, index: u32) -> Option<ObjectRef<'_, Self>> {
-        (index < self.record_count()).then_some(ObjectRef::new(self, index))
+        ObjectRef::get(self, index)
     }
 
     /// All objects in the archive's order. See [`ObjectRef::descendants`] for tree order.
     fn objects(&self) -> impl DoubleEndedIterator<Item = ObjectRef<'_, Self>> {
-        (0..self.record_count()).map(|index| ObjectRef::new(self, index))
+        ObjectRef::all(self)
     }
 
     /// Number of normal levels: hwloc's topology depth. O(1).
     #[inline]
     fn depth(&self) -> u32 {
-        self.normal_depth().min(self.level_count())
+        depths(self)
     }
 
     /// The level at `depth`: 0 is the Machine's, `depth() - 1` that of the processing units, -3 to -8 the
     /// special ones. O(1).
     fn level(&self, depth: i32) -> Option<LevelRef<'_, Self>> {
-        let index = match u32::try_from(depth) {
-            Ok(depth) if depth < self.depth() => depth,
-            Ok(_) => return None,
-            Err(_) => {
-                let special = u32::try_from((-3i32).checked_sub(depth)?).ok()?;
-                self.depth().checked_add(special)?
-            }
-        };
-        let level = self.level_record(index)?;
-        (level.depth == depth).then_some(LevelRef { topology: self, level })
+        LevelRef::at(self, depth)
     }
 
     /// All levels: the normal ones by depth, then the special ones (which may be empty).
     fn levels(&self) -> impl Iterator<Item = LevelRef<'_, Self>> {
-        (0..self.level_count())
-            .filter_map(|index| self.level_record(index))
-            .map(|level| LevelRef { topology: self, level })
+        LevelRef::all(self)
     }
 
     /// The objects at `depth`, from left to right; none if there is no such level.
@@ -102,7 +91,7 @@ pub trait Topo: Tables + Sized {
 
     /// All objects of type `ty`: by depth if there are several levels of it, each from left to right.
     fn by_type(&self, ty: Type) -> impl Iterator<Item = ObjectRef<'_, Self>> {
-        self.levels().filter(move |level| level.ty() == ty).flat_map(|level| level.iter())
+        LevelRef::objects(self, ty)
     }
 
     /// How many objects of type `ty` there are. O(levels).
@@ -127,12 +116,12 @@ pub trait Topo: Tables + Sized {
 
     /// The processing unit with this os_index. O(1); O(log n) if the machine numbers them very sparsely.
     fn pu(&self, os_index: u32) -> Option<ObjectRef<'_, Self>> {
-        by_os_index(self, Type::Pu, os_index)
+        ObjectRef::by_os_index(self, Type::Pu, os_index)
     }
 
     /// The NUMA node with this os_index. O(1) as [`pu`](Self::pu).
     fn numa_node(&self, os_index: u32) -> Option<ObjectRef<'_, Self>> {
-        by_os_index(self, Type::NumaNode, os_index)
+        ObjectRef::by_os_index(self, Type::NumaNode, os_index)
     }
 
     /// The object with this gp_index, the number that survives changes of the topology. O(n).
@@ -172,7 +161,7 @@ pub trait Topo: Tables + Sized {
 
     /// The matrices of distances between objects.
     fn distances(&self) -> impl Iterator<Item = DistancesRef<'_, Self>> {
-        (0..self.distance_matrix_count()).filter_map(|index| DistancesRef::new(self, index))
+        DistancesRef::all(self)
     }
 
     /// The matrices with this name, such as `NUMALatency`.
@@ -187,7 +176,7 @@ pub trait Topo: Tables + Sized {
 
     /// The memory attributes, by id.
     fn memory_attributes(&self) -> impl Iterator<Item = MemoryAttributeRef<'_, Self>> {
-        (0..self.memory_attribute_count()).filter_map(|id| MemoryAttributeRef::new(self, id))
+        MemoryAttributeRef::all(self)
     }
 
     /// The memory attribute with this id, such as
@@ -203,7 +192,7 @@ pub trait Topo: Tables + Sized {
 
     /// The kinds of processors, the least powerful first if they could be ranked.
     fn cpu_kinds(&self) -> impl Iterator<Item = CpuKindRef<'_, Self>> {
-        (0..self.cpu_kind_count()).filter_map(|index| CpuKindRef::new(self, index))
+        CpuKindRef::all(self)
     }
 
     /// The kind that all processors of `cpuset` are of. O(kinds).
@@ -211,17 +200,17 @@ pub trait Topo: Tables + Sized {
     /// # Errors
     /// [`NoCpuKind`] says whether there is none, or several.
     fn cpu_kind_of(&self, cpuset: &impl Bits) -> Result<CpuKindRef<'_, Self>, NoCpuKind> {
-        cpukinds::of_cpuset(self, cpuset)
+        CpuKindRef::of(self, cpuset)
     }
 
     /// The tiers of memory, the best first.
     fn memory_tiers(&self) -> impl Iterator<Item = MemoryTierRef<'_, Self>> {
-        (0..self.memory_tier_count()).filter_map(|index| MemoryTierRef::new(self, index))
+        MemoryTierRef::all(self)
     }
 
     /// Which processors the PCI buses are near to.
     fn pci_localities(&self) -> impl Iterator<Item = PciLocalityRef<'_, Self>> {
-        (0..self.pci_locality_count()).filter_map(|index| PciLocalityRef::new(self, index))
+        PciLocalityRef::all(self)
     }
 
     /// What is supported where the topology was made: hwloc's names, `discovery.pu`, `cpubind.set_proc_cpubind`.
@@ -276,98 +265,3 @@ pub enum TypeDepth {
     /// At several depths, as groups may be: see [`Topo::by_type`].
     Multiple,
 }
-
-fn by_os_index<T: Topo>(topology: &T, table: Type, os_index: u32) -> Option<ObjectRef<'_, T>> {
-    let index = match topology.dense(table, os_index) {
-        Some(index) => index,
-        None => {
-            let (mut low, mut high) = (0, topology.sparse_count(table));
-            loop {
-                if low >= high {
-                    return None;
-                }
-                let middle = low + (high - low) / 2;
-                let entry = topology.sparse(table, middle)?;
-                match entry.os_index.cmp(&os_index) {
-                    core::cmp::Ordering::Less => low = middle + 1,
-                    core::cmp::Ordering::Equal => break entry.object,
-                    core::cmp::Ordering::Greater => high = middle,
-                }
-            }
-        }
-    };
-    topology.object(index)
-}
-
-pub(crate) fn infos<'a, T: Topo>(
-    topology: &'a T,
-    span: Span,
-) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a, T> {
-    span.within(topology.info_count()).filter_map(|index| {
-        let info = topology.info_record(index)?;
-        Some((topology.string(info.name)?, topology.string(info.value)?))
-    })
-}
-
-/// One level of a topology: all objects of one depth, which are of one type.
-pub struct LevelRef<'a, T> {
-    topology: &'a T,
-    level: Level,
-}
-
-impl<T> Clone for LevelRef<'_, T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<T> Copy for LevelRef<'_, T> {}
-
-impl<'a, T: Topo> LevelRef<'a, T> {
-    /// The depth; negative for special levels.
-    pub fn depth(&self) -> i32 {
-        self.level.depth
-    }
-
-    /// The type of the level's objects.
-    pub fn ty(&self) -> Type {
-        self.level.ty
-    }
-
-    fn slots(&self) -> Range<u32> {
-        self.level.members.within(self.topology.cousin_count())
-    }
-
-    /// Number of objects.
-    pub fn len(&self) -> u32 {
-        let slots = self.slots();
-        slots.end - slots.start
-    }
-
-    /// Whether the level has no objects, as special levels may.
-    pub fn is_empty(&self) -> bool {
-        self.slots().is_empty()
-    }
-
-    /// The object with this logical_index. O(1).
-    pub fn get(&self, logical_index: u32) -> Option<ObjectRef<'a, T>> {
-        let slots = self.slots();
-        let slot = slots.start.checked_add(logical_index).filter(|slot| slots.contains(slot))?;
-        self.topology.object(self.topology.cousin(slot)?)
-    }
-
-    /// The objects from left to right: the cousins.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = ObjectRef<'a, T>> + use<'a, T> {
-        let topology = self.topology;
-        self.slots().filter_map(move |slot| topology.object(topology.cousin(slot)?))
-    }
-}
-
-/// Depths of the special levels are numbered in the order of [`SPECIAL`], from -3 downward.
-const _: () = {
-    let mut index = 0;
-    while index < SPECIAL.len() {
-        assert!(matches!(SPECIAL[index].special_depth(), Some(depth) if depth == -3 - index as i32));
-        index += 1;
-    }
-};

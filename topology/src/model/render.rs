@@ -2,9 +2,9 @@
 
 use core::fmt;
 
-use crate::model::handle::ObjectRef;
-use crate::model::object::{CacheKind, ChildKind, Type};
-use crate::model::read::Topo;
+use super::handle::ObjectRef;
+use super::read::Topo;
+use super::types::{CacheKind, ChildKind, Type};
 
 /// The topology as a tree of lines, one per object: see [`Render`] for what can be left out.
 ///

@@ -3,7 +3,7 @@
 //! A [`Set`] is a sorted list of half-open runs `[start, end)` with gaps between them. A run that ends at
 //! [`END`] goes on for ever, so hwloc's infinite bitmaps need no flag, and the complement of a set is a set.
 //!
-//! Archived sets live in one pool per topology ([`crate::model::topology::SetTable`]), each distinct set once, in the
+//! Archived sets live in one pool per topology ([`super::tables::SetTable`]), each distinct set once, in the
 //! smallest of three forms: one run in place, a slice of runs, or a slice of 64-bit words where the
 //! indexes alternate (machines that number their packages even and odd). Whatever the form, [`Bits`] reads it:
 //! all tests are written on runs in ascending order.
@@ -12,8 +12,6 @@ use core::fmt;
 use core::iter::Peekable;
 use core::ops::Range;
 use core::str::FromStr;
-
-use crate::model::error::ParseSetError;
 
 /// The end of a run that never ends. Not an index: indexes are `0..END`.
 pub const END: u32 = u32::MAX;
@@ -470,3 +468,38 @@ impl FromStr for Set {
         if text.trim_start().starts_with("0x") { Self::from_mask(text) } else { Self::from_list(text) }
     }
 }
+
+/// Why a text is not a set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ParseSetError {
+    /// A part between two commas that is no index (list form) or no word of 32 bits (mask form).
+    Number {
+        /// The part.
+        part: String,
+    },
+    /// A run that ends before it starts, as `3-1`.
+    Reversed {
+        /// The run.
+        part: String,
+    },
+    /// A mask of more words than any machine needs: use the list form.
+    TooLong {
+        /// How many words it has.
+        words: u64,
+        /// How many are allowed.
+        limit: u64,
+    },
+}
+
+impl fmt::Display for ParseSetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number { part } => write!(f, "not a set: `{part}` is no number in range"),
+            Self::Reversed { part } => write!(f, "not a set: `{part}` ends before it starts"),
+            Self::TooLong { words, limit } => write!(f, "not a set: {words} words, limit {limit}"),
+        }
+    }
+}
+
+impl core::error::Error for ParseSetError {}

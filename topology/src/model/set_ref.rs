@@ -3,10 +3,9 @@
 use core::fmt;
 use core::ops::Range;
 
-use crate::model::object::Span;
-use crate::model::read::Topo;
-use crate::model::set::{Bits, END};
-use crate::model::topology::SetEntry;
+use super::records::{SetEntry, Span};
+use super::set::{Bits, END};
+use super::tables::Tables;
 
 /// A set of a topology, read in place. Tests and text forms are those of [`Bits`].
 pub struct SetRef<'a, T> {
@@ -22,31 +21,31 @@ impl<T> Clone for SetRef<'_, T> {
 
 impl<T> Copy for SetRef<'_, T> {}
 
-impl<'a, T: Topo> SetRef<'a, T> {
+impl<'a, T: Tables> SetRef<'a, T> {
     pub(crate) fn new(topology: &'a T, set: u32) -> Option<Self> {
         Some(Self { topology, entry: topology.set_entry(set)? })
     }
 }
 
-impl<T: Topo, B: Bits> PartialEq<B> for SetRef<'_, T> {
+impl<T: Tables, B: Bits> PartialEq<B> for SetRef<'_, T> {
     fn eq(&self, other: &B) -> bool {
         self.equals(other)
     }
 }
 
-impl<T: Topo> fmt::Display for SetRef<'_, T> {
+impl<T: Tables> fmt::Display for SetRef<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.list().fmt(f)
     }
 }
 
-impl<T: Topo> fmt::Debug for SetRef<'_, T> {
+impl<T: Tables> fmt::Debug for SetRef<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{{{}}}", self.list())
     }
 }
 
-impl<T: Topo> Bits for SetRef<'_, T> {
+impl<T: Tables> Bits for SetRef<'_, T> {
     fn runs(&self) -> impl Iterator<Item = Range<u32>> + '_ {
         let cursor = match self.entry {
             SetEntry::Run { start, end } => Cursor::Run(start..end),
@@ -101,7 +100,7 @@ struct Runs<'a, T> {
     floor: u32,
 }
 
-impl<T: Topo> Iterator for Runs<'_, T> {
+impl<T: Tables> Iterator for Runs<'_, T> {
     type Item = Range<u32>;
 
     #[inline]
@@ -126,7 +125,7 @@ impl<T: Topo> Iterator for Runs<'_, T> {
 
 /// The next run of ones in `words`, from `bit` of the first of them on. `base` is the number of that word in the
 /// set, and moves with it.
-fn next_run<T: Topo>(
+fn next_run<T: Tables>(
     topology: &T,
     bit: &mut u32,
     words: &mut Range<u32>,

@@ -5,19 +5,17 @@ mod facts;
 use graven::rkyv;
 use proptest::prelude::*;
 
+use crate::model::attributes::{Bridge, Cache, Group, OsDevice, PageType, Pci};
 use crate::model::builder::{Attributes, Builder, Node};
 use crate::model::error::CheckError;
+use crate::model::facts::InitiatorEntry;
 use crate::model::jsonl::records;
-use crate::model::memattrs::InitiatorEntry;
-use crate::model::object::{
-    Bridge, Cache, CacheKind, ChildKind, Group, NONE, OsDevice, PageType, Pci, Span, Type,
-};
 use crate::model::read::Topo;
+use crate::model::records::{NONE, OsIndexEntry, Run, SetEntry, Span};
 use crate::model::render::render;
 use crate::model::set::{Bits, Set};
-use crate::model::topology::{
-    ArchivedTopology, OsIndexEntry, OsIndexTable, Run, SetEntry, SetTable, Topology,
-};
+use crate::model::tables::{ArchivedTopology, OsIndexTable, SetTable, Topology};
+use crate::model::types::{CacheKind, ChildKind, Type};
 use crate::source::xml;
 
 use facts::{exercise_facts, facts};

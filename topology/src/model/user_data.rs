@@ -3,8 +3,8 @@
 use core::fmt;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::handle::ObjectRef;
-use crate::model::read::Topo;
+use super::handle::ObjectRef;
+use super::read::Topo;
 
 /// Values of this process's own, by object: hwloc's `userdata`, beside the topology instead of in it.
 ///

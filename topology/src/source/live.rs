@@ -26,6 +26,7 @@ mod cache;
 mod cpu;
 mod dax;
 mod distances;
+mod error;
 mod files;
 mod io;
 mod kinds;
@@ -38,12 +39,13 @@ mod tiers;
 
 use std::path::PathBuf;
 
+use crate::model::attributes::Group;
 use crate::model::builder::Builder;
-use crate::model::error::DetectError;
-use crate::model::machine::Filter;
-use crate::model::object::Group;
+use crate::model::facts::Filter;
 use crate::model::set::{Bits, CpuSet, NodeSet};
-use crate::model::topology::Topology;
+use crate::model::tables::Topology;
+
+pub use error::DetectError;
 
 use allowed::Allowed;
 use distances::Matrix;

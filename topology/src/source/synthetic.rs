@@ -8,149 +8,21 @@
 //! ```
 //! The tests compare the result with that of lstopo.
 
+mod error;
 mod indexes;
 mod parse;
 
-use core::fmt;
-
+use crate::model::attributes::{Cache, Group};
 use crate::model::builder::{Attributes, Builder, Node, NodeId};
-use crate::model::error::BuildError;
-use crate::model::object::{Cache, CacheKind, Group, Type};
-use crate::model::topology::Topology;
+use crate::model::tables::Topology;
+use crate::model::types::{CacheKind, Type};
+
+pub use error::SyntheticError;
 
 use parse::{Description, Level, Memory};
 
-/// How many objects may be described, as many as XML may have. hwloc has no limit but memory.
-const MAX_OBJECTS: u64 = 1 << 20;
-
 /// hwloc's number for groups of a synthetic description.
 const SYNTHETIC_GROUP: u32 = 10;
-
-/// Why a text describes no machine. Positions are in bytes, from 0; the word is what stands there.
-///
-/// Where hwloc prints a warning and goes on (unknown attributes, indexes that do not fit), this is an error too.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SyntheticError {
-    /// Nothing is described: there must be processing units at least, as `pu:1`.
-    Empty,
-    /// Not a type of object that may stand here: normal ones and NUMA nodes, in brackets NUMA nodes only.
-    Type {
-        /// Where.
-        at: usize,
-        /// What.
-        word: String,
-    },
-    /// After a type there must be `:` and a number of 1 or more, decimal or from `0x` on hexadecimal.
-    Count {
-        /// Where.
-        at: usize,
-        /// What.
-        word: String,
-    },
-    /// Attributes are `size=` of caches, `memory=` and `memorysidecachesize=` of NUMA nodes, each a number with
-    /// or without a unit (`64kB`, `1GiB`), and `indexes=`.
-    Attribute {
-        /// Where.
-        at: usize,
-        /// What.
-        word: String,
-    },
-    /// A bracket that is not closed.
-    Unclosed {
-        /// Where it is opened.
-        at: usize,
-        /// The bracket.
-        word: String,
-    },
-    /// Several levels of a type of which there may be one; all but groups. NUMA nodes are a level or attached.
-    Twice {
-        /// Where the second is.
-        at: usize,
-        /// What.
-        word: String,
-        /// The type.
-        ty: Type,
-    },
-    /// Either all levels have types, or none has but the last.
-    Mixed {
-        /// Where the first is that is not as those before.
-        at: usize,
-        /// What.
-        word: String,
-    },
-    /// The last level must be the processing units, and no other.
-    LastLevel {
-        /// Where the last level is.
-        at: usize,
-        /// What.
-        word: String,
-        /// Its type.
-        ty: Type,
-    },
-    /// More objects than are made of a text.
-    TooMany {
-        /// Where there were too many.
-        at: usize,
-        /// What.
-        word: String,
-        /// How many there would be with it.
-        objects: u64,
-        /// How many are allowed.
-        limit: u64,
-    },
-    /// Indexes that do not number the objects of their level.
-    Indexes {
-        /// Where.
-        at: usize,
-        /// What.
-        word: String,
-        /// What they must be.
-        rule: &'static str,
-    },
-    /// What is described cannot be built: more levels, or kinds of groups, than any machine has.
-    Build(BuildError),
-}
-
-impl fmt::Display for SyntheticError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty => f.write_str("nothing is described: try `pu:1`"),
-            Self::Type { at, word } => {
-                write!(f, "byte {at}: `{word}` is no type that may stand here (try pack, numa, l3, core, pu)")
-            }
-            Self::Count { at, word } => {
-                write!(f, "byte {at}: `{word}`: a type is followed by a colon and a number, as in `core:2`")
-            }
-            Self::Attribute { at, word } => write!(
-                f,
-                "byte {at}: `{word}` is no attribute here (caches: size=, NUMA nodes: memory=, memorysidecachesize=, all: indexes=)"
-            ),
-            Self::Unclosed { at, word } => write!(f, "byte {at}: `{word}` is not closed"),
-            Self::Twice { at, word, ty } => write!(f, "byte {at}: `{word}`: there is {ty} already"),
-            Self::Mixed { at, word } => {
-                write!(f, "byte {at}: `{word}`: all levels have a type, or none has but the last")
-            }
-            Self::LastLevel { at, word, ty } => {
-                write!(f, "byte {at}: `{word}`: the last level must be PU, and is {ty}")
-            }
-            Self::TooMany { at, word, objects, limit } => {
-                write!(f, "byte {at}: `{word}` makes {objects} objects, limit {limit}")
-            }
-            Self::Indexes { at, word, rule } => write!(f, "byte {at}: `{word}`: {rule}"),
-            Self::Build(_) => f.write_str("what is described cannot be built"),
-        }
-    }
-}
-
-impl core::error::Error for SyntheticError {
-    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        match self {
-            Self::Build(source) => Some(source),
-            _ => None,
-        }
-    }
-}
 
 /// Makes the topology that a line of text describes, as `lstopo -i` does.
 ///

@@ -26,19 +26,19 @@
 mod error;
 mod export;
 mod import;
+mod names;
 mod object;
 mod scan;
 mod tables;
 mod tree;
 mod v1;
-pub(crate) mod v2;
 
 pub use error::{Place, XmlError};
 
 use std::io;
 
 use crate::model::read::Topo;
-use crate::model::topology::Topology;
+use crate::model::tables::Topology;
 
 /// How long a file may be.
 const MAX_BYTES: u64 = 256 << 20;

@@ -3,21 +3,38 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::model::error::BuildError;
-use crate::model::object::{
-    Arity, Cache, ChildKind, Extra, Group, Info, NONE, Numa, Object, PageType, Span, Type,
-};
+use crate::model::read::Topo;
+use crate::model::records::{Arity, Level, NONE, Object, SPECIAL, Span};
 use crate::model::set::Set;
-use crate::model::topology::{
-    AttributeTables, Interner, Level, OsIndexTable, SPECIAL, SetInterner, Topology,
-};
+use crate::model::tables::{OsIndexTable, Topology};
+use crate::model::types::{ChildKind, Type};
 
-use super::facts::FactTables;
+use super::description::Builder;
+use super::fact_tables::FactTables;
+use super::node::{Attributes, Node};
+use super::pools::{Attribution, SetInterner, Texts};
 use super::sets::Sets;
-use super::shape::Lists;
-use super::{Attributes, Builder, Node};
+use super::shape::{Lists, normal_levels, ordered_children};
+
+impl Builder {
+    /// Makes the topology. O(n log n) and, per level, O(n).
+    ///
+    /// # Errors
+    /// The first thing that is wrong with the description: see [`BuildError`]. The result has passed
+    /// [`Topo::check`].
+    pub fn build(self) -> Result<Topology, BuildError> {
+        self.validate()?;
+        let sets = Sets::of(&self.nodes);
+        let children = ordered_children(&self.nodes, &sets);
+        let levels = normal_levels(&self.nodes, &children)?;
+        let topology = assemble(&self, sets, &children, &levels)?;
+        topology.check().map_err(BuildError::Inconsistent)?;
+        Ok(topology)
+    }
+}
 
 /// Everything in its table.
-pub(super) fn assemble(
+fn assemble(
     builder: &Builder,
     sets: Sets,
     children: &Lists,
@@ -174,91 +191,4 @@ fn symmetric_subtrees(
         }
     }
     shape.iter().map(|&shape| shape != NONE).collect()
-}
-
-/// Strings, infos and extras while they are filled.
-pub(super) struct Texts {
-    strings: Vec<String>,
-    ids: Interner<String>,
-    infos: Vec<Info>,
-    extras: Vec<Extra>,
-}
-
-impl Texts {
-    fn new() -> Self {
-        Self { strings: Vec::new(), ids: Interner::new(), infos: Vec::new(), extras: Vec::new() }
-    }
-
-    pub(super) fn string(&mut self, text: &String) -> u32 {
-        self.ids.intern(text, |text| {
-            self.strings.push(text.clone());
-            self.strings.len() as u32 - 1
-        })
-    }
-
-    pub(super) fn infos(&mut self, infos: &[(String, String)]) -> Span {
-        let first = self.infos.len() as u32;
-        for (name, value) in infos {
-            let info = Info { name: self.string(name), value: self.string(value) };
-            self.infos.push(info);
-        }
-        Span { first, len: infos.len() as u32 }
-    }
-
-    fn extra(&mut self, node: &Node) -> u32 {
-        if node.name.is_none() && node.subtype.is_none() && node.infos.is_empty() {
-            return NONE;
-        }
-        let name = node.name.as_ref().map_or(NONE, |name| self.string(name));
-        let subtype = node.subtype.as_ref().map_or(NONE, |subtype| self.string(subtype));
-        let infos = self.infos(&node.infos);
-        self.extras.push(Extra { name, subtype, infos });
-        self.extras.len() as u32 - 1
-    }
-}
-
-/// Attribute tables while they are filled. What many objects share is stored once.
-struct Attribution {
-    tables: AttributeTables,
-    caches: Interner<Cache>,
-    numa: Interner<(u64, Vec<PageType>)>,
-    groups: Interner<Group>,
-}
-
-impl Attribution {
-    fn new() -> Self {
-        Self {
-            tables: AttributeTables::default(),
-            caches: Interner::new(),
-            numa: Interner::new(),
-            groups: Interner::new(),
-        }
-    }
-
-    fn add(&mut self, attributes: &Attributes, group_depth: u32) -> u32 {
-        fn push<T: Clone>(table: &mut Vec<T>, value: &T) -> u32 {
-            table.push(value.clone());
-            table.len() as u32 - 1
-        }
-        let tables = &mut self.tables;
-        match attributes {
-            Attributes::None => NONE,
-            Attributes::Cache(cache) => self.caches.intern(cache, |cache| push(&mut tables.caches, cache)),
-            Attributes::Numa { local_memory, page_types } => {
-                self.numa.intern(&(*local_memory, page_types.clone()), |(local_memory, page_types)| {
-                    let first = tables.page_types.len() as u32;
-                    tables.page_types.extend_from_slice(page_types);
-                    let page_types = Span { first, len: page_types.len() as u32 };
-                    push(&mut tables.numa, &Numa { local_memory: *local_memory, page_types })
-                })
-            }
-            Attributes::Group(group) => {
-                let group = Group { depth: group_depth, ..*group };
-                self.groups.intern(&group, |group| push(&mut tables.groups, group))
-            }
-            Attributes::Pci(pci) => push(&mut tables.pci, pci),
-            Attributes::Bridge(bridge) => push(&mut tables.bridges, bridge),
-            Attributes::OsDevice(device) => push(&mut tables.os_devices, device),
-        }
-    }
 }

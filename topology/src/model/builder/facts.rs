@@ -5,21 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::cpukinds::CpuKind;
-use crate::model::distances::DistanceMatrix;
 use crate::model::error::BuildError;
-use crate::model::machine::{Filter, MemoryTier, PciLocality};
-use crate::model::memattrs::{InitiatorEntry, MemoryAttribute, MemoryTarget, MemoryValue};
-use crate::model::object::{NONE, Span, Type};
-use crate::model::set::{Bits, CpuSet, NodeSet, Set};
-use crate::model::topology::{DistanceTables, MemoryAttributeTables, SetInterner};
+use crate::model::facts::{Filter, MemoryAttribute};
+use crate::model::records::NONE;
+use crate::model::set::{CpuSet, NodeSet};
+use crate::model::types::Type;
 
-use super::assemble::Texts;
-use super::kinds;
-use super::{Builder, NodeId};
-
-/// From how many places the values of one target of one attribute may be told apart: each is compared with all.
-const MAX_INITIATORS: usize = 1024;
+use super::node::NodeId;
 
 /// From where memory is accessed, in a description: see [`Builder::memory_value`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,26 +23,26 @@ pub enum Location {
 }
 
 #[derive(Debug, Clone)]
-struct Matrix {
-    name: Option<String>,
-    kind: u64,
-    objects: Vec<NodeId>,
-    values: Vec<u64>,
+pub(super) struct Matrix {
+    pub(super) name: Option<String>,
+    pub(super) kind: u64,
+    pub(super) objects: Vec<NodeId>,
+    pub(super) values: Vec<u64>,
 }
 
 /// The values of one target, each with the place from where it holds.
-type Values = Vec<(Option<Location>, u64)>;
+pub(super) type Values = Vec<(Option<Location>, u64)>;
 
 #[derive(Debug, Clone)]
-struct Attribute {
-    name: String,
-    flags: u32,
-    targets: Vec<(NodeId, Values)>,
-    by_target: BTreeMap<u32, usize>,
+pub(super) struct Attribute {
+    pub(super) name: String,
+    pub(super) flags: u32,
+    pub(super) targets: Vec<(NodeId, Values)>,
+    pub(super) by_target: BTreeMap<u32, usize>,
 }
 
 impl Attribute {
-    fn new(name: String, flags: u32) -> Self {
+    pub(super) fn new(name: String, flags: u32) -> Self {
         Self { name, flags, targets: Vec::new(), by_target: BTreeMap::new() }
     }
 }
@@ -64,19 +56,19 @@ pub(super) struct Kind {
 }
 
 /// One memory tier: kinds, nodes and infos.
-type Tier = (u64, NodeSet, Vec<(String, String)>);
+pub(super) type Tier = (u64, NodeSet, Vec<(String, String)>);
 
 /// All that is described beside the tree.
 #[derive(Debug, Clone)]
 pub(super) struct Facts {
-    matrices: Vec<Matrix>,
-    attributes: Vec<Attribute>,
-    kinds: Vec<Kind>,
-    tiers: Vec<Tier>,
-    localities: Vec<(u32, u32, u32, CpuSet)>,
-    support: BTreeSet<String>,
-    filters: [Filter; Type::ALL.len()],
-    flags: u64,
+    pub(super) matrices: Vec<Matrix>,
+    pub(super) attributes: Vec<Attribute>,
+    pub(super) kinds: Vec<Kind>,
+    pub(super) tiers: Vec<Tier>,
+    pub(super) localities: Vec<(u32, u32, u32, CpuSet)>,
+    pub(super) support: BTreeSet<String>,
+    pub(super) filters: [Filter; Type::ALL.len()],
+    pub(super) flags: u64,
     /// The first thing that was wrong.
     error: Option<BuildError>,
 }
@@ -99,142 +91,8 @@ impl Facts {
         }
     }
 
-    fn fail(&mut self, error: BuildError) {
+    pub(super) fn fail(&mut self, error: BuildError) {
         self.error.get_or_insert(error);
-    }
-}
-
-impl Builder {
-    /// Adds a matrix of distances between `objects`: `values` has a row for each, in their order.
-    ///
-    /// `kind` is a sum of [`DistanceMatrix`]'s constants; whether the types differ is found out here. Fewer than
-    /// two objects, one object twice, or another number of values than n² are an error of
-    /// [`build`](Self::build).
-    pub fn distances(
-        &mut self,
-        name: Option<&str>,
-        kind: u64,
-        objects: impl Into<Vec<NodeId>>,
-        values: impl Into<Vec<u64>>,
-    ) {
-        let (objects, values) = (objects.into(), values.into());
-        let different: BTreeSet<u32> = objects.iter().map(|id| id.0).collect();
-        let square = (objects.len() as u64).saturating_mul(objects.len() as u64);
-        if objects.len() < 2 || values.len() as u64 != square || different.len() != objects.len() {
-            let (objects, values) = (objects.len() as u64, values.len() as u64);
-            self.facts.fail(BuildError::Distances { objects, values, different: different.len() as u64 });
-            return;
-        }
-        self.facts.matrices.push(Matrix { name: name.map(str::to_owned), kind, objects, values });
-    }
-
-    /// The id of the memory attribute `name`, which is added if there is none.
-    ///
-    /// The eight of [`MemoryAttribute::DEFAULT`] are always there. Flags that are no sum of
-    /// [`MemoryAttribute`]'s with exactly one order in it, or that differ from those it was added with, are an
-    /// error of [`build`](Self::build).
-    pub fn memory_attribute(&mut self, name: &str, flags: u32) -> u32 {
-        let orders = MemoryAttribute::HIGHER_FIRST | MemoryAttribute::LOWER_FIRST;
-        let known = orders | MemoryAttribute::NEED_INITIATOR;
-        if flags & !known != 0 || (flags & orders).count_ones() != 1 {
-            self.facts.fail(BuildError::MemoryAttributeFlags { name: name.into(), flags, expected: None });
-        }
-        let attributes = &mut self.facts.attributes;
-        match attributes.iter().position(|attribute| attribute.name == name) {
-            Some(id) => {
-                let expected = attributes[id].flags;
-                if expected != flags {
-                    let (name, expected) = (name.into(), Some(expected));
-                    self.facts.fail(BuildError::MemoryAttributeFlags { name, flags, expected });
-                }
-                id as u32
-            }
-            None => {
-                attributes.push(Attribute::new(name.into(), flags));
-                attributes.len() as u32 - 1
-            }
-        }
-    }
-
-    /// Says what the value of memory attribute `id` is for `target`, as seen from `from`.
-    ///
-    /// As in hwloc, a location that an earlier one of the same target covers changes the value of that one.
-    /// A location where the attribute needs none is ignored. Capacity and Locality, which are read off the
-    /// nodes, no or an empty location where one is needed, and an unknown `id` are errors of
-    /// [`build`](Self::build).
-    pub fn memory_value(&mut self, id: u32, target: NodeId, from: Option<Location>, value: u64) {
-        let Some(attribute) = self.facts.attributes.get_mut(id as usize) else {
-            return self.facts.fail(BuildError::MemoryAttributeId { id });
-        };
-        let needed = attribute.flags & MemoryAttribute::NEED_INITIATOR != 0;
-        let from = from.filter(|_| needed);
-        let empty = matches!(&from, Some(Location::Cpuset(cpuset)) if cpuset.is_empty());
-        if MemoryAttribute::is_computed(id) || needed && from.is_none() || empty {
-            let name = attribute.name.clone();
-            return self.facts.fail(BuildError::MemoryValue { name });
-        }
-        let next = attribute.targets.len();
-        let position = *attribute.by_target.entry(target.0).or_insert(next);
-        if position == next {
-            attribute.targets.push((target, Vec::new()));
-        }
-        let values = &mut attribute.targets[position].1;
-        let covers = |known: &Option<Location>| match (known, &from) {
-            (None, None) => true,
-            (Some(Location::Cpuset(known)), Some(Location::Cpuset(new))) => new.is_included_in(known),
-            (Some(Location::Object(known)), Some(Location::Object(new))) => known == new,
-            _ => false,
-        };
-        let full = values.len() == MAX_INITIATORS;
-        match values.iter_mut().find(|(known, _)| covers(known)) {
-            Some((_, old)) => *old = value,
-            None if full => {
-                self.facts.fail(BuildError::TooMany { count: MAX_INITIATORS as u64 + 1 });
-            }
-            None => values.push((from, value)),
-        }
-    }
-
-    /// Says that these processors are alike, and what is known of them.
-    ///
-    /// As in hwloc, sets that overlap are split, and the parts have the infos of both. The kinds are ranked in
-    /// [`build`](Self::build): by `forced_efficiency` if all have one and all differ, else by the infos
-    /// `CoreType` and `FrequencyBaseMHz` or `FrequencyMaxMHz` if these tell them apart. An empty set says nothing.
-    pub fn cpu_kind(
-        &mut self,
-        cpuset: CpuSet,
-        forced_efficiency: Option<u32>,
-        infos: impl Into<Vec<(String, String)>>,
-    ) {
-        if !cpuset.is_empty() {
-            let forced_efficiency = forced_efficiency.filter(|&efficiency| efficiency != NONE);
-            self.facts.kinds.push(Kind { cpuset, forced_efficiency, infos: infos.into() });
-        }
-    }
-
-    /// Adds a tier of memory behind those already there: `kinds` is a sum of [`MemoryTier`]'s constants.
-    pub fn memory_tier(&mut self, kinds: u64, nodeset: NodeSet, infos: impl Into<Vec<(String, String)>>) {
-        self.facts.tiers.push((kinds, nodeset, infos.into()));
-    }
-
-    /// Says which processors the buses from `first_bus` to `last_bus` of `domain` are near to.
-    pub fn pci_locality(&mut self, domain: u32, first_bus: u32, last_bus: u32, cpuset: CpuSet) {
-        self.facts.localities.push((domain, first_bus, last_bus, cpuset));
-    }
-
-    /// Says that a feature is supported here: hwloc's name of it, such as `discovery.pu`.
-    pub fn support(&mut self, name: impl Into<String>) {
-        self.facts.support.insert(name.into());
-    }
-
-    /// Says which objects of a type were asked for; otherwise all, and groups that add structure.
-    pub fn filter(&mut self, ty: Type, filter: Filter) {
-        self.facts.filters[ty as usize] = filter;
-    }
-
-    /// Sets hwloc's topology flags; 0 otherwise.
-    pub fn flags(&mut self, flags: u64) {
-        self.facts.flags = flags;
     }
 }
 
@@ -300,117 +158,4 @@ impl Facts {
         }
         Ok(())
     }
-}
-
-/// The tables of all this.
-pub(super) struct FactTables {
-    pub(super) distances: DistanceTables,
-    pub(super) memory_attributes: MemoryAttributeTables,
-    pub(super) cpu_kinds: Vec<CpuKind>,
-    pub(super) memory_tiers: Vec<MemoryTier>,
-    pub(super) pci_localities: Vec<PciLocality>,
-    pub(super) support: Vec<u32>,
-    pub(super) filters: Vec<Filter>,
-    pub(super) flags: u64,
-}
-
-impl FactTables {
-    /// `place` says where each described object went, `machine` is the machine's cpuset.
-    pub(super) fn of(
-        facts: &Facts,
-        place: &[u32],
-        machine: (&CpuSet, &NodeSet),
-        texts: &mut Texts,
-        pool: &mut SetInterner,
-    ) -> Result<Self, BuildError> {
-        let (cpus, nodes) = machine;
-        let mut distances = DistanceTables::default();
-        for matrix in &facts.matrices {
-            let objects = Span { first: distances.objects.len() as u32, len: matrix.objects.len() as u32 };
-            distances.matrices.push(DistanceMatrix {
-                kind: matrix.kind,
-                name: matrix.name.as_ref().map_or(NONE, |name| texts.string(name)),
-                objects,
-                first_value: distances.values.len() as u32,
-            });
-            distances.objects.extend(matrix.objects.iter().map(|id| place[id.0 as usize]));
-            distances.values.extend_from_slice(&matrix.values);
-        }
-        let memory_attributes = memory_attributes(facts, place, cpus, texts, pool);
-        let mut cpu_kinds = Vec::new();
-        for (kind, efficiency) in kinds::ranked(kinds::registered(&facts.kinds, cpus)?) {
-            cpu_kinds.push(CpuKind {
-                cpuset: pool.intern(&kind.cpuset),
-                efficiency: efficiency.unwrap_or(NONE),
-                forced_efficiency: kind.forced_efficiency.unwrap_or(NONE),
-                infos: texts.infos(&kind.infos),
-            });
-        }
-        let mut memory_tiers = Vec::new();
-        for (kinds, nodeset, infos) in &facts.tiers {
-            let nodeset = pool.intern(&nodeset.and(nodes));
-            memory_tiers.push(MemoryTier { kinds: *kinds, nodeset, infos: texts.infos(infos) });
-        }
-        let mut pci_localities = Vec::new();
-        for (domain, first_bus, last_bus, cpuset) in &facts.localities {
-            let cpuset = pool.intern(cpuset);
-            let (domain, first_bus, last_bus) = (*domain, *first_bus, *last_bus);
-            pci_localities.push(PciLocality { domain, first_bus, last_bus, cpuset });
-        }
-        Ok(Self {
-            distances,
-            memory_attributes,
-            cpu_kinds,
-            memory_tiers,
-            pci_localities,
-            support: facts.support.iter().map(|name| texts.string(name)).collect(),
-            filters: facts.filters.to_vec(),
-            flags: facts.flags,
-        })
-    }
-}
-
-fn memory_attributes(
-    facts: &Facts,
-    place: &[u32],
-    cpus: &Set,
-    texts: &mut Texts,
-    pool: &mut SetInterner,
-) -> MemoryAttributeTables {
-    let mut tables = MemoryAttributeTables::default();
-    for attribute in &facts.attributes {
-        let first = tables.targets.len() as u32;
-        for (target, values) in &attribute.targets {
-            let first = tables.values.len() as u32;
-            let mut known: Vec<CpuSet> = Vec::new();
-            for (from, value) in values {
-                let from = match from {
-                    None => InitiatorEntry::Any,
-                    Some(Location::Object(id)) => InitiatorEntry::Object { object: place[id.0 as usize] },
-                    Some(Location::Cpuset(said)) => {
-                        let cpuset = said.and(cpus);
-                        // A question takes the first set that includes what it asks for.
-                        let is_covered = || known.iter().any(|known| cpuset.is_included_in(known));
-                        if cpuset.is_empty() || cpuset != *said && is_covered() {
-                            continue;
-                        }
-                        let set = pool.intern(&cpuset);
-                        known.push(cpuset);
-                        InitiatorEntry::Cpuset { set }
-                    }
-                };
-                tables.values.push(MemoryValue { value: *value, from });
-            }
-            let values = Span { first, len: tables.values.len() as u32 - first };
-            if values.len > 0 {
-                tables.targets.push(MemoryTarget { object: place[target.0 as usize], values });
-            }
-        }
-        tables.attributes.push(MemoryAttribute {
-            name: texts.string(&attribute.name),
-            flags: attribute.flags,
-            targets: Span { first, len: tables.targets.len() as u32 - first },
-        });
-    }
-    tables
 }

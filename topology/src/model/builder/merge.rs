@@ -5,12 +5,14 @@
 //! What was attached to an object that goes is then attached to the one that stays.
 
 use crate::model::error::BuildError;
-use crate::model::machine::Filter;
-use crate::model::object::{ChildKind, NONE, Type};
+use crate::model::facts::Filter;
+use crate::model::records::NONE;
+use crate::model::types::{ChildKind, Type};
 
+use super::description::Builder;
+use super::node::{Attributes, Node};
 use super::sets::Sets;
 use super::shape::{Lists, normal_levels, ordered_children};
-use super::{Attributes, Builder, Node};
 
 impl Builder {
     /// Takes out the levels that add no structure, if [`filter`](Self::filter) says so of their type: as it is

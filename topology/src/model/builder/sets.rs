@@ -1,9 +1,10 @@
 //! The sets that a tree implies.
 
-use crate::model::object::{ChildKind, NONE, Type};
+use crate::model::records::NONE;
 use crate::model::set::{Bits, CpuSet, NodeSet, Set};
+use crate::model::types::{ChildKind, Type};
 
-use super::Node;
+use super::node::Node;
 
 /// The four sets of each object that has them.
 pub(super) struct Sets {

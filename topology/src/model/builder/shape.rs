@@ -3,11 +3,18 @@
 use std::collections::BTreeMap;
 
 use crate::model::error::BuildError;
-use crate::model::object::{ChildKind, NONE, Type};
+use crate::model::records::NONE;
 use crate::model::set::{Bits, Set};
+use crate::model::types::{ChildKind, Type};
 
+use super::node::{Attributes, Node};
 use super::sets::Sets;
-use super::{Attributes, MAX_DEPTH, MAX_KINDS, Node};
+
+/// How many normal levels a topology may have. hwloc's own machines have about ten.
+const MAX_DEPTH: u32 = 128;
+
+/// How many types and kinds of groups may differ: the bits of the mask that says which are below an object.
+const MAX_KINDS: u32 = u128::BITS;
 
 /// The children of each object by kind, in their final order.
 pub(super) type Lists = Vec<[Vec<u32>; 4]>;

@@ -2,16 +2,17 @@
 //!
 //! Runs tile the tables they are in, as those of sets do: so what a walk reads of them is linear in what is stored.
 
+use super::sets::sorted_runs;
 use crate::model::error::CheckError;
-use crate::model::memattrs::{InitiatorEntry, MemoryAttribute};
-use crate::model::object::{NONE, Span, Type};
-use crate::model::read::Topo;
+use crate::model::facts::{InitiatorEntry, MemoryAttribute};
+use crate::model::handle::ObjectRef;
+use crate::model::records::{NONE, Span};
 use crate::model::set::{Bits, Set};
 use crate::model::set_ref::SetRef;
+use crate::model::tables::Tables;
+use crate::model::types::Type;
 
-use super::sorted_runs;
-
-pub(super) fn facts<T: Topo>(topology: &T) -> Result<(), CheckError> {
+pub(super) fn facts<T: Tables>(topology: &T) -> Result<(), CheckError> {
     distances(topology)?;
     memory_attributes(topology)?;
     cpu_kinds(topology)?;
@@ -56,7 +57,7 @@ fn rule(record: u32, rule: &'static str) -> CheckError {
     CheckError::Fact { record, rule }
 }
 
-fn distances<T: Topo>(topology: &T) -> Result<(), CheckError> {
+fn distances<T: Tables>(topology: &T) -> Result<(), CheckError> {
     let (objects, values) = (topology.distance_object_count(), topology.distance_value_count());
     let (mut next_object, mut next_value) = (0, 0);
     for index in 0..topology.distance_matrix_count() {
@@ -86,7 +87,7 @@ fn distances<T: Topo>(topology: &T) -> Result<(), CheckError> {
     used("matrix.values", next_value, values)
 }
 
-fn memory_attributes<T: Topo>(topology: &T) -> Result<(), CheckError> {
+fn memory_attributes<T: Tables>(topology: &T) -> Result<(), CheckError> {
     let (targets, values) = (topology.memory_target_count(), topology.memory_value_count());
     let (mut next_target, mut next_value) = (0, 0);
     if topology.memory_attribute_count() < MemoryAttribute::DEFAULT.len() as u32 {
@@ -159,7 +160,7 @@ fn memory_attributes<T: Topo>(topology: &T) -> Result<(), CheckError> {
     used("target.values", next_value, values)
 }
 
-fn cpu_kinds<T: Topo>(topology: &T) -> Result<(), CheckError> {
+fn cpu_kinds<T: Tables>(topology: &T) -> Result<(), CheckError> {
     let count = topology.cpu_kind_count();
     let (mut sets, mut ranked) = (Vec::new(), None);
     for index in 0..count {
@@ -189,13 +190,13 @@ fn cpu_kinds<T: Topo>(topology: &T) -> Result<(), CheckError> {
         return overlap();
     }
     let all: Set = runs.into_iter().map(|(start, end)| start..end).collect();
-    match topology.root().cpuset() {
+    match ObjectRef::new(topology, 0).cpuset() {
         Some(machine) if all.is_included_in(&machine) => Ok(()),
         _ => Err(rule(NONE, "kinds of processors must be within the machine's")),
     }
 }
 
-fn infos<T: Topo>(record: u32, field: &'static str, run: Span, topology: &T) -> Result<(), CheckError> {
+fn infos<T: Tables>(record: u32, field: &'static str, run: Span, topology: &T) -> Result<(), CheckError> {
     let len = topology.info_count();
     match run.fits(len) {
         true => Ok(()),
@@ -203,7 +204,7 @@ fn infos<T: Topo>(record: u32, field: &'static str, run: Span, topology: &T) -> 
     }
 }
 
-fn machine<T: Topo>(topology: &T) -> Result<(), CheckError> {
+fn machine<T: Tables>(topology: &T) -> Result<(), CheckError> {
     for index in 0..topology.memory_tier_count() {
         let Some(tier) = topology.memory_tier_record(index) else { break };
         within(index, "tier.nodeset", tier.nodeset, topology.set_count())?;

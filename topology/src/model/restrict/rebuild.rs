@@ -2,16 +2,16 @@
 
 use crate::model::builder::{Attributes, Builder, Location, Node, NodeId};
 use crate::model::error::BuildError;
+use crate::model::facts::{Filter, InitiatorEntry};
 use crate::model::handle::ObjectRef;
-use crate::model::machine::Filter;
-use crate::model::memattrs::InitiatorEntry;
-use crate::model::object::{ChildKind, Type};
 use crate::model::read::Topo;
 use crate::model::set::{Bits, Set};
 use crate::model::set_ref::SetRef;
-use crate::model::topology::{Tables, Topology};
+use crate::model::tables::{Tables, Topology};
+use crate::model::types::{ChildKind, Type};
 
-use super::{Kept, RestrictOptions, allowed};
+use super::kept::{Kept, allowed};
+use super::options::RestrictOptions;
 
 /// What stays: `stays` says which objects with sets do, by index.
 pub(super) fn rebuild(

@@ -1,13 +1,13 @@
 //! The tables beside the tree: a sample of each, what breaks them, and reading whatever is there.
 
 use crate::model::builder::{Builder, Location, NodeId};
-use crate::model::distances::DistanceMatrix;
 use crate::model::error::CheckError;
-use crate::model::machine::MemoryTier;
-use crate::model::memattrs::{Initiator, InitiatorEntry, MemoryAttribute};
-use crate::model::object::{NONE, Type};
+use crate::model::facts::{DistanceMatrix, InitiatorEntry, MemoryAttribute, MemoryTier};
+use crate::model::memattrs::Initiator;
 use crate::model::read::Topo;
+use crate::model::records::NONE;
 use crate::model::set::Set;
+use crate::model::types::Type;
 
 use super::{exercise, refuses, sample};
 

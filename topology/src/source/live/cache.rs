@@ -1,11 +1,11 @@
 //! Caches of processors.
 
+use crate::model::attributes::Cache;
 use crate::model::builder::{Attributes, Node};
-use crate::model::object::{Cache, CacheKind, Type};
 use crate::model::set::{Bits, CpuSet};
+use crate::model::types::{CacheKind, Type};
 
-use super::cpu::CPU;
-use super::files::Files;
+use super::files::{CPU, Files};
 use super::nest::Flat;
 
 /// The caches of which `cpu` is the first processor. `threads` are those of its core.

@@ -1,16 +1,15 @@
 //! Processors: which there are, and what groups them.
 
+use super::error::DetectError;
+use crate::model::attributes::Group;
 use crate::model::builder::{Attributes, Node};
-use crate::model::error::DetectError;
-use crate::model::object::{Group, Type};
 use crate::model::set::{Bits, CpuSet, END, Set};
+use crate::model::types::Type;
 
 use super::cache;
-use super::files::Files;
+use super::files::{CPU, Files};
 use super::machine::CpuInfo;
 use super::nest::Flat;
-
-pub(super) const CPU: &str = "sys/devices/system/cpu";
 
 /// Far above the kernel's NR_CPUS (8,192 on x86), and little enough to list one by one.
 const LIMIT: u64 = 1 << 17;

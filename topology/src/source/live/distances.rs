@@ -5,11 +5,11 @@
 use std::collections::BTreeMap;
 
 use crate::model::builder::{Builder, NodeId};
-use crate::model::distances::DistanceMatrix;
+use crate::model::facts::DistanceMatrix;
 use crate::model::set::{Bits, CpuSet};
 
-use super::files::Files;
-use super::memory::{NODE, NumaNode};
+use super::files::{Files, NODE};
+use super::memory::NumaNode;
 use super::nest::Flat;
 
 /// As many nodes as the kernel can have (NODES_SHIFT is at most 10).

@@ -12,6 +12,12 @@ use std::str::FromStr;
 
 use crate::model::set::Set;
 
+/// Where processors are described.
+pub(super) const CPU: &str = "sys/devices/system/cpu";
+
+/// Where NUMA nodes are described.
+pub(super) const NODE: &str = "sys/devices/system/node";
+
 /// Bytes: more than any file of one value or list holds. A longer one is not one of them.
 const FILE_LIMIT: u64 = 1 << 20;
 

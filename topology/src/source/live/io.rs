@@ -11,9 +11,9 @@ mod os_device;
 mod pci;
 
 use crate::model::builder::Builder;
-use crate::model::machine::Filter;
-use crate::model::object::Type;
+use crate::model::facts::Filter;
 use crate::model::set::CpuSet;
+use crate::model::types::Type;
 
 use super::files::Files;
 use super::nest::Built;

@@ -11,8 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::builder::Builder;
 use crate::model::set::{Bits, CpuSet};
 
-use super::cpu::CPU;
-use super::files::Files;
+use super::files::{CPU, Files};
 use super::machine::CpuInfo;
 
 /// More kinds than a machine has. With more of them we have not seen kinds, but noise.

@@ -8,8 +8,8 @@
 use crate::model::set::{Bits, CpuSet};
 
 use super::distances::Matrix;
-use super::files::Files;
-use super::memory::{NODE, NumaNode};
+use super::files::{Files, NODE};
+use super::memory::NumaNode;
 
 /// Where the kernel describes the access to a node. Class 1 is that of processors alone; class 0 may be that of
 /// other devices that access memory.

@@ -1,15 +1,14 @@
 //! NUMA nodes with their memory and page sizes, and the caches in front of them.
 
+use crate::model::attributes::{Cache, PageType};
 use crate::model::builder::{Attributes, Node};
-use crate::model::object::{Cache, CacheKind, PageType, Type};
 use crate::model::set::{Bits, CpuSet, NodeSet};
+use crate::model::types::{CacheKind, Type};
 
 use super::dax;
-use super::files::Files;
+use super::files::{Files, NODE};
 use super::io::{self, Address};
 use super::nest::Memory;
-
-pub(super) const NODE: &str = "sys/devices/system/node";
 
 /// A NUMA node and the processors near it.
 pub(super) struct NumaNode {

@@ -3,9 +3,10 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::model::attributes::Group;
 use crate::model::builder::{Attributes, Builder, Node, NodeId};
-use crate::model::object::{Group, Type};
 use crate::model::set::{Bits, CpuSet, NodeSet, Set};
+use crate::model::types::Type;
 
 /// An object that is described by its processors.
 pub(super) struct Flat {

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::builder::{Builder, Location, NodeId};
-use crate::model::memattrs::MemoryAttribute;
+use crate::model::facts::MemoryAttribute;
 use crate::model::set::Bits;
 
 use super::files::Files;

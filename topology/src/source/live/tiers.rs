@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use crate::model::builder::{Builder, NodeId};
-use crate::model::machine::MemoryTier;
+use crate::model::facts::MemoryTier;
 use crate::model::set::{Bits, NodeSet};
 
 use super::memory::NumaNode;

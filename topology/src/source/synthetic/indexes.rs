@@ -4,9 +4,9 @@
 //! counts least. A type stands for the loop over the objects of its level within those of the next outer one that is
 //! named too.
 
-use crate::model::object::Type;
+use crate::model::types::Type;
 
-use super::SyntheticError;
+use super::error::SyntheticError;
 use super::parse::{Level, Name, Word};
 
 struct Loop {

@@ -1,8 +1,11 @@
 //! The words of a description, and which types they stand for.
 
-use crate::model::object::{CacheKind, Type};
+use crate::model::types::{CacheKind, Type};
 
-use super::{MAX_OBJECTS, SyntheticError};
+use super::error::SyntheticError;
+
+/// How many objects may be described, as many as XML may have. hwloc has no limit but memory.
+const MAX_OBJECTS: u64 = 1 << 20;
 
 /// A word of the description, and where it is.
 #[derive(Debug, Clone)]

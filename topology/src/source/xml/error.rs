@@ -4,7 +4,7 @@ use core::fmt;
 use std::io;
 
 use crate::model::error::BuildError;
-use crate::model::object::Type;
+use crate::model::types::Type;
 
 /// Where in the text something is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

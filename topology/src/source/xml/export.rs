@@ -3,15 +3,17 @@
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
+use crate::model::attributes::Pci;
+use crate::model::facts::MemoryAttribute;
 use crate::model::handle::ObjectRef;
-use crate::model::memattrs::{Initiator, InitiatorRef, MemoryAttribute};
-use crate::model::object::{ChildKind, Pci, Type};
+use crate::model::hwloc2::{Device, kinds_of_type, os_device_type};
+use crate::model::memattrs::{Initiator, InitiatorRef};
 use crate::model::read::Topo;
 use crate::model::set::{Bits, END, MASK_WORDS};
 use crate::model::set_ref::SetRef;
+use crate::model::types::{ChildKind, Type};
 
 use super::scan::is_no_xml;
-use super::v2::{Device, kinds_of_type, os_device_type};
 
 /// How many numbers a line of distances has, as hwloc writes them.
 const PER_LINE: usize = 10;

@@ -1,77 +1,26 @@
 //! From tags to a description: objects first, then what is said of them.
 
-use std::collections::BTreeMap;
-
+use crate::model::attributes::PageType;
 use crate::model::builder::{Node, NodeId};
-use crate::model::object::{CacheKind, ChildKind, PageType, Type};
-use crate::model::topology::Topology;
+use crate::model::hwloc2::{self, Device};
+use crate::model::tables::Topology;
+use crate::model::types::{CacheKind, ChildKind, Type};
 
 use super::error::{Place, XmlError};
+use super::names::{Names, Objects};
 use super::object::{self, INTEL_DIE, Reading, number_u64, sorted};
 use super::scan::{Item, Scanner, Tag, quote};
 use super::tables::{self, Tables};
 use super::tree::Tree;
 use super::v1::{self, Latencies};
-use super::v2::{self, Device};
 
 /// How many objects a file may have.
 const MAX_OBJECTS: usize = 1 << 20;
 /// How many infos, and how many page sizes, all objects together may have.
 const MAX_INFOS: usize = 1 << 22;
-/// How many distances a matrix may have, and how many memory values a file.
-pub(super) const MAX_VALUES: u64 = 1 << 24;
 
 /// hwloc's flags for what is done here: INCLUDE_DISALLOWED and IMPORT_SUPPORT.
 const FLAGS: u64 = 1 | 1 << 3;
-
-/// The objects that a reference may name.
-#[derive(Debug, Default)]
-pub(super) struct Names {
-    by_gp_index: BTreeMap<u64, (Type, usize)>,
-    by_os_index: BTreeMap<(Type, u32), usize>,
-}
-
-/// What a reference leads to: an object that stays, or one that hwloc would have taken out.
-pub(super) enum Named {
-    Object(NodeId),
-    Gone,
-}
-
-/// The objects when all are known.
-pub(super) struct Objects {
-    pub(super) names: Names,
-    pub(super) ids: Vec<Option<NodeId>>,
-}
-
-impl Objects {
-    fn resolve(&self, position: Option<usize>, error: impl FnOnce() -> XmlError) -> Result<Named, XmlError> {
-        let position = position.ok_or_else(error)?;
-        Ok(self.ids.get(position).copied().flatten().map_or(Named::Gone, Named::Object))
-    }
-
-    /// The object with this gp_index, which must be of type `ty`.
-    pub(super) fn by_gp_index(
-        &self,
-        ty: Type,
-        index: u64,
-        at: impl FnOnce() -> Place,
-    ) -> Result<Named, XmlError> {
-        let found = self.names.by_gp_index.get(&index).filter(|(found, _)| *found == ty);
-        self.resolve(found.map(|(_, position)| *position), || XmlError::UnknownObject { at: at(), ty, index })
-    }
-
-    /// The processing unit or NUMA node with this os_index.
-    pub(super) fn by_os_index(
-        &self,
-        ty: Type,
-        index: u64,
-        at: impl FnOnce() -> Place,
-    ) -> Result<Named, XmlError> {
-        let small = u32::try_from(index).ok();
-        let found = small.and_then(|small| self.names.by_os_index.get(&(ty, small)));
-        self.resolve(found.copied(), || XmlError::UnknownObject { at: at(), ty, index })
-    }
-}
 
 struct Import<'x> {
     scanner: Scanner<'x>,
@@ -434,7 +383,7 @@ impl Import<'_> {
     fn device_kinds(&self, reading: &mut Reading) -> u64 {
         let node = &mut reading.node;
         if self.major >= 3 {
-            let backend = node.subtype.as_deref().and_then(v2::backend);
+            let backend = node.subtype.as_deref().and_then(hwloc2::backend);
             if let Some(backend) = backend.filter(|_| !node.infos.iter().any(|(name, _)| name == "Backend")) {
                 node.infos.push(("Backend".to_owned(), backend.to_owned()));
             }
@@ -447,7 +396,7 @@ impl Import<'_> {
             subtype: node.subtype.as_deref().unwrap_or(""),
             info: &info,
         };
-        reading.os_device_kinds.unwrap_or_else(|| v2::kinds_of_type(reading.os_device, &device))
+        reading.os_device_kinds.unwrap_or_else(|| hwloc2::kinds_of_type(reading.os_device, &device))
     }
 
     fn finish(mut self, tables: Tables) -> Result<Topology, XmlError> {

@@ -1,8 +1,10 @@
 //! The attributes of one `<object>`.
 
+use crate::model::attributes::{Bridge, Cache, Group, OsDevice, PageType};
 use crate::model::builder::{Attributes, Node};
-use crate::model::object::{Bridge, Cache, CacheKind, Group, NONE, OsDevice, PageType, Type};
+use crate::model::records::NONE;
 use crate::model::set::Set;
+use crate::model::types::{CacheKind, Type};
 
 use super::error::XmlError;
 use super::scan::{Scanner, Tag, quote};

@@ -13,6 +13,8 @@ use super::error::{Place, XmlError};
 pub(super) const MAX_DEPTH: usize = 512;
 /// How many attributes an element may have. hwloc's have up to about twenty.
 const MAX_ATTRIBUTES: usize = 64;
+/// How many distances a matrix may have, and how many memory values a file.
+pub(super) const MAX_VALUES: u64 = 1 << 24;
 /// How much of a wrong value an error repeats.
 const MAX_QUOTE: usize = 60;
 

@@ -2,16 +2,16 @@
 //!
 //! Read before the tree is final, so references are kept with their place and resolved at the end.
 
+use crate::model::attributes::PageType;
 use crate::model::builder::{Attributes, Builder, Location, NodeId};
-use crate::model::distances::DistanceMatrix;
-use crate::model::memattrs::MemoryAttribute;
-use crate::model::object::{PageType, Type};
+use crate::model::facts::{DistanceMatrix, MemoryAttribute};
 use crate::model::set::{Bits, Set};
+use crate::model::types::Type;
 
 use super::error::XmlError;
-use super::import::{MAX_VALUES, Named, Objects};
+use super::names::{Named, Objects};
 use super::object::{number_u32, number_u64, set, sorted, type_of};
-use super::scan::{Item, Scanner, Tag};
+use super::scan::{Item, MAX_VALUES, Scanner, Tag};
 use super::tree::Tree;
 
 /// How many localities, features and other elements a file may have beside the objects.

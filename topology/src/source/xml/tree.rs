@@ -5,9 +5,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::model::attributes::PageType;
 use crate::model::builder::{Attributes, Builder, Node, NodeId};
-use crate::model::object::{ChildKind, PageType, Type};
 use crate::model::set::{Bits, Set};
+use crate::model::types::{ChildKind, Type};
 
 /// One object as it was read.
 #[derive(Debug)]

@@ -1,14 +1,14 @@
 //! Format 1.x: memory was in the normal tree, and some things had other names.
 
+use crate::model::attributes::Group;
 use crate::model::builder::{Attributes, Builder, Node, NodeId};
-use crate::model::distances::DistanceMatrix;
-use crate::model::object::{Group, Type};
+use crate::model::facts::DistanceMatrix;
 use crate::model::set::Bits;
+use crate::model::types::Type;
 
 use super::error::XmlError;
-use super::import::MAX_VALUES;
 use super::object::{Reading, number_u64};
-use super::scan::{Item, Scanner, Tag};
+use super::scan::{Item, MAX_VALUES, Scanner, Tag};
 use super::tree::Tree;
 
 /// Where a NUMA node goes: to its parent, or to a group with its own processors that is put in between.

@@ -1,7 +1,7 @@
 //! Block devices: disks and what looks like them.
 
+use crate::model::attributes::OsDevice;
 use crate::model::builder::Node;
-use crate::model::object::OsDevice;
 
 use super::super::files::{Files, one_line};
 use super::forest::os_device;

@@ -1,7 +1,7 @@
 //! Network interfaces and OpenFabrics devices.
 
+use crate::model::attributes::OsDevice;
 use crate::model::builder::Node;
-use crate::model::object::OsDevice;
 
 use super::super::files::Files;
 use super::forest::os_device;

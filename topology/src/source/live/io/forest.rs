@@ -3,9 +3,10 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use crate::model::attributes::{Bridge, OsDevice};
 use crate::model::builder::{Attributes, Builder, Node, NodeId};
-use crate::model::object::{Bridge, OsDevice, Type};
 use crate::model::set::{Bits, CpuSet};
+use crate::model::types::Type;
 
 use super::super::nest::Built;
 use super::address::Address;

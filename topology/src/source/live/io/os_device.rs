@@ -3,14 +3,14 @@
 //! Source: Linux, Documentation/ABI/testing/sysfs-class-net, stable/sysfs-block, stable/sysfs-class-infiniband,
 //! testing/sysfs-bus-dax, testing/sysfs-bus-cxl.
 
-use crate::model::object::OsDevice;
+use crate::model::attributes::OsDevice;
+use crate::model::builder::{Attributes, Node};
 
 use super::super::dax::{self, Origin};
 use super::super::files::{Files, one_line};
 use super::address::Address;
 use super::forest::{Forest, Place, os_device};
 use super::{block, fabric, pci};
-use crate::model::builder::{Attributes, Node};
 
 /// Adds the OS devices to the forest: those of the classes that hwloc's filter calls important, or of all.
 pub(super) fn add_all(files: &Files<'_>, whole: bool, forest: &mut Forest) {

@@ -3,11 +3,10 @@
 //! Source: Linux, Documentation/ABI/testing/sysfs-bus-pci; PCI Local Bus Specification 3.0, section 6.1
 //! (configuration space); PCI Express Base Specification, section 7.5.3 (link status).
 
-use crate::model::object::Pci;
+use crate::model::attributes::Pci;
 use crate::model::set::{Bits, CpuSet};
 
-use super::super::files::Files;
-use super::super::memory::NODE;
+use super::super::files::{Files, NODE};
 use super::address::Address;
 
 const DEVICES: &str = "sys/bus/pci/devices";

@@ -1,22 +1,8 @@
 //! The attributes that objects of some types have.
 
-use crate::model::native::{native_enum, native_record};
-
-use super::Span;
-
-/// What a cache holds.
-#[graven::object]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum CacheKind {
-    /// Data and instructions.
-    Unified,
-    /// Data.
-    Data,
-    /// Instructions.
-    Instruction,
-}
-
-native_enum!(CacheKind, ArchivedCacheKind { Unified, Data, Instruction });
+use super::native::native_record;
+use super::records::Span;
+use super::types::CacheKind;
 
 /// Attributes of a cache, of processors or of memory.
 #[graven::object]

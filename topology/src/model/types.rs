@@ -1,19 +1,11 @@
-//! What one object is: its type, its record in the archive, and its attributes.
+//! Types of objects, and what holds for all objects of a type.
 //!
 //! The names are hwloc's, with the numbers our own: hwloc's enum values differ between its versions 2 and 3.
-
-mod attributes;
 
 use core::fmt;
 use core::str::FromStr;
 
-use crate::model::error::UnknownType;
-use crate::model::native::{native_enum, native_record};
-
-pub use attributes::*;
-
-/// "No object", "no set", "unknown os_index": the index that stands for nothing.
-pub const NONE: u32 = u32::MAX;
+use super::native::native_enum;
 
 /// What kind of thing an object stands for.
 #[graven::object]
@@ -295,162 +287,31 @@ impl FromStr for Type {
     }
 }
 
-/// One object, as it is stored: 80 bytes, whatever its type.
-///
-/// Children are index ranges: the four lists follow each other from `first_child` on, in the order of
-/// [`ChildKind::ALL`], each `arity` long. What few objects have (a name, infos) is in side tables.
+/// What a cache holds.
 #[graven::object]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Object {
-    /// A number that no other object of the topology has, and that a changed copy of the topology keeps.
-    pub gp_index: u64,
-    /// Bytes of memory in NUMA nodes at or below this object.
-    pub total_memory: u64,
-    /// 0 for the root, larger further down; a fixed negative number outside the main tree.
-    pub depth: i32,
-    /// The operating system's number; [`NONE`] if unknown.
-    pub os_index: u32,
-    /// The parent's index; [`NONE`] for the root. Always smaller than the object's own.
-    pub parent: u32,
-    /// The position in the object's level.
-    pub logical_index: u32,
-    /// The index of the first child of any kind.
-    pub first_child: u32,
-    /// How many children of each kind.
-    pub arity: Arity,
-    /// Index of the cpuset in the table of sets; [`NONE`] for I/O and misc objects. So for the next three.
-    pub cpuset: u32,
-    /// Processors that are or might come online here.
-    pub complete_cpuset: u32,
-    /// NUMA nodes that are near this object.
-    pub nodeset: u32,
-    /// NUMA nodes that are or might come online here.
-    pub complete_nodeset: u32,
-    /// Index of the attributes in the table for the type; [`NONE`] if there are none.
-    pub attributes: u32,
-    /// Index of name, subtype and infos in the table of extras; [`NONE`] if there are none.
-    pub extra: u32,
-    /// The type.
-    pub ty: Type,
-    /// Whether all normal children are equal below, level by level.
-    pub symmetric_subtree: bool,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CacheKind {
+    /// Data and instructions.
+    Unified,
+    /// Data.
+    Data,
+    /// Instructions.
+    Instruction,
 }
 
-native_record!(
-    Object,
-    ArchivedObject {
-        gp_index,
-        total_memory,
-        depth,
-        os_index,
-        parent,
-        logical_index,
-        first_child,
-        arity,
-        cpuset,
-        complete_cpuset,
-        nodeset,
-        complete_nodeset,
-        attributes,
-        extra,
-        ty,
-        symmetric_subtree
-    }
-);
+native_enum!(CacheKind, ArchivedCacheKind { Unified, Data, Instruction });
 
-/// How many children an object has in each of the four lists.
-#[graven::object]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Arity {
-    /// Normal children.
-    pub normal: u32,
-    /// Memory children.
-    pub memory: u32,
-    /// I/O children.
-    pub io: u32,
-    /// Misc children.
-    pub misc: u32,
-}
-
-native_record!(Arity, ArchivedArity { normal, memory, io, misc });
-
-impl Arity {
-    /// The four numbers, in the order of [`ChildKind::ALL`].
-    #[inline]
-    pub const fn all(self) -> [u32; 4] {
-        [self.normal, self.memory, self.io, self.misc]
-    }
-}
-
-impl Object {
-    /// What a handle reads where the table has no such record: a machine without anything.
-    pub(crate) const VACANT: Self = Self {
-        gp_index: 0,
-        total_memory: 0,
-        depth: 0,
-        os_index: NONE,
-        parent: NONE,
-        logical_index: 0,
-        first_child: NONE,
-        arity: Arity { normal: 0, memory: 0, io: 0, misc: 0 },
-        cpuset: NONE,
-        complete_cpuset: NONE,
-        nodeset: NONE,
-        complete_nodeset: NONE,
-        attributes: NONE,
-        extra: NONE,
-        ty: Type::Machine,
-        symmetric_subtree: false,
-    };
-}
-
-/// A run in another table: `len` records from `first` on.
-#[graven::object]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Span {
-    /// Index of the first record.
-    pub first: u32,
-    /// Number of records.
-    pub len: u32,
-}
-
-native_record!(Span, ArchivedSpan { first, len });
-
-impl Span {
-    /// The indexes in the span that are below `count`: whatever it holds, never more than `count` of them.
-    pub(crate) fn within(self, count: u32) -> core::ops::Range<u32> {
-        let first = self.first.min(count);
-        first..first.saturating_add(self.len).min(count)
-    }
-
-    /// Whether all of the span is below `count`.
-    pub(crate) fn fits(self, count: u32) -> bool {
-        u64::from(self.first) + u64::from(self.len) <= u64::from(count)
-    }
-}
-
-/// What few objects have: texts, by their index in the table of strings ([`NONE`] if absent).
-#[graven::object]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Extra {
+/// A name that is no type of object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownType {
     /// The name.
-    pub name: u32,
-    /// The subtype.
-    pub subtype: u32,
-    /// The infos: a run in the table of infos.
-    pub infos: Span,
+    pub name: String,
 }
 
-native_record!(Extra, ArchivedExtra { name, subtype, infos });
-
-/// One name and value, by their indexes in the table of strings.
-#[graven::object]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Info {
-    /// The name.
-    pub name: u32,
-    /// The value.
-    pub value: u32,
+impl fmt::Display for UnknownType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is no type of object (try Package, Core, PU, L2, NUMANode)", self.name)
+    }
 }
 
-native_record!(Info, ArchivedInfo { name, value });
+impl core::error::Error for UnknownType {}

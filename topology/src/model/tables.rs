@@ -10,17 +10,13 @@
 //! So a parent's index is smaller than its children's, an object is in one run of children and in one slot of a
 //! level, and whatever the bytes say, a walk that insists on this visits each object at most once.
 
-use std::collections::BTreeMap;
-
-use crate::model::cpukinds::CpuKind;
-use crate::model::distances::DistanceMatrix;
-use crate::model::machine::{Filter, MemoryTier, PciLocality};
-use crate::model::memattrs::{MemoryAttribute, MemoryTarget, MemoryValue};
-use crate::model::native::{Native, native_record};
-use crate::model::object::{
-    Bridge, Cache, Extra, Group, Info, NONE, Numa, Object, OsDevice, PageType, Pci, Span, Type,
+use super::attributes::{Bridge, Cache, Group, Numa, OsDevice, PageType, Pci};
+use super::facts::{
+    CpuKind, DistanceMatrix, Filter, MemoryAttribute, MemoryTarget, MemoryTier, MemoryValue, PciLocality,
 };
-use crate::model::set::{Bits, Set};
+use super::native::Native;
+use super::records::{Extra, Info, Level, NONE, Object, OsIndexEntry, Run, SetEntry, Span};
+use super::types::Type;
 
 /// A machine's topology: hwloc's object model as tables.
 ///
@@ -54,61 +50,12 @@ pub struct Topology {
     pub(crate) strings: Vec<String>,
 }
 
-/// All objects of one depth, from left to right: a run in the table of cousins.
-#[graven::object]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Level {
-    /// The depth; negative for the special levels.
-    pub depth: i32,
-    /// The type that all objects of the level have.
-    pub ty: Type,
-    /// Where the level is in the table of cousins.
-    pub members: Span,
-}
-
-native_record!(Level, ArchivedLevel { depth, ty, members });
-
-/// The special levels in the order in which they follow the normal ones.
-pub(crate) const SPECIAL: [Type; 6] =
-    [Type::NumaNode, Type::Bridge, Type::PciDevice, Type::OsDevice, Type::Misc, Type::MemCache];
-
 /// Which object has an os_index: a plain table as far as the numbers are dense, sorted pairs beyond.
 #[graven::object]
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct OsIndexTable {
     pub(crate) dense: Vec<u32>,
     pub(crate) sparse: Vec<OsIndexEntry>,
-}
-
-/// An os_index beyond the dense part of its table.
-#[graven::object]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct OsIndexEntry {
-    /// The operating system's number.
-    pub os_index: u32,
-    /// The object that has it.
-    pub object: u32,
-}
-
-native_record!(OsIndexEntry, ArchivedOsIndexEntry { os_index, object });
-
-impl OsIndexTable {
-    /// From (os_index, object), each os_index once. The dense part is at most 8 times as long as the list is,
-    /// plus 1,024: what real machines have, and no invitation to number a processor four billion.
-    pub(crate) fn new(entries: &mut [(u32, u32)]) -> Self {
-        entries.sort_unstable();
-        let limit = entries.len() as u64 * 8 + 1024;
-        let mut table = Self::default();
-        for &mut (os_index, object) in entries {
-            if u64::from(os_index) < limit {
-                table.dense.resize(os_index as usize, NONE);
-                table.dense.push(object);
-            } else {
-                table.sparse.push(OsIndexEntry { os_index, object });
-            }
-        }
-        table
-    }
 }
 
 /// Every distinct set of a topology once.
@@ -118,98 +65,6 @@ pub struct SetTable {
     pub(crate) entries: Vec<SetEntry>,
     pub(crate) runs: Vec<Run>,
     pub(crate) words: Vec<u64>,
-}
-
-/// One set of the table, in the smallest form it has.
-#[graven::object]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SetEntry {
-    /// One run, or none if `start == end == 0`.
-    Run {
-        /// The first index.
-        start: u32,
-        /// The index after the last one; [`END`](crate::END) if there is no last one.
-        end: u32,
-    },
-    /// Several runs: `len` records of the table of runs.
-    Runs {
-        /// Index of the first one.
-        first: u32,
-        /// How many.
-        len: u32,
-    },
-    /// Words of 64 indexes each: `len` records of the table of words.
-    Words {
-        /// Index of the first one.
-        first: u32,
-        /// How many.
-        len: u32,
-        /// What the first bit of the first word stands for, divided by 64.
-        base: u32,
-    },
-}
-
-impl Native for SetEntry {
-    type Native = Self;
-    #[inline]
-    fn native(&self) -> Self {
-        *self
-    }
-}
-
-impl Native for ArchivedSetEntry {
-    type Native = SetEntry;
-    #[inline]
-    fn native(&self) -> SetEntry {
-        match self {
-            Self::Run { start, end } => SetEntry::Run { start: start.native(), end: end.native() },
-            Self::Runs { first, len } => SetEntry::Runs { first: first.native(), len: len.native() },
-            Self::Words { first, len, base } => {
-                SetEntry::Words { first: first.native(), len: len.native(), base: base.native() }
-            }
-        }
-    }
-}
-
-/// The indexes from `start` to before `end`.
-#[graven::object]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Run {
-    /// The first index.
-    pub start: u32,
-    /// The index after the last one; [`END`](crate::END) if there is no last one.
-    pub end: u32,
-}
-
-native_record!(Run, ArchivedRun { start, end });
-
-impl SetTable {
-    fn push(&mut self, set: &Set) -> u32 {
-        let mut runs = set.runs();
-        let entry = match (runs.next(), runs.next()) {
-            (None, _) => SetEntry::Run { start: 0, end: 0 },
-            (Some(run), None) => SetEntry::Run { start: run.start, end: run.end },
-            (Some(first), Some(_)) => {
-                let len = set.runs().count() as u32;
-                let base = first.start / 64;
-                let words = set.last().map_or(u32::MAX, |last| last / 64 - base + 1);
-                if words < len {
-                    let start = self.words.len();
-                    self.words.resize(start + words as usize, 0);
-                    for index in set.iter() {
-                        self.words[start + (index / 64 - base) as usize] |= 1 << (index % 64);
-                    }
-                    SetEntry::Words { first: start as u32, len: words, base }
-                } else {
-                    let first = self.runs.len() as u32;
-                    self.runs.extend(set.runs().map(|run| Run { start: run.start, end: run.end }));
-                    SetEntry::Runs { first, len }
-                }
-            }
-        };
-        self.entries.push(entry);
-        self.entries.len() as u32 - 1
-    }
 }
 
 /// Attributes, one table per kind of them; equal ones are stored once.
@@ -241,45 +96,6 @@ pub struct MemoryAttributeTables {
     pub(crate) attributes: Vec<MemoryAttribute>,
     pub(crate) targets: Vec<MemoryTarget>,
     pub(crate) values: Vec<MemoryValue>,
-}
-
-/// Gives out indexes: the same value gets the same one, and they count up in the order of first use.
-pub(crate) struct Interner<T> {
-    ids: BTreeMap<T, u32>,
-}
-
-impl<T: Clone + Ord> Interner<T> {
-    pub(crate) fn new() -> Self {
-        Self { ids: BTreeMap::new() }
-    }
-
-    /// The index of `value`; `push` stores one that is new and returns its index.
-    pub(crate) fn intern(&mut self, value: &T, push: impl FnOnce(&T) -> u32) -> u32 {
-        match self.ids.get(value) {
-            Some(&id) => id,
-            None => {
-                let id = push(value);
-                self.ids.insert(value.clone(), id);
-                id
-            }
-        }
-    }
-}
-
-/// The table of sets while it is filled.
-pub(crate) struct SetInterner {
-    pub(crate) table: SetTable,
-    ids: Interner<Set>,
-}
-
-impl SetInterner {
-    pub(crate) fn new() -> Self {
-        Self { table: SetTable::default(), ids: Interner::new() }
-    }
-
-    pub(crate) fn intern(&mut self, set: &Set) -> u32 {
-        self.ids.intern(set, |set| self.table.push(set))
-    }
 }
 
 /// Everything a topology stores, by index, in native numbers: the few accessors on which all of
@@ -535,4 +351,21 @@ tables!(ArchivedTopology, ArchivedOsIndexTable);
 #[inline]
 fn count(len: usize) -> u32 {
     u32::try_from(len).unwrap_or(NONE)
+}
+
+/// The infos of a span, names with values.
+pub(crate) fn infos<'a, T: Tables>(
+    topology: &'a T,
+    span: Span,
+) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a, T> {
+    span.within(topology.info_count()).filter_map(|index| {
+        let info = topology.info_record(index)?;
+        Some((topology.string(info.name)?, topology.string(info.value)?))
+    })
+}
+
+/// The object at `index`; without anything if there is none.
+#[inline]
+pub(crate) fn record<T: Tables>(topology: &T, index: u32) -> Object {
+    topology.object_record(index).unwrap_or(Object::VACANT)
 }

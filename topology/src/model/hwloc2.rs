@@ -1,8 +1,8 @@
 //! Where hwloc 2 and 3 say the same in different words.
 
-use crate::model::handle::ObjectRef;
-use crate::model::object::OsDevice;
-use crate::model::read::Topo;
+use super::attributes::OsDevice;
+use super::handle::ObjectRef;
+use super::read::Topo;
 
 /// What is known of an OS device beside its type.
 pub(crate) struct Device<'a> {
@@ -68,7 +68,7 @@ pub(crate) fn os_device_type<T: Topo>(object: &ObjectRef<'_, T>) -> Option<u64> 
 }
 
 /// Which backend says that there is such a device: hwloc 2 writes it on the device, hwloc 3 once for all.
-pub(super) fn backend(subtype: &str) -> Option<&'static str> {
+pub(crate) fn backend(subtype: &str) -> Option<&'static str> {
     Some(match subtype {
         "CUDA" => "CUDA",
         "NVML" => "NVML",
