@@ -33,19 +33,8 @@
 //! A topology that came from elsewhere is adopted like any archive, and then checked once with [`Topo::check`].
 //! Until then answers may be wrong, but no method panics or runs for ever.
 //!
-//! | module | owns |
-//! |---|---|
-//! | `object` | types, the record of an object, attributes |
-//! | `set` | sets of processors and nodes: owned, tests on any, text forms |
-//! | `topology` | the tables that are archived, and access to them by index |
-//! | `distances`, `memattrs`, `cpukinds`, `machine` | matrices of distances, memory attributes, kinds of processors, and the rest of what is said of the whole |
-//! | `read`, `handle`, `set_ref` | the reading methods; handles on objects and on stored sets |
-//! | `check`, `digest`, `render`, `jsonl` | what is built on reading |
-//! | `builder` | from a description to the tables |
-//! | [`xml`] | hwloc's XML |
-//! | `live` | the description of the running machine |
-//! | `synthetic` | the description of a machine in a line of text |
-//! | `restrict`, `user_data` | what only an owned topology can do, and what a process says of any |
+//! Each way to get a topology is a feature, on from the start: `live` is [`Detector`], `synthetic` [`synthetic()`], `xml`
+//! hwloc's XML in [`xml`]; `json` is [`records`]. Without any there is [`Builder`].
 
 #![forbid(unsafe_code)]
 
@@ -62,7 +51,8 @@ pub use model::facts::{
     PciLocality,
 };
 pub use model::handle::{Children, Descendants, ObjectRef};
-pub use model::jsonl::records;
+#[cfg(feature = "json")]
+pub use model::json::records;
 pub use model::level::LevelRef;
 pub use model::machine::{MemoryTierRef, PciLocalityRef};
 pub use model::memattrs::{Initiator, InitiatorRef, MemoryAttributeRef};
@@ -78,6 +68,9 @@ pub use model::tables::{
 };
 pub use model::types::{CacheKind, ChildKind, Type, UnknownType};
 pub use model::user_data::UserData;
+#[cfg(feature = "live")]
 pub use source::live::{DetectError, Detector};
+#[cfg(feature = "synthetic")]
 pub use source::synthetic::{SyntheticError, synthetic};
+#[cfg(feature = "xml")]
 pub use source::xml;

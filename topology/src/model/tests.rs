@@ -9,7 +9,7 @@ use crate::model::attributes::{Bridge, Cache, Group, OsDevice, PageType, Pci};
 use crate::model::builder::{Attributes, Builder, Node};
 use crate::model::error::CheckError;
 use crate::model::facts::InitiatorEntry;
-use crate::model::jsonl::records;
+use crate::model::json::records;
 use crate::model::read::Topo;
 use crate::model::records::{NONE, OsIndexEntry, Run, SetEntry, Span};
 use crate::model::render::render;

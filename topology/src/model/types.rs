@@ -229,6 +229,7 @@ impl Type {
     }
 
     /// Where the type stands among objects with equal cpusets: the smaller holds the larger.
+    #[cfg(any(feature = "live", feature = "synthetic"))]
     pub(crate) const fn nesting(self) -> u32 {
         match self {
             Self::Machine => 0,

@@ -32,6 +32,7 @@ mod scan;
 mod tables;
 mod tree;
 mod v1;
+mod v2;
 
 pub use error::{Place, XmlError};
 

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use crate::model::attributes::Pci;
 use crate::model::facts::MemoryAttribute;
 use crate::model::handle::ObjectRef;
-use crate::model::hwloc2::{Device, kinds_of_type, os_device_type};
+use crate::model::hwloc2::os_device_type;
 use crate::model::memattrs::{Initiator, InitiatorRef};
 use crate::model::read::Topo;
 use crate::model::set::{Bits, END, MASK_WORDS};
@@ -14,6 +14,7 @@ use crate::model::set_ref::SetRef;
 use crate::model::types::{ChildKind, Type};
 
 use super::scan::is_no_xml;
+use super::v2::{Device, kinds_of_type};
 
 /// How many numbers a line of distances has, as hwloc writes them.
 const PER_LINE: usize = 10;

@@ -2,7 +2,6 @@
 
 use crate::model::attributes::PageType;
 use crate::model::builder::{Node, NodeId};
-use crate::model::hwloc2::{self, Device};
 use crate::model::tables::Topology;
 use crate::model::types::{CacheKind, ChildKind, Type};
 
@@ -13,6 +12,7 @@ use super::scan::{Item, Scanner, Tag, quote};
 use super::tables::{self, Tables};
 use super::tree::Tree;
 use super::v1::{self, Latencies};
+use super::v2::{self, Device};
 
 /// How many objects a file may have.
 const MAX_OBJECTS: usize = 1 << 20;
@@ -383,7 +383,7 @@ impl Import<'_> {
     fn device_kinds(&self, reading: &mut Reading) -> u64 {
         let node = &mut reading.node;
         if self.major >= 3 {
-            let backend = node.subtype.as_deref().and_then(hwloc2::backend);
+            let backend = node.subtype.as_deref().and_then(v2::backend);
             if let Some(backend) = backend.filter(|_| !node.infos.iter().any(|(name, _)| name == "Backend")) {
                 node.infos.push(("Backend".to_owned(), backend.to_owned()));
             }
@@ -396,7 +396,7 @@ impl Import<'_> {
             subtype: node.subtype.as_deref().unwrap_or(""),
             info: &info,
         };
-        reading.os_device_kinds.unwrap_or_else(|| hwloc2::kinds_of_type(reading.os_device, &device))
+        reading.os_device_kinds.unwrap_or_else(|| v2::kinds_of_type(reading.os_device, &device))
     }
 
     fn finish(mut self, tables: Tables) -> Result<Topology, XmlError> {
