@@ -4,11 +4,11 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// What the script says of a crate of these files, and whether it is content.
-fn circles(files: &[(&str, &str)]) -> Option<(bool, String)> {
+/// What the script says of a crate of that name and these files, and whether it is content.
+fn circles_of(package: &str, files: &[(&str, &str)]) -> Option<(bool, String)> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(".ci/circles");
     let directory = tempfile::tempdir().unwrap();
-    fs::write(directory.path().join("Cargo.toml"), "[package]\nname = \"graven-planted\"\n").unwrap();
+    fs::write(directory.path().join("Cargo.toml"), format!("[package]\nname = \"{package}\"\n")).unwrap();
     for (name, text) in files {
         let file = directory.path().join("src").join(name);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -20,6 +20,10 @@ fn circles(files: &[(&str, &str)]) -> Option<(bool, String)> {
     };
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
     Some((output.status.success(), String::from_utf8(output.stdout).unwrap()))
+}
+
+fn circles(files: &[(&str, &str)]) -> Option<(bool, String)> {
+    circles_of("graven-planted", files)
 }
 
 #[track_caller]
@@ -88,4 +92,17 @@ fn roots_that_only_declare_tests_comments_and_texts_are_no_circles() {
          const CHAR: char = '\"';\n#[cfg(test)]\nmod tests {\n    use crate::b::B;\n    fn a() -> B { todo!() }\n}\n",
     );
     assert_none(&[root, roots_child, inner, a]);
+}
+
+#[test]
+fn a_floor_that_imports_from_a_higher_one_is_told_and_so_is_a_module_on_none() {
+    let root = ("lib.rs", "mod attic;\nmod names;\nmod os;\n");
+    let names = ("names.rs", "pub struct Name;\n");
+    let os = ("os/mod.rs", "mod dir;\n");
+    let dir = ("os/dir.rs", "use crate::names::Name;\npub struct Dir(Name);\n");
+    let attic = ("attic.rs", "pub struct Chest;\n");
+    let Some((content, said)) = circles_of("graven-store", &[root, names, os, dir, attic]) else { return };
+    assert!(!content && said.contains(" 0 circles"), "{said}");
+    assert!(said.contains("upward: os/dir.rs:1 imports names.rs"), "{said}");
+    assert!(said.contains("on no floor: attic.rs") && said.matches("on no floor").count() == 1, "{said}");
 }
