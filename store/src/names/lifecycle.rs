@@ -9,7 +9,6 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use graven_format::Header;
 use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, fchmod, fstat};
 use nix::unistd::geteuid;
@@ -22,7 +21,6 @@ use crate::os::dir::{Access, Dir, file_id};
 use crate::os::held::{FileId, Held, Process};
 use crate::os::ofd::{self, Sharing};
 use crate::os::timeout::{SHORT, Timeout};
-use crate::segment::open::read_header;
 use crate::{Cause, Error, Result};
 
 /// How long somebody who looks whether a name is over, or has just begun to own it, may keep others from its lock.
@@ -115,17 +113,6 @@ fn open(dir: &Dir, name: &Name, make: bool) -> io::Result<Option<Held>> {
             result => return result.map(Some),
         }
     }
-}
-
-/// The header of the newest generation; `None` if there is none that can be read as one.
-pub(crate) fn newest(dir: &Dir, name: &Name) -> io::Result<Option<Header>> {
-    let file = match dir.open_file(name.file(Role::Segment), OFlag::O_RDONLY) {
-        Ok(fd) => std::fs::File::from(fd),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let length = file.metadata()?.len();
-    Ok(read_header(&file, 0, length).ok())
 }
 
 /// Ends a name: tells its readers, and removes its files. What is left undone is finished by the next owner or sweep.

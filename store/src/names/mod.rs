@@ -10,6 +10,7 @@
 //! | `protocol` | the order of steps when a name changes while somebody waits for it |
 //! | `lifecycle` | who may change a name's files, and how it ends |
 //! | `life` | whether a name's owner lives |
+//! | `published` | the file of the newest generation |
 //! | `name` | names of a store, and of their files |
 
 mod control;
@@ -19,6 +20,7 @@ mod lifecycle;
 pub(crate) mod name;
 mod owner;
 mod protocol;
+mod published;
 mod reader;
 mod store;
 

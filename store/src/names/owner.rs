@@ -7,10 +7,8 @@
 //!
 //! Objects that a generation keeps are copied as bytes, straight from the mapping, and hashed on the way, so damage does
 //! not travel on. copy_file_range(2) would not be faster: the bytes are in the cache from being hashed.
-#![allow(unsafe_code)] // mapping the generation before
 
 use std::cell::OnceCell;
-use std::fs::File;
 use std::io;
 use std::marker::PhantomData;
 use std::os::fd::AsFd;
@@ -25,6 +23,7 @@ use crate::names::life::{self, Life};
 use crate::names::lifecycle::{self, Lock};
 use crate::names::name::{Name, Role};
 use crate::names::protocol::Epoch;
+use crate::names::published::Published;
 use crate::os::dir::{Access, Dir, check_links};
 use crate::os::temp::Temp;
 use crate::write::writer::Complete;
@@ -137,8 +136,7 @@ impl OwnerOptions {
             lifecycle::end(dir, name, control.as_ref(), true)?;
             control = None;
         }
-        let newest = lifecycle::newest(dir, name).map_err(Error::system("read the newest generation"))?;
-        let on_disk = newest.map_or(0, |header| header.generation);
+        let on_disk = Published::header(dir, name)?.map_or(0, |header| header.generation);
         let (control, life, generation) = match control {
             None => {
                 let epoch = epoch_of(on_disk)?;
@@ -512,24 +510,14 @@ impl Draft<'_> {
     fn before(&self, name: &str) -> Result<&Segment> {
         if self.before.get().is_none() {
             let Owner { dir, name: owned, generation, .. } = self.owner;
-            let file = owned.file(Role::Segment);
-            let path = dir.path(&file);
             self.owner.check_named()?;
-            let fd = match dir.open_file(&file, OFlag::O_RDONLY) {
-                Ok(fd) => fd,
-                Err(error) if error.kind() == io::ErrorKind::NotFound && *generation > 0 => {
-                    return Err(Error::new(Cause::Removed).of_file(&path));
-                }
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    let none = Error::new(Cause::NoObject { present: Vec::new(), count: 0 });
-                    return Err(none.of_object(name).of_file(&path));
-                }
-                Err(error) => return Err(Error::system("open")(error).of_file(&path)),
+            let none = match generation {
+                0 => Error::new(Cause::NoObject { present: Vec::new(), count: 0 }).of_object(name),
+                _ => Error::new(Cause::Removed),
             };
-            // SAFETY: `map_file` asks that nobody change or cut the file: only graven writes below the store's
-            // directory (`Store::open`), and it replaces generations, never edits them.
-            let segment = unsafe { Segment::map_file(&File::from(fd), &path) }?;
-            let _ = self.before.set(segment);
+            let published = Published::open(dir, owned)?;
+            let published = published.ok_or_else(|| none.of_file(&dir.path(owned.file(Role::Segment))))?;
+            let _ = self.before.set(published.map()?);
         }
         self.before.get().ok_or_else(|| Error::new(Cause::NoName))
     }

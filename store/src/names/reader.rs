@@ -8,24 +8,22 @@
 //! A name can end and another begin under it between any two steps here. But its epoch says so before its files go, so
 //! whoever looks at the epoch after opening the file knows whose file it was.
 #![warn(clippy::arithmetic_side_effects)] // what files, pages and other processes say is added up here
-#![allow(unsafe_code)] // mapping generations, and the reader that trusts their contents
+#![allow(unsafe_code)] // the reader that trusts the contents of generations
 
 use std::fmt;
-use std::fs::File;
-use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use graven_format::layout::Layout;
-use nix::fcntl::OFlag;
 use rkyv::Archive;
 
 use crate::names::control::ENDS_WITH_OWNER;
 use crate::names::descriptor::Descriptor;
 use crate::names::life;
-use crate::names::lifecycle::{self, Attachment};
-use crate::names::name::{Name, Role};
+use crate::names::lifecycle::Attachment;
+use crate::names::name::Name;
 use crate::names::protocol::{self, Epoch, Found, Look};
+use crate::names::published::Published;
 use crate::os::dir::Dir;
 use crate::os::timeout::{Deadline, LONG, SLICE, Timeout};
 use crate::{Adopted, Cause, Error, Result, Segment};
@@ -233,8 +231,8 @@ impl Look for Waiting<'_> {
 
     fn on_disk(&self) -> Result<u64> {
         self.attachment.check_named()?;
-        let header = lifecycle::newest(self.attachment.dir(), self.attachment.name());
-        Ok(header.map_err(Error::system("open"))?.map_or(0, |header| header.generation))
+        let header = Published::header(self.attachment.dir(), self.attachment.name())?;
+        Ok(header.map_or(0, |header| header.generation))
     }
 
     fn owner_alive(&self) -> bool {
@@ -296,17 +294,8 @@ impl<V: Clone> Shared<V> {
 
 /// Opens and adopts what is published; `None` if nothing is.
 fn open<V>(attachment: &Attachment, adopt: Adopt<V>) -> Result<Option<Newest<V>>> {
-    let file = attachment.name().file(Role::Segment);
-    let path = attachment.dir().path(&file);
-    let fd = match attachment.dir().open_file(&file, OFlag::O_RDONLY) {
-        Ok(fd) => fd,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::system("open")(error).of_file(&path)),
-    };
-    // SAFETY: `map_file` asks that nobody change or cut the file: only graven writes below the store's directory
-    // (`Store::open`), and it replaces generations, never edits them.
-    let segment = unsafe { Segment::map_file(&File::from(fd), &path) };
-    Ok(Some(match segment {
+    let Some(published) = Published::open(attachment.dir(), attachment.name())? else { return Ok(None) };
+    Ok(Some(match published.map() {
         Ok(segment) => Newest { generation: segment.header().generation, result: adopt(&segment) },
         Err(error) => Newest { generation: 0, result: Err(error) },
     }))

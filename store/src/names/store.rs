@@ -10,7 +10,7 @@
 //! Generations are written without a name (O_TMPFILE), and their only other name is the owner's alone: so what a writer
 //! leaves that dies is at most that one file, and who holds the name's lock may remove it. Temporaries with locks of
 //! their own, to tell the dead writers' from the living, are not needed.
-#![allow(unsafe_code)] // entries whose contract only the caller can keep, and mapping a generation to copy it
+#![allow(unsafe_code)] // entries whose contract only the caller can keep
 
 use std::fs::File;
 use std::io;
@@ -21,7 +21,6 @@ use std::time::SystemTime;
 
 use graven_format::layout::Layout;
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, fchmod, fstat};
 use nix::unistd::{Gid, Uid, geteuid, mkdir};
 use rkyv::Archive;
@@ -31,6 +30,7 @@ use crate::names::life;
 use crate::names::lifecycle::{self, Lock};
 use crate::names::name::{Name, Role};
 use crate::names::owner::{Lifetime, Owner, OwnerOptions, give};
+use crate::names::published::Published;
 use crate::names::reader::{Reader, Segments};
 use crate::os::dir::{Access, Dir, check_links};
 use crate::os::temp;
@@ -255,7 +255,7 @@ impl Store {
                 return Err(Error::new(Cause::NoName));
             };
             let access = Access::of(&file).map_err(Error::system("stat the control page"))?;
-            let newest = lifecycle::newest(&self.dir, &name).map_err(Error::system("open"))?;
+            let newest = Published::header(&self.dir, &name)?;
             if control.now().is_retired() {
                 return Err(Error::new(Cause::NoName));
             }
@@ -289,24 +289,13 @@ impl Store {
     /// - As [`Segment::map`], [`Writer::copy`], [`Writer::finish`]. The file is as it was then.
     pub fn save(&self, name: &str, file: impl AsRef<Path>) -> Result<Summary> {
         let name = Name::new(name)?;
-        let segment = self.newest(&name)?;
+        let Some(published) = Published::open(&self.dir, &name)? else {
+            return Err(self.of_name(&name, Error::new(Cause::NoName)));
+        };
+        let segment = published.map()?;
         let mut writer = Writer::options().page_size(segment.header().page_size).create(file)?;
         copy_all(&segment, |object| writer.copy_ours(&segment, object))?;
         writer.finish()
-    }
-
-    /// The newest generation of a name.
-    fn newest(&self, name: &Name) -> Result<Segment> {
-        let file = name.file(Role::Segment);
-        let fd = match self.dir.open_file(&file, OFlag::O_RDONLY) {
-            Ok(fd) => fd,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(self.of_name(name, Error::new(Cause::NoName)));
-            }
-            Err(error) => return Err(self.of_name(name, Error::system("open")(error))),
-        };
-        // SAFETY: `map_file` asks that nobody change or cut the file: the promise of whoever opened the store.
-        unsafe { Segment::map_file(&File::from(fd), &self.dir.path(&file)) }
     }
 
     /// Publishes a file's objects under a name that nobody owns: its new generation. The whole file is read and checked
