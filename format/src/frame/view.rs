@@ -56,6 +56,14 @@ impl<'a> View<'a> {
         Ok(View { bytes, header })
     }
 
+    /// The segment in `bytes`, whose header was decoded before, by [`open`](View::open) of the same bytes. O(1): nothing is
+    /// looked at.
+    ///
+    /// With the header of other bytes: whatever is there in these, or errors.
+    pub fn reopen(bytes: &'a [u8], header: Header) -> View<'a> {
+        View { bytes, header }
+    }
+
     /// The header.
     pub fn header(&self) -> &Header {
         &self.header

@@ -5,7 +5,7 @@
 use std::any::TypeId;
 
 use graven_format::layout::{Layout, TypeRef};
-use graven_format::{LayoutMismatch, Schema, Section, View, check_entry, checksum};
+use graven_format::{LayoutMismatch, Schema, Section, check_entry, checksum};
 use rkyv::Archive;
 
 use crate::segment::known::Known;
@@ -84,7 +84,7 @@ impl Segment {
             let known = Known::of::<T::Archived>();
             let (object, root) = self.typed_object(name, known)?;
             let object = self.section(object);
-            View::open(self.as_bytes())?.verify_object(&self.entry(name)?, checksum(object))?;
+            self.view().verify_object(&self.entry(name)?, checksum(object))?;
             known.validator().check_keys(object, root)?;
             Ok(())
         };
@@ -95,7 +95,7 @@ impl Segment {
     fn valid_root(&self, name: &str, known: &Known, id: TypeId) -> Result<usize> {
         let (object, root) = self.typed_object(name, known)?;
         let check = || self.check(known.validator(), self.section(object), root);
-        self.inner.valid.check(Found { object, root, id }, check)?;
+        self.opened.valid.check(Found { object, root, id }, check)?;
         Ok(root_offset(object, root))
     }
 

@@ -49,12 +49,13 @@ const NAMES_SHOWN: usize = 8;
 /// Source: SPEC 8.
 #[derive(Clone)]
 pub struct Segment {
-    pub(crate) inner: Arc<Inner>,
+    pub(crate) opened: Arc<Opened>,
     /// Threads that validate a large object.
     threads: NonZeroUsize,
 }
 
-pub(crate) struct Inner {
+/// What handles share.
+pub(crate) struct Opened {
     memory: Memory,
     header: Header,
     /// For errors.
@@ -66,13 +67,13 @@ pub(crate) struct Inner {
 }
 
 impl Segment {
-    pub(crate) fn new(memory: Memory, path: Option<&Path>) -> Result<Segment> {
-        let header = *View::open(memory.bytes())?.header();
+    /// INVARIANT: `header` was decoded from the memory's bytes, and fits their number and this build.
+    pub(crate) fn new(memory: Memory, header: Header, path: Option<&Path>) -> Segment {
         let path = path.map(Path::to_owned);
         let (schema_checked, valid) = (OnceLock::new(), Valid::of(header.length));
         let schemas = Schemas::default();
-        let inner = Inner { memory, header, path, schema_checked, valid, schemas };
-        Ok(Segment { inner: Arc::new(inner), threads: NonZeroUsize::MIN })
+        let opened = Opened { memory, header, path, schema_checked, valid, schemas };
+        Segment { opened: Arc::new(opened), threads: NonZeroUsize::MIN }
     }
 
     /// A handle that validates large objects with several threads, each for as long as it takes. One is the default.
@@ -98,7 +99,7 @@ impl Segment {
 
     /// The error, which is about this segment.
     pub(crate) fn failed(&self, error: impl Into<Error>) -> Error {
-        match &self.inner.path {
+        match &self.opened.path {
             Some(path) => error.into().of_file(path),
             None => error.into(),
         }
@@ -106,13 +107,18 @@ impl Segment {
 
     /// The header. O(1).
     pub fn header(&self) -> &Header {
-        &self.inner.header
+        &self.opened.header
     }
 
     /// The segment's bytes. O(1).
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
-        self.inner.memory.bytes()
+        self.opened.memory.bytes()
+    }
+
+    /// The segment as whoever checks it wants it.
+    pub(crate) fn view(&self) -> View<'_> {
+        View::reopen(self.as_bytes(), *self.header())
     }
 
     #[inline(always)]
@@ -184,7 +190,7 @@ impl Segment {
             self.check_schema()?;
             let section = self.header().schema;
             let (bytes, table) = (self.section(section), self.section(entry.schema));
-            let schema = self.inner.schemas.of(section, bytes, &entry, table)?;
+            let schema = self.opened.schemas.of(section, bytes, &entry, table)?;
             if schema.payload() != self.header().payload {
                 return Err(Error::new(VerifyError::TablePayload {
                     name: name.to_owned(),
@@ -222,7 +228,7 @@ impl Segment {
     pub fn verify(&self) -> Result<Verified> {
         let verify = || {
             let validate = |validator: &Validator, object: &[u8], root| self.check(validator, object, root);
-            Ok(View::open(self.as_bytes())?.verify_with(validate)?)
+            Ok(self.view().verify_with(validate)?)
         };
         verify().map_err(|error: Error| self.failed(error))
     }
@@ -242,11 +248,10 @@ impl Segment {
 
     #[inline]
     pub(crate) fn check_schema(&self) -> Result<()> {
-        let check = || View::open(self.as_bytes())?.check_schema().map_err(Error::new);
-        if self.inner.schema_checked.get().is_none() {
-            check()?;
+        if self.opened.schema_checked.get().is_none() {
+            self.view().check_schema()?;
             // Damage is not remembered: it is an error each time.
-            let _ = self.inner.schema_checked.set(());
+            let _ = self.opened.schema_checked.set(());
         }
         Ok(())
     }

@@ -53,9 +53,9 @@ impl Segment {
             let header = whole_file(file)?;
             // SAFETY: our caller's promise.
             let memory = unsafe { Memory::map(file, 0, to_usize(header.length)?, header.page_size) }?;
-            Segment::new(memory, Some(path))
+            Ok(Segment::new(memory, header, Some(path)))
         };
-        map().map_err(|error| error.of_file(path))
+        map().map_err(|error: Error| error.of_file(path))
     }
 
     /// Maps a run of the caller's file: what [`crate::write_at`] wrote with the same offset and length.
@@ -78,11 +78,13 @@ impl Segment {
         let size = file.metadata().map_err(Error::system("stat the file"))?.len();
         let header = read_header(&file, file_offset, length.min(size.saturating_sub(file_offset)))?;
         header.check_length(length)?;
+        header.check_payload()?;
         if let Some(available) = size.checked_sub(file_offset).filter(|available| *available < length) {
             header.check_length(available)?;
         }
         // SAFETY: our caller's promise.
-        Segment::new(unsafe { Memory::map(&file, file_offset, to_usize(length)?, header.page_size) }?, None)
+        let memory = unsafe { Memory::map(&file, file_offset, to_usize(length)?, header.page_size) }?;
+        Ok(Segment::new(memory, header, None))
     }
 
     /// Maps a whole memory file that is sealed against change: safe, whoever made it.
@@ -111,7 +113,8 @@ impl Segment {
         let file = fd.as_fd().try_clone_to_owned().map_err(Error::system("duplicate the descriptor"))?;
         let file = File::from(file);
         let header = whole_file(&file)?;
-        Segment::new(memory::map_sealed(&file, to_usize(header.length)?, header.page_size)?, None)
+        let memory = memory::map_sealed(&file, to_usize(header.length)?, header.page_size)?;
+        Ok(Segment::new(memory, header, None))
     }
 
     /// Reads a whole file into private memory: safe, whatever others do to the file. Cost: O(bytes).
@@ -122,9 +125,12 @@ impl Segment {
         let path = path.as_ref();
         let read = || {
             let (file, header) = open(path)?;
-            Segment::new(Memory::read(&file, to_usize(header.length)?)?, Some(path))
+            let memory = Memory::read(&file, to_usize(header.length)?)?;
+            // Again, of what was read: the file may have changed meanwhile.
+            let header = *View::open(memory.bytes())?.header();
+            Ok(Segment::new(memory, header, Some(path)))
         };
-        read().map_err(|error| error.of_file(path))
+        read().map_err(|error: Error| error.of_file(path))
     }
 
     /// Takes a copy of a segment's bytes. Cost: O(bytes). Without an operating system use [`graven_format::View`].
@@ -142,8 +148,8 @@ impl Segment {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn from_bytes(bytes: impl AsRef<[u8]>) -> Result<Segment> {
-        View::open(bytes.as_ref())?;
-        Segment::new(Memory::copy(bytes.as_ref())?, None)
+        let header = *View::open(bytes.as_ref())?.header();
+        Ok(Segment::new(Memory::copy(bytes.as_ref())?, header, None))
     }
 }
 
@@ -169,6 +175,7 @@ fn whole_file(file: &File) -> Result<Header> {
     }
     let header = read_header(file, 0, metadata.len())?;
     header.check_length(metadata.len())?;
+    header.check_payload()?;
     Ok(header)
 }
 

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use graven_format::layout::Layout;
 use graven_format::{
     CheckedContents, Entry, Fingerprint, Header, Mode, ObjectCause, Payload, Schema, Section, Validator,
-    View, checksum, directory,
+    checksum, directory,
 };
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -570,7 +570,7 @@ impl Build {
         let known = match self.copied.get(table) {
             Some(known) => known.clone(),
             None => {
-                let known = Arc::new(View::open(segment.as_bytes())?.table(&entry)?.contents(&entry)?);
+                let known = Arc::new(segment.view().table(&entry)?.contents(&entry)?);
                 self.copied.insert(table.to_owned(), known.clone());
                 known
             }
