@@ -1032,7 +1032,9 @@ fn converted_into_an_io_error_it_keeps_kind_and_message() {
         let (message, cause) = (error.to_string(), format!("{:?}", error.cause()));
         // Its message is whole: nothing of it is said again by a source.
         assert!(std::error::Error::source(&error).is_none());
-        assert!(format!("{error:?}").contains(&format!("{message:?}")));
+        // Where a program prints it by `Debug`, as `main` does, it is the message: of layouts, all differences.
+        assert_eq!(format!("{error:?}"), format!("{error:#}"));
+        assert!(format!("{error:?}").contains(&cause), "{error:?}");
         let error = io::Error::from(error);
         assert_eq!(error.kind(), kind, "{message}");
         assert_eq!(error.to_string(), message);

@@ -22,7 +22,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 ///
 /// Prints as `FILE: object "NAME" (TYPE): CAUSE`, as far as known. [`kind`](Error::kind) is for programs to branch on,
 /// [`errno`](Error::errno) for those that speak C, [`cause`](Error::cause) has the facts. Converts into
-/// [`io::Error`] with the matching kind and the same message.
+/// [`io::Error`] with the matching kind and the same message. Its `Debug` is the message too, so that a `main` that returns
+/// one prints it; where layouts differ, all differences, a line each.
 ///
 /// # Examples
 /// ```
@@ -34,10 +35,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// ```
 /// Cloning is cheap: a generation found bad is refused with the same error each time.
 #[derive(Clone)]
-pub struct Error(Arc<Inner>);
+pub struct Error(Arc<Facts>);
 
-#[derive(Debug)]
-struct Inner {
+struct Facts {
     cause: Cause,
     file: Option<PathBuf>,
     object: Option<String>,
@@ -46,14 +46,14 @@ struct Inner {
 
 impl Error {
     pub(crate) fn new(cause: impl Into<Cause>) -> Error {
-        Error(Arc::new(Inner { cause: cause.into(), file: None, object: None, type_name: None }))
+        Error(Arc::new(Facts { cause: cause.into(), file: None, object: None, type_name: None }))
     }
 
     /// For `map_err` on system calls. An error of ours that came through `io::Error` is itself again.
     pub(crate) fn system<E: Into<io::Error>>(action: &'static str) -> impl FnOnce(E) -> Error {
-        move |source| {
-            let source: io::Error = source.into();
-            source.downcast().unwrap_or_else(|source| Error::new(Cause::System { action, source }))
+        move |error| {
+            let error: io::Error = error.into();
+            error.downcast().unwrap_or_else(|error| Error::new(Cause::System { action, error }))
         }
     }
 
@@ -100,8 +100,8 @@ impl Error {
 
     /// The error number that stands for this error; the table in `docs/errors.md` lists them.
     pub fn errno(&self) -> i32 {
-        if let Cause::System { source, .. } = &self.0.cause {
-            return source.raw_os_error().unwrap_or(Errno::EIO as i32);
+        if let Cause::System { error, .. } = &self.0.cause {
+            return error.raw_os_error().unwrap_or(Errno::EIO as i32);
         }
         let errno = match self.kind() {
             ErrorKind::InvalidSegment | ErrorKind::LayoutDiffers | ErrorKind::InvalidArgument => {
@@ -125,7 +125,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { cause, file, object, type_name } = &*self.0;
+        let Facts { cause, file, object, type_name } = &*self.0;
         if let Some(file) = file {
             write!(f, "{}: ", file.display())?;
         }
@@ -144,11 +144,7 @@ impl fmt::Display for Error {
     }
 }
 
-impl fmt::Debug for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Error").field("message", &self.to_string()).field("cause", self.cause()).finish()
-    }
-}
+graven_format::debug_as_display!(Error);
 
 impl std::error::Error for Error {}
 

@@ -7,23 +7,29 @@ use graven_format::RegionHeaderError;
 use super::kind::ErrorKind;
 
 /// Why a region could not be had, locked, read or written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(thiserror::Error, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RegionError {
     /// The file is not a region that this build attaches to: EINVAL.
+    #[error(transparent)]
     Header(RegionHeaderError),
     /// There is none of that key: ENOENT.
+    #[error("no such region; create it, or wait for it")]
     Absent,
     /// There is one of that key: EEXIST.
+    #[error("the region exists; attach to it, or unlink it")]
     Exists,
     /// None appeared in the time given: ETIMEDOUT.
+    #[error("no such region appeared in the time given")]
     NotCreated,
     /// A region cannot have that size: EINVAL.
+    #[error(fmt = size)]
     Size {
         /// The bytes asked for.
         asked: u64,
     },
     /// The region there is smaller than asked for: EINVAL.
+    #[error("the region has {existing} bytes, {asked} were asked for; ask for 0 to take it as it is")]
     Smaller {
         /// The bytes asked for.
         asked: u64,
@@ -31,6 +37,7 @@ pub enum RegionError {
         existing: u64,
     },
     /// Something else is mapped at that address, or may not be: EBUSY.
+    #[error("address {address:#x} is taken, or one of the {length} bytes from there; choose another, or any")]
     AddressTaken {
         /// The address asked for.
         address: usize,
@@ -38,6 +45,7 @@ pub enum RegionError {
         length: u64,
     },
     /// The region's pages are smaller than this machine's: EINVAL.
+    #[error("the region has pages of {region} bytes, this machine of {machine}; create it on this machine")]
     Pages {
         /// The region's.
         region: u32,
@@ -45,12 +53,16 @@ pub enum RegionError {
         machine: u64,
     },
     /// The handle is attached read-only, or may not write to the file: EPERM.
+    #[error("the handle is attached read-only; attach for writing")]
     ReadOnly,
     /// The region holds an archived value, which is edited as such: EPERM.
+    #[error("the region holds an archived value; attach with its type to edit it")]
     Typed,
     /// The region holds bytes, no archived value: EINVAL.
+    #[error("the region holds bytes, no archived value; attach without a type")]
     Untyped,
     /// The region keeps invariants of types that the type it is attached with lacks, or the other way round: EINVAL.
+    #[error(fmt = other_invariants)]
     OtherInvariants {
         /// The type in the region that has some, if it is one.
         kept: Option<String>,
@@ -58,6 +70,7 @@ pub enum RegionError {
         asked: Option<String>,
     },
     /// Not all of the range is in the region, or it is empty where it may not be: EINVAL.
+    #[error(fmt = bounds)]
     Bounds {
         /// The first byte.
         offset: u64,
@@ -67,22 +80,33 @@ pub enum RegionError {
         size: u64,
     },
     /// Somebody has the lock, or a part of it, or waits for it and comes first: EAGAIN.
+    #[error("somebody has the lock, or comes first; try later, or wait for it")]
     Locked,
-    /// Others had the lock, or a part of it, all the time given: ETIMEDOUT.
+    /// Others had the lock, or a part of it, or came first, all the time given: ETIMEDOUT.
+    #[error("others had the lock, or came first, all the time given")]
     StillLocked,
     /// This thread has the lock, or a part of it: EDEADLK.
+    #[error("this thread has the lock already; drop its guard first")]
     Deadlock,
     /// A holder of the lock died: EOWNERDEAD.
+    #[error("a holder of the lock died; check the contents before relying on them")]
     HolderDied,
     /// Nobody notified in the time given: ETIMEDOUT.
+    #[error("no notification came in the time given")]
     NotNotified,
     /// The process that created the region was killed: ESTALE.
+    #[error("the region's owner was killed; nobody may be left to notify")]
     OwnerDied,
     /// The region has no name any more: ENOENT.
+    #[error("the region has no name any more, or its name is another's by now")]
     Unlinked,
     /// Somebody has a lock that is had for a moment to remove the name, and keeps it: EBUSY.
+    #[error(
+        "for 2 s somebody has kept the lock to remove the region's name; end whoever has the file open (fuser, lsof), or remove the file"
+    )]
     Kept,
     /// The saved region is of another size: EINVAL.
+    #[error("the file holds a region of {saved} bytes, this one has {size}")]
     SavedSize {
         /// The bytes saved.
         saved: u64,
@@ -90,6 +114,7 @@ pub enum RegionError {
         size: u64,
     },
     /// The saved region has its value elsewhere than this one: EINVAL.
+    #[error("the file has its value at another place than this region; it was not saved from it")]
     SavedElsewhere,
 }
 
@@ -118,76 +143,32 @@ impl RegionError {
     }
 }
 
-impl fmt::Display for RegionError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Header(error) => error.fmt(f),
-            Self::Absent => write!(f, "no such region; create it, or wait for it"),
-            Self::Exists => write!(f, "the region exists; attach to it, or unlink it"),
-            Self::NotCreated => write!(f, "no such region appeared in the time given"),
-            Self::Size { asked: 0 } => write!(f, "a region needs a size of at least 1 byte"),
-            Self::Size { asked } => write!(f, "no file can hold a region of {asked} bytes"),
-            Self::Smaller { asked, existing } => {
-                write!(
-                    f,
-                    "the region has {existing} bytes, {asked} were asked for; ask for 0 to take it as it is"
-                )
-            }
-            Self::AddressTaken { address, length } => write!(
-                f,
-                "address {address:#x} is taken, or one of the {length} bytes from there; choose another, or any"
-            ),
-            Self::Pages { region, machine } => write!(
-                f,
-                "the region has pages of {region} bytes, this machine of {machine}; create it on this machine"
-            ),
-            Self::ReadOnly => write!(f, "the handle is attached read-only; attach for writing"),
-            Self::Typed => write!(f, "the region holds an archived value; attach with its type to edit it"),
-            Self::Untyped => write!(f, "the region holds bytes, no archived value; attach without a type"),
-            Self::OtherInvariants { kept, asked } => {
-                let of = |name: &Option<String>| match name {
-                    Some(name) => format!("those of {name}"),
-                    None => "none".into(),
-                };
-                write!(
-                    f,
-                    "the region keeps invariants of its own, {}, where the type asked for has {}; attach with the type it was created with",
-                    of(kept),
-                    of(asked)
-                )
-            }
-            Self::Bounds { offset, length: 0, size } => {
-                write!(f, "an empty range at offset {offset} of {size} bytes cannot be locked")
-            }
-            Self::Bounds { offset, length, size } => {
-                write!(f, "{length} bytes at offset {offset} are not in the region's {size}")
-            }
-            Self::Locked => write!(f, "somebody has the lock, or comes first; try later, or wait for it"),
-            Self::StillLocked => write!(f, "somebody had the lock all the time given"),
-            Self::Deadlock => write!(f, "this thread has the lock already; drop its guard first"),
-            Self::HolderDied => {
-                write!(f, "a holder of the lock died; check the contents before relying on them")
-            }
-            Self::NotNotified => write!(f, "no notification came in the time given"),
-            Self::OwnerDied => write!(f, "the region's owner was killed; nobody may be left to notify"),
-            Self::Unlinked => write!(f, "the region has no name any more, or its name is another's by now"),
-            Self::Kept => {
-                write!(
-                    f,
-                    "for 2 s somebody has kept the lock to remove the region's name; end whoever has the file open (fuser, lsof), or remove the file"
-                )
-            }
-            Self::SavedSize { saved, size } => {
-                write!(f, "the file holds a region of {saved} bytes, this one has {size}")
-            }
-            Self::SavedElsewhere => {
-                write!(
-                    f,
-                    "the file has its value at another place than this region; it was not saved from it"
-                )
-            }
-        }
+graven_format::debug_as_display!(RegionError);
+
+fn size(asked: &u64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match asked {
+        0 => f.write_str("a region needs a size of at least 1 byte"),
+        _ => write!(f, "no file can hold a region of {asked} bytes"),
     }
 }
 
-impl std::error::Error for RegionError {}
+fn other_invariants(
+    kept: &Option<String>,
+    asked: &Option<String>,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    let of = |name: &Option<String>| name.as_ref().map_or("none".into(), |name| format!("those of {name}"));
+    write!(
+        f,
+        "the region keeps invariants of its own, {}, where the type asked for has {}; attach with the type it was created with",
+        of(kept),
+        of(asked)
+    )
+}
+
+fn bounds(offset: &u64, length: &u64, size: &u64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match length {
+        0 => write!(f, "an empty range at offset {offset} of {size} bytes cannot be locked"),
+        _ => write!(f, "{length} bytes at offset {offset} are not in the region's {size}"),
+    }
+}

@@ -72,7 +72,7 @@ impl Target {
     fn write(&self, position: u64, bytes: &[u8]) -> Result<(), Cause> {
         self.process.check().map_err(|_| Cause::Forked)?;
         let written = self.file.write_all_at(bytes, self.base + position);
-        written.map_err(|source| Cause::System { action: "write", source })
+        written.map_err(|error| Cause::System { action: "write", error })
     }
 }
 
