@@ -9,7 +9,6 @@ use crate::text::printable;
 /// Why a command failed.
 ///
 /// Displays as one line, `FILE: CAUSE` where there is a file, with nothing in it that could drive a terminal.
-#[derive(Debug)]
 pub enum Failure {
     /// Standard output could not be written.
     Output(io::Error),
@@ -65,6 +64,8 @@ impl fmt::Display for Failure {
     }
 }
 
+graven_format::debug_as_display!(Failure);
+
 impl std::error::Error for Failure {}
 
 /// All that commands do with `io` directly is print; other errors become a [`Failure::Cause`] where they happen.
@@ -77,5 +78,21 @@ impl From<io::Error> for Failure {
 impl From<graven::Error> for Failure {
     fn from(error: graven::Error) -> Failure {
         Failure::new(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_reads_the_same_however_it_is_printed() {
+        let cause = Failure::new("cut\x1b[2J").of_file(Path::new("a.grv"));
+        assert_eq!(cause.to_string(), "a.grv: cut\\u{1b}[2J");
+        let output = Failure::from(io::Error::from(io::ErrorKind::StorageFull));
+        assert_eq!(output.to_string(), "cannot write the output: no storage space");
+        for failure in [cause, output] {
+            assert_eq!(format!("{failure:?}"), failure.to_string());
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The `graven` command: its arguments, a type for each subcommand, which does what they say and prints to a writer.
+//! The `graven` command: its arguments, a type for each subcommand, which does what it is told and prints to a writer.
 //!
 //! | module | owns |
 //! |---|---|
