@@ -80,7 +80,7 @@ pub fn picture(file: &str, bytes: &[u8]) -> Result<String, Failure> {
 
 /// What a bar stands for.
 #[derive(Clone, Copy, PartialEq)]
-enum Kind {
+enum BarKind {
     Header,
     Object,
     Schema,
@@ -90,24 +90,24 @@ enum Kind {
     More,
 }
 
-impl Kind {
+impl BarKind {
     /// The class, the colour and the outline.
     fn look(self) -> (&'static str, &'static str, &'static str) {
         match self {
-            Kind::Header => ("header", "#ecebe4", "#77756a"),
-            Kind::Object => ("object", "#bfd8ee", "#5f8db5"),
-            Kind::Schema => ("schema", "#dcedd3", "#7d9c6e"),
-            Kind::Directory => ("directory", "#f6d9cf", "#b77b66"),
-            Kind::Relocations => ("relocations", "#f0e2f3", "#9a7da3"),
-            Kind::Padding => ("padding", "#ffffff", "#bbbbbb"),
-            Kind::More => ("more", "#e1eef8", "#80a8ca"),
+            BarKind::Header => ("header", "#ecebe4", "#77756a"),
+            BarKind::Object => ("object", "#bfd8ee", "#5f8db5"),
+            BarKind::Schema => ("schema", "#dcedd3", "#7d9c6e"),
+            BarKind::Directory => ("directory", "#f6d9cf", "#b77b66"),
+            BarKind::Relocations => ("relocations", "#f0e2f3", "#9a7da3"),
+            BarKind::Padding => ("padding", "#ffffff", "#bbbbbb"),
+            BarKind::More => ("more", "#e1eef8", "#80a8ca"),
         }
     }
 }
 
 /// Bytes in a row that are one thing, as they are drawn.
 struct Bar {
-    kind: Kind,
+    kind: BarKind,
     name: String,
     /// What else is said of it, on the label and when it is pointed at.
     note: String,
@@ -120,13 +120,13 @@ struct Bar {
 fn bars(bytes: &[u8]) -> Result<Vec<Bar>, Failure> {
     let view = View::inspect(bytes).map_err(Failure::new)?;
     let header = *view.header();
-    let plain = |kind: Kind, name: &str, note: String, section: Section| {
+    let plain = |kind: BarKind, name: &str, note: String, section: Section| {
         let (name, tooltip) = (name.to_owned(), String::new());
         Bar { kind, name, note, tooltip, position: section.position, size: section.length }
     };
     let note = format!("version {}, payload {}", Header::VERSION, header.payload);
     let first = Section { position: 0, length: Header::SIZE as u64 };
-    let mut bars = vec![plain(Kind::Header, "header", note, first)];
+    let mut bars = vec![plain(BarKind::Header, "header", note, first)];
     let mut objects = Objects::of(bytes)?;
     let len = objects.iter().len();
     let left_out = OBJECTS / 2..if len > OBJECTS { len - OBJECTS / 2 } else { 0 };
@@ -141,11 +141,11 @@ fn bars(bytes: &[u8]) -> Result<Vec<Bar>, Failure> {
         }
         if let Some(section) = more.take() {
             let name = format!("{} more objects", grouped(left_out.len() as u64));
-            bars.push(plain(Kind::More, &name, String::new(), section));
+            bars.push(plain(BarKind::More, &name, String::new(), section));
         }
         let ty = objects.schema(&entry).map_or("?".to_owned(), |schema| Names::new(&schema).of(0));
         bars.push(Bar {
-            kind: Kind::Object,
+            kind: BarKind::Object,
             name: short(object(entry.name)),
             tooltip: format!(
                 "{}\n{ty}\nroot at {}, alignment {}\nfingerprint {}\nchecksum {:016x}",
@@ -161,10 +161,10 @@ fn bars(bytes: &[u8]) -> Result<Vec<Bar>, Failure> {
         });
     }
     let objects = count(len as u64, "object");
-    bars.push(plain(Kind::Schema, "schema", "layouts".to_owned(), header.schema));
-    bars.push(plain(Kind::Directory, "directory", format!("of {objects}"), header.directory));
+    bars.push(plain(BarKind::Schema, "schema", "layouts".to_owned(), header.schema));
+    bars.push(plain(BarKind::Directory, "directory", format!("of {objects}"), header.directory));
     if header.relocations.length > 0 {
-        bars.push(plain(Kind::Relocations, "relocations", String::new(), header.relocations));
+        bars.push(plain(BarKind::Relocations, "relocations", String::new(), header.relocations));
     }
     // Stable: empty ones stay in order.
     bars.sort_by_key(|bar| bar.position);
@@ -178,7 +178,7 @@ fn with_padding(bars: Vec<Bar>, length: u64) -> Vec<Bar> {
     let pad = |all: &mut Vec<Bar>, position: u64, end: u64| {
         if end > position {
             let (name, note, tooltip) = ("padding".to_owned(), String::new(), "zeros".to_owned());
-            all.push(Bar { kind: Kind::Padding, name, note, tooltip, position, size: end - position });
+            all.push(Bar { kind: BarKind::Padding, name, note, tooltip, position, size: end - position });
         }
     };
     for bar in bars {
@@ -214,7 +214,7 @@ impl Bar {
         let (class, fill, stroke) = self.kind.look();
         let middle = y + high / 2 + 4;
         let [dashed, grey, bold] = match self.kind {
-            Kind::Padding => [" stroke-dasharray=\"3 3\"", " fill=\"#888888\"", ""],
+            BarKind::Padding => [" stroke-dasharray=\"3 3\"", " fill=\"#888888\"", ""],
             _ => ["", "", " font-weight=\"bold\""],
         };
         writeln!(
@@ -260,8 +260,8 @@ fn write_position(position: u64, y: u64, out: &mut String) -> fmt::Result {
 }
 
 fn write(file: &str, length: u64, bars: &[Bar], out: &mut String) -> fmt::Result {
-    let objects = bars.iter().filter(|bar| bar.kind == Kind::Object).count() as u64;
-    let left_out = bars.iter().find(|bar| bar.kind == Kind::More).map(|bar| format!(" and {}", bar.name));
+    let objects = bars.iter().filter(|bar| bar.kind == BarKind::Object).count() as u64;
+    let left_out = bars.iter().find(|bar| bar.kind == BarKind::More).map(|bar| format!(" and {}", bar.name));
     let title = format!(
         "{}: {}, {}{}",
         short(printable(file)),

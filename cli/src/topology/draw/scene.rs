@@ -23,7 +23,7 @@ const KINDS: usize = 8;
 /// What is to be drawn.
 pub(super) struct Scene {
     /// The boxes, a parent before its children.
-    pub(super) nodes: Vec<Node>,
+    pub(super) tiles: Vec<Tile>,
     /// What the picture is of.
     pub(super) title: String,
     /// What stands below the picture.
@@ -33,7 +33,7 @@ pub(super) struct Scene {
 }
 
 /// A box.
-pub(super) struct Node {
+pub(super) struct Tile {
     pub(super) what: What,
     pub(super) tint: Option<Tint>,
     pub(super) label: Label,
@@ -85,12 +85,12 @@ pub(super) fn scene<T: Topo>(topology: &T, full: bool) -> Scene {
         topology.objects().filter(dull).count()
     });
     let others = (topology.object_count() as usize).saturating_sub(objects + devices);
-    let nodes: Vec<Node> = items.iter().map(|item| item.node(topology, dense)).collect();
+    let tiles: Vec<Tile> = items.iter().map(|item| item.tile(topology, dense)).collect();
     let host = topology.infos().chain(topology.root().infos()).find(|(name, _)| *name == "HostName");
     let title =
         host.map_or("Topology".to_owned(), |(_, host)| format!("Topology of {}", short(printable(host))));
-    let legend = legend(topology, &nodes, devices, others);
-    Scene { nodes, title, legend, dense }
+    let legend = legend(topology, &tiles, devices, others);
+    Scene { tiles, title, legend, dense }
 }
 
 /// A box, before it is known how much is to be said.
@@ -108,14 +108,14 @@ impl<T: Topo> Item<'_, T> {
         }
     }
 
-    fn node(&self, topology: &T, dense: bool) -> Node {
+    fn tile(&self, topology: &T, dense: bool) -> Tile {
         match self {
             Item::Object(object, children) => {
                 let pci = object.pci().or(object.bridge().filter(|bridge| !bridge.host).map(|b| b.upstream));
                 let speed = pci.map(|pci| pci.link_speed()).filter(|speed| (0.05..1e4).contains(speed));
                 let speed = speed
                     .map(|speed| if speed < 9.95 { format!("{speed:.1}") } else { format!("{speed:.0}") });
-                Node {
+                Tile {
                     what: What::Object(object.ty()),
                     tint: tint(topology, object),
                     label: label(object, dense),
@@ -126,7 +126,7 @@ impl<T: Topo> Item<'_, T> {
             }
             Item::More(number, ty) => {
                 let titles = vec![format!("… {}", count(*number as u64, &format!("more {ty}")))];
-                Node {
+                Tile {
                     what: What::More,
                     tint: None,
                     label: Label { titles, needed: 0, second: None },
@@ -252,7 +252,7 @@ fn tint<T: Topo>(topology: &T, object: &ObjectRef<'_, T>) -> Option<Tint> {
 
 fn legend<T: Topo>(
     topology: &T,
-    nodes: &[Node],
+    tiles: &[Tile],
     devices: usize,
     others: usize,
 ) -> Vec<(Option<Tint>, String)> {
@@ -266,7 +266,7 @@ fn legend<T: Topo>(
     if !known.is_empty() {
         legend.push((None, known.join(", ")));
     }
-    let tinted = |tint| nodes.iter().any(|node| node.tint == Some(tint));
+    let tinted = |tint| tiles.iter().any(|tile| tile.tint == Some(tint));
     for kind in topology.cpu_kinds().take(KINDS).filter(|kind| tinted(Tint::Kind(kind.index() as usize))) {
         let infos = kind.infos().take(4);
         let infos: Vec<String> = infos

@@ -25,30 +25,30 @@ fn write_svg(scene: &Scene, layout: &Layout, out: &mut String) -> fmt::Result {
     )?;
     writeln!(out, "<title>{}</title>", Markup(&scene.title))?;
     writeln!(out, "<rect width=\"{width}\" height=\"{height}\" fill=\"#ffffff\"/>")?;
-    for (node, place) in scene.nodes.iter().zip(&layout.places) {
-        let (class, (fill, stroke)) = match node.what {
-            What::Object(ty) => (ty.name(), node.tint.map_or(colours(ty), tint)),
+    for (tile, spot) in scene.tiles.iter().zip(&layout.spots) {
+        let (class, (fill, stroke)) = match tile.what {
+            What::Object(ty) => (ty.name(), tile.tint.map_or(colours(ty), tint)),
             What::More => ("more", ("#ffffff", "#999999")),
         };
-        let dashed = match node.what {
+        let dashed = match tile.what {
             What::Object(Type::Group) | What::More => " stroke-dasharray=\"4 3\"",
             What::Object(_) => "",
         };
-        writeln!(out, "<g class=\"{class}\"><title>{}</title>", Markup(&node.tooltip))?;
+        writeln!(out, "<g class=\"{class}\"><title>{}</title>", Markup(&tile.tooltip))?;
         writeln!(
             out,
             "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"{fill}\" stroke=\"{stroke}\"{dashed}/>",
-            place.x, place.y, place.size.width, place.size.height
+            spot.x, spot.y, spot.size.width, spot.size.height
         )?;
-        let lines = place.lines.len() as u64;
+        let lines = spot.lines.len() as u64;
         // A leaf may be higher than its text.
-        let slack = place.size.height.saturating_sub(lines * layout.metrics.line);
-        let top = place.y + if place.centered { slack / 2 } else { 2 };
-        for (number, line) in (0..).zip(&place.lines) {
+        let slack = spot.size.height.saturating_sub(lines * layout.metrics.line);
+        let top = spot.y + if spot.centered { slack / 2 } else { 2 };
+        for (number, line) in (0..).zip(&spot.lines) {
             let y = top + number * layout.metrics.line + u64::from(font) + 1;
-            match place.centered {
+            match spot.centered {
                 true => {
-                    let x = place.x + place.size.width / 2;
+                    let x = spot.x + spot.size.width / 2;
                     writeln!(
                         out,
                         "<text x=\"{x}\" y=\"{y}\" text-anchor=\"middle\">{}</text>",
@@ -56,7 +56,7 @@ fn write_svg(scene: &Scene, layout: &Layout, out: &mut String) -> fmt::Result {
                     )?;
                 }
                 false => {
-                    let x = place.x + layout.metrics.pad;
+                    let x = spot.x + layout.metrics.pad;
                     writeln!(out, "<text x=\"{x}\" y=\"{y}\">{}</text>", Markup(line))?;
                 }
             }
