@@ -4,27 +4,14 @@
 mod common;
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
+use common::topologies::{everything, least, levels, own, real};
 use common::{fail, print, text};
 use graven_topology::{Builder, Node, Topo, Topology, Type};
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
-
-/// The topologies of the collection, if that is there.
-fn collected() -> Vec<PathBuf> {
-    let found = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/topologies");
-    let found = std::env::var_os("GRAVEN_TOPOLOGIES").map_or(found, PathBuf::from);
-    let Ok(entries) = std::fs::read_dir(found) else {
-        println!("SKIPPED: no directory of topologies beside the project");
-        return Vec::new();
-    };
-    let paths = entries.map(|entry| entry.unwrap().path());
-    let mut paths: Vec<_> = paths.filter(|path| path.extension().is_some_and(|end| end == "xml")).collect();
-    paths.sort();
-    paths
-}
 
 /// A box of the picture: type, left, top, right, bottom.
 type Rect = (String, u64, u64, u64, u64);
@@ -97,32 +84,44 @@ fn counts(rects: &[Rect]) -> HashMap<&str, u32> {
     counts
 }
 
+/// The full picture of a topology has a box for each object, and the other one says what it leaves out.
+fn every_object_is_drawn_or_counted(segment: &Path, what: &str) {
+    let topology = graven::Segment::read(segment).unwrap().root::<Topology>().unwrap();
+    // Comparing all boxes of the largest with each other takes long without optimization.
+    if topology.object_count() < 2000 {
+        let (rects, _) = boxes(segment, &["--full"]);
+        let counts = counts(&rects);
+        for ty in Type::ALL {
+            let count = counts.get(ty.name()).copied().unwrap_or(0);
+            assert_eq!(count, topology.count(ty), "{what}: {ty}");
+        }
+    }
+    let (rects, texts) = boxes(segment, &[]);
+    let drawn = rects.iter().filter(|(class, ..)| class != "more").count() as u32;
+    let legend = texts.iter().find(|text| text.starts_with("Left out: "));
+    let numbers = |text: &String| -> u32 {
+        text.split_whitespace().map(|word| if word == "a" { 1 } else { word.parse().unwrap_or(0) }).sum()
+    };
+    let left_out = legend.map_or(0, numbers);
+    assert_eq!(drawn + left_out, topology.object_count(), "{what}: {legend:?}");
+    assert!(rects.len() < 4000, "{what}: {} boxes", rects.len());
+}
+
 #[test]
 fn the_full_picture_has_a_box_for_each_object_and_another_says_what_is_left_out() {
     let dir = tempfile::tempdir().unwrap();
     let segment = dir.path().join("it.grv");
-    for xml in collected() {
-        print(&["topology", "write", "--xml", text(&xml), text(&segment)]);
-        let topology = graven::Segment::read(&segment).unwrap().root::<Topology>().unwrap();
-        // Comparing all boxes of the largest with each other takes long without optimization.
-        if topology.object_count() < 2000 {
-            let (rects, _) = boxes(&segment, &["--full"]);
-            let counts = counts(&rects);
-            for ty in Type::ALL {
-                let count = counts.get(ty.name()).copied().unwrap_or(0);
-                assert_eq!(count, topology.count(ty), "{}: {ty}", xml.display());
-            }
-        }
-        let (rects, texts) = boxes(&segment, &[]);
-        let drawn = rects.iter().filter(|(class, ..)| class != "more").count() as u32;
-        let legend = texts.iter().find(|text| text.starts_with("Left out: "));
-        let numbers = |text: &String| -> u32 {
-            text.split_whitespace().map(|word| if word == "a" { 1 } else { word.parse().unwrap_or(0) }).sum()
-        };
-        let left_out = legend.map_or(0, numbers);
-        assert_eq!(drawn + left_out, topology.object_count(), "{}: {legend:?}", xml.display());
-        assert!(rects.len() < 4000, "{}: {} boxes", xml.display(), rects.len());
-    }
+    own(&segment, |what| every_object_is_drawn_or_counted(&segment, what));
+    let (rects, texts) = boxes(&segment, &[]);
+    assert!(rects.iter().any(|(class, ..)| class == "more"), "devices that are alike");
+    assert!(texts.iter().any(|text| text.starts_with("Left out: ")), "what is dull");
+}
+
+#[test]
+fn the_full_picture_has_a_box_for_each_object_and_another_says_what_is_left_out_real() {
+    let dir = tempfile::tempdir().unwrap();
+    let segment = dir.path().join("it.grv");
+    real(&segment, |xml| every_object_is_drawn_or_counted(&segment, text(xml)));
 }
 
 #[test]
@@ -177,14 +176,7 @@ fn names_are_no_markup_and_move_nothing() {
 fn a_tree_of_forty_thousand_levels_is_drawn() {
     let dir = tempfile::tempdir().unwrap();
     let segment = dir.path().join("deep.grv");
-    let mut builder = Builder::new();
-    builder.add(Builder::ROOT, Node::new(Type::Pu).os_index(0));
-    builder.add(Builder::ROOT, Node::new(Type::NumaNode).os_index(0));
-    let mut misc = Builder::ROOT;
-    for _ in 0..40_000 {
-        misc = builder.add(misc, Node::new(Type::Misc));
-    }
-    graven::write(&segment, &builder.build().unwrap()).unwrap();
+    graven::write(&segment, &levels(40_000)).unwrap();
     let (rects, texts) = boxes(&segment, &[]);
     assert!(rects.len() < 100, "{}", rects.len());
     assert!(texts.iter().any(|text| text.starts_with("Left out: 399")), "{texts:?}");
@@ -196,9 +188,7 @@ fn a_tree_of_forty_thousand_levels_is_drawn() {
 fn rows_of_a_hundred_thousand_are_cut_short() {
     let dir = tempfile::tempdir().unwrap();
     let segment = dir.path().join("wide.grv");
-    let mut builder = Builder::new();
-    builder.add(Builder::ROOT, Node::new(Type::Pu).os_index(0));
-    builder.add(Builder::ROOT, Node::new(Type::NumaNode).os_index(0));
+    let mut builder = least();
     for number in 0..400 {
         let misc = builder.add(Builder::ROOT, Node::new(Type::Misc).name(number.to_string()));
         for _ in 0..250 {
@@ -211,26 +201,46 @@ fn rows_of_a_hundred_thousand_are_cut_short() {
     assert!(texts.iter().any(|text| text == "399"), "the last one is drawn");
 }
 
+/// The matrices of a segment as they are printed, which is as lstopo prints them.
+fn matrices(segment: &Path, what: &str) -> String {
+    let ours = print(&["topology", "distances", text(segment)]);
+    if ours == "no distances\n" || what.ends_with("fakememinitiators-1np2c+1npp+gi.v3.xml") {
+        // lstopo 2.9 shows the second without those nodes that have no processors.
+        return ours;
+    }
+    let export = segment.with_extension("xml");
+    std::fs::write(&export, print(&["topology", "xml", text(segment)])).unwrap();
+    let arguments = ["--distances", "--filter", "all:all", "--disallowed"];
+    let mut lstopo = Command::new("lstopo-no-graphics");
+    match lstopo.args(["--if", "xml", "-i"]).arg(&export).args(arguments).output() {
+        Ok(output) => assert_eq!(ours, String::from_utf8(output.stdout).unwrap(), "{what}"),
+        Err(_) => println!("SKIPPED: lstopo is not installed"),
+    }
+    ours
+}
+
 #[test]
 fn distances_are_matrices_as_lstopo_prints_them() {
     let dir = tempfile::tempdir().unwrap();
-    let [segment, export] = ["it.grv", "it.xml"].map(|name| dir.path().join(name));
-    let mut matrices = 0;
-    for xml in collected() {
-        print(&["topology", "write", "--xml", text(&xml), text(&segment)]);
-        let ours = print(&["topology", "distances", text(&segment)]);
-        if xml.ends_with("fakememinitiators-1np2c+1npp+gi.v3.xml") || ours == "no distances\n" {
-            // lstopo 2.9 shows the first without those nodes that have no processors.
-            continue;
-        }
-        matrices += ours.matches(" matrix ").count();
-        std::fs::write(&export, print(&["topology", "xml", text(&segment)])).unwrap();
-        let arguments = ["--distances", "--filter", "all:all", "--disallowed"];
-        let mut lstopo = Command::new("lstopo-no-graphics");
-        match lstopo.args(["--if", "xml", "-i"]).arg(&export).args(arguments).output() {
-            Ok(output) => assert_eq!(ours, String::from_utf8(output.stdout).unwrap(), "{}", xml.display()),
-            Err(_) => println!("SKIPPED: lstopo is not installed"),
-        }
+    let segment = dir.path().join("it.grv");
+    graven::write(&segment, &everything()).unwrap();
+    let expected = "\
+Relative latency matrix (name NUMALatency kind 5) between 2 NUMANodes (depth -3) by logical indexes:
+ index     0     1
+     0    10    21
+     1    21    10
+";
+    assert_eq!(matrices(&segment, "everything"), expected);
+}
+
+#[test]
+fn distances_are_matrices_as_lstopo_prints_them_real() {
+    let dir = tempfile::tempdir().unwrap();
+    let segment = dir.path().join("it.grv");
+    let mut number = 0;
+    real(&segment, |xml| {
+        let ours = matrices(&segment, text(xml));
+        number += ours.matches(" matrix ").count();
         if xml.ends_with("memorysidecaches.xml") {
             let expected = "\
 Relative latency matrix (name NUMALatency kind 5) between 4 NUMANodes (depth -3) by logical indexes:
@@ -242,17 +252,14 @@ Relative latency matrix (name NUMALatency kind 5) between 4 NUMANodes (depth -3)
 ";
             assert_eq!(ours, expected);
         }
-    }
-    println!("{matrices} matrices");
+    });
+    println!("{number} matrices");
 }
 
 #[test]
 fn where_there_are_no_distances_it_says_so() {
     let dir = tempfile::tempdir().unwrap();
     let segment = dir.path().join("it.grv");
-    let mut builder = Builder::new();
-    builder.add(Builder::ROOT, Node::new(Type::Pu).os_index(0));
-    builder.add(Builder::ROOT, Node::new(Type::NumaNode).os_index(0));
-    graven::write(&segment, &builder.build().unwrap()).unwrap();
+    graven::write(&segment, &least().build().unwrap()).unwrap();
     assert_eq!(print(&["topology", "distances", text(&segment)]), "no distances\n");
 }

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Stdio;
 
+use common::topologies::{least, levels};
 use common::{fail, graven, print, sample, text};
 use graven_topology::{Builder, Node, Topo, Topology, Type};
 
@@ -124,14 +125,7 @@ fn a_segment_that_holds_no_topology_says_what_differs() {
 fn a_tree_of_forty_thousand_levels_is_shown() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("deep.grv");
-    let mut builder = Builder::new();
-    builder.add(Builder::ROOT, Node::new(Type::Pu).os_index(0));
-    builder.add(Builder::ROOT, Node::new(Type::NumaNode).os_index(0));
-    let mut misc = Builder::ROOT;
-    for _ in 0..40_000 {
-        misc = builder.add(misc, Node::new(Type::Misc));
-    }
-    graven::write(&path, &builder.build().unwrap()).unwrap();
+    graven::write(&path, &levels(40_000)).unwrap();
     let printed = print(&["topology", "show", text(&path)]);
     assert_eq!(printed.lines().count(), 40_003);
     assert!(printed.len() < 40_003 * 1000, "{} bytes of mostly indentation", printed.len());
@@ -142,9 +136,7 @@ fn a_tree_of_forty_thousand_levels_is_shown() {
 fn names_in_a_topology_cannot_drive_the_terminal() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("hostile.grv");
-    let mut builder = Builder::new();
-    builder.add(Builder::ROOT, Node::new(Type::Pu).os_index(0));
-    builder.add(Builder::ROOT, Node::new(Type::NumaNode).os_index(0));
+    let mut builder = least();
     builder.add(Builder::ROOT, Node::new(Type::Misc).name("\x1b[2J").subtype("\x1b[3J"));
     graven::write(&path, &builder.build().unwrap()).unwrap();
     let printed = print(&["topology", "show", text(&path)]);

@@ -4,23 +4,13 @@ mod common;
 
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 
+use common::topologies::{everything, least, real_one};
 use common::{fail, graven, print, run, text};
 use graven_topology::{Builder, Node, Type};
 use serde_json::Value;
-
-/// A topology of the collection, if that is there.
-fn collected(name: &str) -> Option<PathBuf> {
-    let found = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/topologies");
-    let found = std::env::var_os("GRAVEN_TOPOLOGIES").map_or(found, PathBuf::from).join(name);
-    if !found.is_file() {
-        println!("SKIPPED: no {name} in a directory of topologies beside the project");
-        return None;
-    }
-    Some(found)
-}
 
 /// What is in our records but cannot be in hwloc 2.14's, or the reverse.
 fn comparable(mut record: Value) -> Option<Value> {
@@ -48,12 +38,12 @@ fn parsed(lines: &str) -> Vec<Value> {
 }
 
 #[test]
-fn what_was_written_from_xml_is_shown_as_its_golden_record_by_record() {
+fn what_was_written_from_xml_is_shown_as_its_golden_record_by_record_real() {
     let dir = tempfile::tempdir().unwrap();
     let segment = dir.path().join("it.grv");
     // Formats 1, 2 and 3; one has devices, one has matrices and kinds of processors.
     for name in ["32em64t-2n8c2t-pci-wholeio.v1", "64intel64-heteromem", "nvidiaDGX2"] {
-        let Some(xml) = collected(&format!("{name}.xml")) else { return };
+        let Some(xml) = real_one(name) else { return };
         print(&["topology", "write", "--xml", text(&xml), text(&segment)]);
         let ours = print(&["topology", "show", "--jsonl", text(&segment)]);
         let golden = fs::read_to_string(xml.with_extension("dump.jsonl")).unwrap();
@@ -65,36 +55,45 @@ fn what_was_written_from_xml_is_shown_as_its_golden_record_by_record() {
     }
 }
 
+/// Exports the topology of a segment, imports that, and exports it again.
+fn there_and_back(first: &Path) -> String {
+    let [xml, second] = ["there.xml", "back.grv"].map(|name| first.with_file_name(name));
+    let exported = print(&["topology", "xml", text(first)]);
+    fs::write(&xml, &exported).unwrap();
+    print(&["topology", "write", "--xml", text(&xml), text(&second)]);
+    let [ours, theirs] =
+        [first, &second].map(|segment| print(&["topology", "show", "--jsonl", text(segment)]));
+    assert_eq!(ours, theirs);
+    assert_eq!(print(&["topology", "xml", text(&second)]), exported);
+    exported
+}
+
 #[test]
 fn what_is_exported_is_imported_as_an_equal_topology() {
     let dir = tempfile::tempdir().unwrap();
-    let [first, second, xml] = ["1.grv", "2.grv", "it.xml"].map(|name| dir.path().join(name));
-    let there_and_back = || {
-        let exported = print(&["topology", "xml", text(&first)]);
-        fs::write(&xml, &exported).unwrap();
-        print(&["topology", "write", "--xml", text(&xml), text(&second)]);
-        let [ours, theirs] =
-            [&first, &second].map(|segment| print(&["topology", "show", "--jsonl", text(segment)]));
-        assert_eq!(ours, theirs);
-        assert_eq!(print(&["topology", "xml", text(&second)]), exported);
-        exported
-    };
-    hostile(&first);
-    let exported = there_and_back();
+    let segment = dir.path().join("it.grv");
+    hostile(&segment);
+    let exported = there_and_back(&segment);
     assert!(exported.contains("a&amp;&lt;&quot;&#155;&#8238;b"), "{exported}");
     assert!(exported.chars().all(|c| c == '\n' || (!c.is_control() && c != '\u{202e}')), "{exported:?}");
+    graven::write(&segment, &everything()).unwrap();
+    there_and_back(&segment);
+}
+
+#[test]
+fn what_is_exported_is_imported_as_an_equal_topology_real() {
+    let dir = tempfile::tempdir().unwrap();
+    let segment = dir.path().join("it.grv");
     for name in ["fakeheterodistances", "Intel-RaptorLake-Corei7-1370P", "cxlmem+dax.v3"] {
-        let Some(original) = collected(&format!("{name}.xml")) else { return };
-        print(&["topology", "write", "--xml", text(&original), text(&first)]);
-        there_and_back();
+        let Some(original) = real_one(name) else { return };
+        print(&["topology", "write", "--xml", text(&original), text(&segment)]);
+        there_and_back(&segment);
     }
 }
 
 /// Names with all that XML can hold and a terminal should not get.
 fn hostile(path: &Path) {
-    let mut builder = Builder::new();
-    builder.add(Builder::ROOT, Node::new(Type::Pu).os_index(0));
-    builder.add(Builder::ROOT, Node::new(Type::NumaNode).os_index(0));
+    let mut builder = least();
     let name = "a&<\"\u{9b}\u{202e}b\r\n\t'";
     // Those of an import; XML has no place for others.
     builder.flags(1 | 1 << 3);

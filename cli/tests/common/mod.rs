@@ -1,6 +1,8 @@
 //! A small segment of several objects, and the command to run on it.
 #![allow(dead_code)] // each test file uses some of it
 
+pub(crate) mod topologies;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
