@@ -8,7 +8,7 @@ use std::path::Path;
 
 use common::topologies::{own, real};
 use common::{print, text};
-use graven_topology::{ChildKind, END, NONE, Type};
+use graven_topology::{ChildKind, END, Type};
 use serde_json::{Map, Value, json};
 
 /// A dumped topology.
@@ -19,7 +19,7 @@ fn number(value: &Value) -> u32 {
 }
 
 fn unless_none(value: &Value) -> Option<usize> {
-    Some(number(value)).filter(|index| *index != NONE).map(|index| index as usize)
+    Some(number(value)).filter(|index| *index != u32::MAX).map(|index| index as usize)
 }
 
 fn ty(object: &Value) -> Type {

@@ -27,7 +27,7 @@
 //! assert!(core.cpuset().unwrap().is_included_in(&topology.root().cpuset().unwrap()));
 //! assert_eq!(topology.pu(0).unwrap().common_ancestor(&core).unwrap().ty(), Type::Package);
 //! print!("{}", render(&topology));
-//! # Ok::<(), graven_topology::BuildError>(())
+//! # Ok::<(), graven_topology::error::BuildError>(())
 //! ```
 //!
 //! A topology that came from elsewhere is adopted like any archive, and then checked once with [`Topo::check`].
@@ -41,36 +41,51 @@
 mod model;
 mod source;
 
-pub use model::attributes::{Bridge, Cache, Group, Numa, OsDevice, PageType, Pci};
+/// What objects of some types have beside what all have.
+pub mod attributes {
+    pub use crate::model::attributes::{Bridge, Cache, Group, OsDevice, PageType, Pci};
+    pub use crate::model::types::CacheKind;
+}
+
+/// What is said of the objects beside the tree: distances, memory attributes, kinds of processors, tiers of memory.
+pub mod facts {
+    pub use crate::model::cpukinds::CpuKindRef;
+    pub use crate::model::distances::DistancesRef;
+    pub use crate::model::facts::{DistanceMatrix, MemoryAttribute, MemoryTier};
+    pub use crate::model::machine::{MemoryTierRef, PciLocalityRef};
+    pub use crate::model::memattrs::{Initiator, InitiatorRef, MemoryAttributeRef};
+}
+
+/// What can go wrong, one enum per task; that of reading XML is in [`xml`].
+pub mod error {
+    pub use crate::model::cpukinds::NoCpuKind;
+    pub use crate::model::error::{BuildError, CheckError};
+    pub use crate::model::restrict::RestrictError;
+    pub use crate::model::set::ParseSetError;
+    pub use crate::model::types::UnknownType;
+    #[cfg(feature = "live")]
+    pub use crate::source::live::DetectError;
+    #[cfg(feature = "synthetic")]
+    pub use crate::source::synthetic::SyntheticError;
+}
+
 pub use model::builder::{Attributes, Builder, Location, Node, NodeId};
-pub use model::cpukinds::{CpuKindRef, NoCpuKind};
-pub use model::distances::DistancesRef;
-pub use model::error::{BuildError, CheckError};
-pub use model::facts::{
-    CpuKind, DistanceMatrix, Filter, InitiatorEntry, MemoryAttribute, MemoryTarget, MemoryTier, MemoryValue,
-    PciLocality,
-};
-pub use model::handle::{Children, Descendants, ObjectRef};
+pub use model::facts::Filter;
+pub use model::handle::ObjectRef;
 #[cfg(feature = "json")]
 pub use model::json::records;
 pub use model::level::LevelRef;
-pub use model::machine::{MemoryTierRef, PciLocalityRef};
-pub use model::memattrs::{Initiator, InitiatorRef, MemoryAttributeRef};
 pub use model::read::{Topo, TypeDepth};
-pub use model::records::{Arity, Extra, Info, Level, NONE, Object, OsIndexEntry, Run, SetEntry, Span};
 pub use model::render::{Render, render};
-pub use model::restrict::{RestrictError, RestrictOptions};
-pub use model::set::{Bits, CpuSet, END, NodeSet, ParseSetError, Set};
+pub use model::restrict::RestrictOptions;
+pub use model::set::{Bits, CpuSet, END, NodeSet, Set};
 pub use model::set_ref::SetRef;
-pub use model::tables::{
-    ArchivedTopology, AttributeTables, DistanceTables, MemoryAttributeTables, OsIndexTable, SetTable, Tables,
-    Topology,
-};
-pub use model::types::{CacheKind, ChildKind, Type, UnknownType};
+pub use model::tables::{ArchivedTopology, Topology};
+pub use model::types::{ChildKind, Type};
 pub use model::user_data::UserData;
 #[cfg(feature = "live")]
-pub use source::live::{DetectError, Detector};
+pub use source::live::Detector;
 #[cfg(feature = "synthetic")]
-pub use source::synthetic::{SyntheticError, synthetic};
+pub use source::synthetic::synthetic;
 #[cfg(feature = "xml")]
 pub use source::xml;

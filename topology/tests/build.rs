@@ -1,10 +1,9 @@
 //! From descriptions to topologies: ordering, levels, numbering, sets; and each description that is none.
 
 use graven::rkyv;
-use graven_topology::{
-    Attributes, Bits, BuildError, Builder, Cache, CacheKind, CheckError, ChildKind, Group, Node, Pci, Set,
-    Topo, Type, TypeDepth,
-};
+use graven_topology::attributes::{Cache, CacheKind, Group, Pci};
+use graven_topology::error::{BuildError, CheckError};
+use graven_topology::{Attributes, Bits, Builder, ChildKind, Node, Set, Topo, Type, TypeDepth};
 
 fn pu(builder: &mut Builder, parent: graven_topology::NodeId, os_index: u32) {
     builder.add(parent, Node::new(Type::Pu).os_index(os_index));

@@ -1,9 +1,8 @@
 //! What is said beside the tree: what the builder makes of it, and each description that is none.
 
-use graven_topology::{
-    Bits, BuildError, Builder, CheckError, DistanceMatrix, Initiator, InitiatorRef, Location,
-    MemoryAttribute, MemoryTier, NoCpuKind, Node, NodeId, Set, Topo, Topology, Type,
-};
+use graven_topology::error::{BuildError, CheckError, NoCpuKind};
+use graven_topology::facts::{DistanceMatrix, Initiator, InitiatorRef, MemoryAttribute, MemoryTier};
+use graven_topology::{Bits, Builder, Location, Node, NodeId, Set, Topo, Topology, Type};
 
 /// Two packages of two processors and a node each; what they are called.
 fn machine() -> (Builder, Vec<NodeId>, Vec<NodeId>) {
@@ -80,7 +79,7 @@ fn memory_values_change_where_an_earlier_location_covers_the_new_one() {
 }
 
 fn kinds(topology: &Topology) -> Vec<(String, Option<u32>, String)> {
-    let text = |kind: graven_topology::CpuKindRef<'_, Topology>| {
+    let text = |kind: graven_topology::facts::CpuKindRef<'_, Topology>| {
         kind.infos().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
     };
     topology

@@ -9,10 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use graven::Segment;
-use graven_topology::{
-    Bits, Initiator, InitiatorRef, MemoryAttribute, MemoryTier, OsDevice, Set, Topo, Topology, Type, records,
-    xml,
-};
+use graven_topology::attributes::OsDevice;
+use graven_topology::facts::{Initiator, InitiatorRef, MemoryAttribute, MemoryTier};
+use graven_topology::{Bits, Set, Topo, Topology, Type, records, xml};
 use serde_json::Value;
 
 /// The directory of topologies, if it is there.

@@ -5,9 +5,9 @@ mod live_support;
 use std::fs;
 use std::path::Path;
 
-use graven_topology::{
-    Bits, CacheKind, ChildKind, DetectError, Detector, Group, PageType, Set, Topo, Type, render,
-};
+use graven_topology::attributes::{CacheKind, Group, PageType};
+use graven_topology::error::DetectError;
+use graven_topology::{Bits, ChildKind, Detector, Set, Topo, Type, render};
 use live_support::{Fake, two_sockets};
 
 #[test]

@@ -2,7 +2,8 @@
 
 mod live_support;
 
-use graven_topology::{ChildKind, Filter, OsDevice, Topo, Topology, Type};
+use graven_topology::attributes::OsDevice;
+use graven_topology::{ChildKind, Filter, Topo, Topology, Type};
 use live_support::{Fake, checked, cpus, names, packages, with_devices as machine};
 
 const GPU: u32 = 0x03_02_00;

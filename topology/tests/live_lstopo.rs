@@ -7,9 +7,8 @@
 use std::fmt::Write as _;
 use std::process::Command;
 
-use graven_topology::{
-    Bits, ChildKind, Detector, Filter, InitiatorRef, MemoryAttribute, ObjectRef, Topo, Topology, Type, xml,
-};
+use graven_topology::facts::{InitiatorRef, MemoryAttribute};
+use graven_topology::{Bits, ChildKind, Detector, Filter, ObjectRef, Topo, Topology, Type, xml};
 
 mod live_support;
 
@@ -100,7 +99,10 @@ fn describe(object: ObjectRef<'_, Topology>, depth: usize, out: &mut Vec<String>
     add("page_types", Some(format!("{:?}", object.page_types().collect::<Vec<_>>())));
     add("group", object.group().map(|group| format!("{group:?}")));
     // Format 2.0 has no programming interface.
-    add("pci", object.pci().map(|pci| format!("{:?}", graven_topology::Pci { prog_if: 0, ..pci })));
+    add(
+        "pci",
+        object.pci().map(|pci| format!("{:?}", graven_topology::attributes::Pci { prog_if: 0, ..pci })),
+    );
     add(
         "bridge",
         object.bridge().map(|mut bridge| {

@@ -2,10 +2,9 @@
 
 mod live_support;
 
-use graven_topology::{
-    Bits, DistanceMatrix, Group, Initiator, InitiatorRef, MemoryAttribute, MemoryTier, PageType, Topo,
-    Topology, Type,
-};
+use graven_topology::attributes::{Group, PageType};
+use graven_topology::facts::{DistanceMatrix, Initiator, InitiatorRef, MemoryAttribute, MemoryTier};
+use graven_topology::{Bits, Topo, Topology, Type};
 use live_support::{Fake, cpus, packages, two_kinds_of_memory, two_sockets};
 
 #[test]

@@ -5,7 +5,8 @@ mod live_support;
 use std::fs;
 use std::process::Command;
 
-use graven_topology::{DetectError, Detector, Filter, Topo, Type};
+use graven_topology::error::DetectError;
+use graven_topology::{Detector, Filter, Topo, Type};
 use live_support::{Fake, packages, two_sockets};
 use proptest::prelude::*;
 

@@ -1,9 +1,9 @@
 //! One generic reading of a topology, owned and archived, and what each method answers.
 
 use graven::rkyv;
+use graven_topology::attributes::{Cache, CacheKind};
 use graven_topology::{
-    ArchivedTopology, Attributes, Bits, Builder, Cache, CacheKind, ChildKind, Node, Set, Topo, Topology,
-    Type, render,
+    ArchivedTopology, Attributes, Bits, Builder, ChildKind, Node, Set, Topo, Topology, Type, render,
 };
 
 /// Two packages of two cores of two threads, with memory, caches, a device and a note.

@@ -2,9 +2,11 @@
 //!
 //! The rules are hwloc's (`hwloc_topology_restrict`); `restrict_real` compares with lstopo on every real topology.
 
+use graven_topology::attributes::Group;
+use graven_topology::error::RestrictError;
+use graven_topology::facts::{Initiator, MemoryAttribute, MemoryTier};
 use graven_topology::{
-    Attributes, Builder, ChildKind, Filter, Group, Initiator, Location, MemoryAttribute, MemoryTier, Node,
-    NodeId, RestrictError, Set, Topo, Topology, Type, synthetic,
+    Attributes, Builder, ChildKind, Filter, Location, Node, NodeId, Set, Topo, Topology, Type, synthetic,
 };
 use proptest::prelude::*;
 

@@ -5,9 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use graven_topology::{
-    Bits, ChildKind, RestrictError, RestrictOptions, Set, Topo, Topology, Type, records, xml,
-};
+use graven_topology::error::RestrictError;
+use graven_topology::{Bits, ChildKind, RestrictOptions, Set, Topo, Topology, Type, records, xml};
 use serde_json::Value;
 
 mod restrict_support;

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use graven_topology::{Bits, END, ParseSetError, Set};
+use graven_topology::error::ParseSetError;
+use graven_topology::{Bits, END, Set};
 use proptest::prelude::*;
 
 const BOUND: u32 = 200;

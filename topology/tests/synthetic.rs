@@ -2,9 +2,8 @@
 
 use std::process::Command;
 
-use graven_topology::{
-    BuildError, ChildKind, SyntheticError, Topo, Topology, Type, TypeDepth, records, synthetic, xml,
-};
+use graven_topology::error::{BuildError, SyntheticError};
+use graven_topology::{ChildKind, Topo, Topology, Type, TypeDepth, records, synthetic, xml};
 use proptest::prelude::*;
 use serde_json::Value;
 

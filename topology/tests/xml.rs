@@ -2,11 +2,10 @@
 
 mod xml_support;
 
+use graven_topology::attributes::{Group, OsDevice, PageType};
+use graven_topology::facts::{DistanceMatrix, MemoryAttribute, MemoryTier};
 use graven_topology::xml::{self, XmlError};
-use graven_topology::{
-    Attributes, Builder, ChildKind, DistanceMatrix, Filter, Group, Location, MemoryAttribute, MemoryTier,
-    Node, OsDevice, PageType, Set, Topo, Topology, Type,
-};
+use graven_topology::{Attributes, Builder, ChildKind, Filter, Location, Node, Set, Topo, Topology, Type};
 
 use xml_support::*;
 
@@ -88,7 +87,11 @@ fn references_to_a_group_that_went_go_with_it() {
     let distances = topology.distances().next().unwrap();
     assert_eq!(distances.values().collect::<Vec<_>>(), [1, 3, 7, 9]);
     assert_eq!(
-        topology.memory_attribute_by_name("x").unwrap().targets(graven_topology::Initiator::Any).count(),
+        topology
+            .memory_attribute_by_name("x")
+            .unwrap()
+            .targets(graven_topology::facts::Initiator::Any)
+            .count(),
         0
     );
 }

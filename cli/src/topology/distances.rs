@@ -4,7 +4,8 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args;
-use graven_topology::{DistanceMatrix, DistancesRef, ObjectRef, Topo, Type};
+use graven_topology::facts::{DistanceMatrix, DistancesRef};
+use graven_topology::{ObjectRef, Topo, Type};
 
 use super::adopt::load;
 use crate::Failure;

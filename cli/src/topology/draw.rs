@@ -67,7 +67,7 @@ impl Draw {
 /// let picture = graven_cli::topology::draw::draw(&builder.build()?, false);
 /// assert!(picture.starts_with("<svg ") && picture.ends_with("</svg>\n"));
 /// assert!(picture.contains(">PU L#0<"));
-/// # Ok::<(), graven_topology::BuildError>(())
+/// # Ok::<(), graven_topology::error::BuildError>(())
 /// ```
 pub fn draw<T: Topo>(topology: &T, full: bool) -> String {
     let scene = scene::scene(topology, full);

@@ -184,7 +184,7 @@ pub enum CheckError {
         object: u32,
         /// What it names.
         found: u32,
-        /// Its parent ([`NONE`](crate::NONE) for the root).
+        /// Its parent ([`u32::MAX`] for the root).
         expected: u32,
     },
     /// A child must be in the list for its type, and its parent must be of a type that has such a list.
@@ -272,7 +272,7 @@ pub enum CheckError {
     },
     /// Normal and memory objects must have all four sets, other objects none.
     SetIndex {
-        /// The object ([`NONE`](crate::NONE) for the topology's own allowed sets).
+        /// The object ([`u32::MAX`] for the topology's own allowed sets).
         object: u32,
         /// Which of its sets.
         field: &'static str,
@@ -337,7 +337,7 @@ pub enum CheckError {
     },
     /// Runs of a table of distances or memory values must follow each other without gap or overlap.
     Run {
-        /// The record that has the run; [`NONE`](crate::NONE) if records are in no run.
+        /// The record that has the run; [`u32::MAX`] if records are in no run.
         record: u32,
         /// Which field.
         field: &'static str,

@@ -12,7 +12,7 @@ use super::records::Span;
 pub struct DistanceMatrix {
     /// What the values are and where they come from: a sum of [`DistanceMatrix`]'s constants.
     pub kind: u64,
-    /// The name, by its index in the table of strings; [`NONE`](crate::NONE) if absent.
+    /// The name, by its index in the table of strings; [`u32::MAX`] if absent.
     pub name: u32,
     /// Which objects: a run in the table of objects of matrices. Two at least.
     pub objects: Span,
@@ -164,9 +164,9 @@ impl Native for ArchivedInitiatorEntry {
 pub struct CpuKind {
     /// Index of the cpuset in the table of sets.
     pub cpuset: u32,
-    /// Its rank among the kinds, 0 for the least powerful; [`NONE`](crate::NONE) if they could not be ranked.
+    /// Its rank among the kinds, 0 for the least powerful; [`u32::MAX`] if they could not be ranked.
     pub efficiency: u32,
-    /// The rank that the system gave, with gaps; [`NONE`](crate::NONE) if it gave none.
+    /// The rank that the system gave, with gaps; [`u32::MAX`] if it gave none.
     pub forced_efficiency: u32,
     /// Its infos: a run in the table of infos.
     pub infos: Span,

@@ -242,7 +242,7 @@ impl<'a, T: Tables> ObjectRef<'a, T> {
 
     /// Its children in one of the four lists, in order. O(1) each; skipping ahead costs nothing.
     #[inline]
-    pub fn children(&self, kind: ChildKind) -> Children<'a, T> {
+    pub fn children(&self, kind: ChildKind) -> impl DoubleEndedIterator<Item = Self> + Clone + use<'a, T> {
         Children { parent: *self, run: self.run(kind) }
     }
 
@@ -277,7 +277,7 @@ impl<'a, T: Tables> ObjectRef<'a, T> {
 
     /// It and everything below it, in tree order: an object, then its normal, memory, I/O and misc children,
     /// each with what is below them. O(1) each and without allocation.
-    pub fn descendants(&self) -> Descendants<'a, T> {
+    pub fn descendants(&self) -> impl Iterator<Item = Self> + Clone + use<'a, T> {
         Descendants { top: *self, next: (self.index < self.topology.record_count()).then_some(*self) }
     }
 }
@@ -354,7 +354,7 @@ impl<'a, T: Tables> ObjectRef<'a, T> {
 }
 
 /// The children of one kind of one object: see [`ObjectRef::children`].
-pub struct Children<'a, T> {
+struct Children<'a, T> {
     parent: ObjectRef<'a, T>,
     run: Range<u32>,
 }
@@ -400,7 +400,7 @@ impl<T: Tables> DoubleEndedIterator for Children<'_, T> {
 }
 
 /// An object and all below it: see [`ObjectRef::descendants`].
-pub struct Descendants<'a, T> {
+struct Descendants<'a, T> {
     top: ObjectRef<'a, T>,
     next: Option<ObjectRef<'a, T>>,
 }

@@ -81,7 +81,7 @@ const IS_THIS_SYSTEM: u64 = 1 << 1;
 /// let objects: Vec<_> = records(&topology).filter(|record| record["rec"] == "obj").collect();
 /// assert_eq!(objects[1]["type"], "PU");
 /// assert_eq!(objects[1]["cpuset"], "0");
-/// # Ok::<(), graven_topology::BuildError>(())
+/// # Ok::<(), graven_topology::error::BuildError>(())
 /// ```
 pub fn records<T: Topo>(topology: &T) -> impl Iterator<Item = Value> {
     let mut ranks = vec![NONE; topology.object_count() as usize];

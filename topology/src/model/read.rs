@@ -42,7 +42,7 @@ use super::types::{ChildKind, Type};
 /// let path: Vec<_> = pu.ancestors().map(|object| object.ty()).collect();
 /// assert_eq!(path, [Type::Core, Type::Package, Type::Machine]);
 /// assert!(topology.pu(7).is_none());
-/// # Ok::<(), graven_topology::BuildError>(())
+/// # Ok::<(), graven_topology::error::BuildError>(())
 /// ```
 pub trait Topo: Tables + Sized {
     /// The root object, the Machine. O(1).
@@ -180,7 +180,7 @@ pub trait Topo: Tables + Sized {
     }
 
     /// The memory attribute with this id, such as
-    /// [`MemoryAttribute::BANDWIDTH`](crate::MemoryAttribute::BANDWIDTH). O(1).
+    /// [`MemoryAttribute::BANDWIDTH`](crate::facts::MemoryAttribute::BANDWIDTH). O(1).
     fn memory_attribute(&self, id: u32) -> Option<MemoryAttributeRef<'_, Self>> {
         MemoryAttributeRef::new(self, id)
     }

@@ -4,7 +4,7 @@ use super::native::{Native, native_record};
 use super::types::Type;
 
 /// "No object", "no set", "unknown os_index": the index that stands for nothing.
-pub const NONE: u32 = u32::MAX;
+pub(crate) const NONE: u32 = u32::MAX;
 
 /// One object, as it is stored: 80 bytes, whatever its type.
 ///

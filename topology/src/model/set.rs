@@ -39,7 +39,7 @@ pub type NodeSet = Set;
 /// assert_eq!(rest.to_string(), "4-7,9-");
 /// assert_eq!(rest.weight(), None);
 /// assert!("3-1".parse::<Set>().is_err());
-/// # Ok::<(), graven_topology::ParseSetError>(())
+/// # Ok::<(), graven_topology::error::ParseSetError>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Set {

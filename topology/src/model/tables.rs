@@ -101,8 +101,8 @@ pub struct MemoryAttributeTables {
 /// Everything a topology stores, by index, in native numbers: the few accessors on which all of
 /// [`Topo`](crate::Topo) rests, for the owned and the archived topology alike.
 ///
-/// All are O(1) and answer `None` beyond the end of a table. Use `Topo` unless you write a check or an export
-/// of your own; implement this to read a topology from yet another form.
+/// All are O(1) and answer `None` beyond the end of a table. Of this crate's own: users have `Topo`.
+#[doc(hidden)]
 pub trait Tables {
     /// Number of objects. [`Topo::object_count`](crate::Topo::object_count) is the same.
     fn record_count(&self) -> u32;

@@ -71,7 +71,7 @@ const INCLUDE_DISALLOWED: u64 = 1;
 /// # if !std::path::Path::new("/sys/devices/system/cpu/online").exists() { return Ok(()); }
 /// let topology = Detector::new().detect()?;
 /// assert!(topology.count(Type::Pu) > 0);
-/// # Ok::<(), graven_topology::DetectError>(())
+/// # Ok::<(), graven_topology::error::DetectError>(())
 /// ```
 ///
 /// What is described by default is what lstopo shows:

@@ -50,7 +50,7 @@ const SYNTHETIC_GROUP: u32 = 10;
 ///
 /// let error = synthetic("pack:2 numa:x pu:2").unwrap_err();
 /// assert!(error.to_string().starts_with("byte 12: `x`"));
-/// # Ok::<(), graven_topology::SyntheticError>(())
+/// # Ok::<(), graven_topology::error::SyntheticError>(())
 /// ```
 ///
 /// O(n log n) in the number of objects, of which there may be 1,048,576 (about 1 KiB each while they are built).

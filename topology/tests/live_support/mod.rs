@@ -6,7 +6,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use graven_topology::{Bits, DetectError, Detector, Set, Topo, Topology, Type};
+use graven_topology::error::DetectError;
+use graven_topology::{Bits, Detector, Set, Topo, Topology, Type};
 use tempfile::TempDir;
 
 pub struct Fake(pub TempDir);

@@ -1,6 +1,7 @@
 //! What a picture says of an object.
 
-use graven_topology::{Bits, CacheKind, ObjectRef, Pci, SetRef, Topo, Type};
+use graven_topology::attributes::{CacheKind, Pci};
+use graven_topology::{Bits, ObjectRef, SetRef, Topo, Type};
 
 use crate::text::{printable, short, size};
 

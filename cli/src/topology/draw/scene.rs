@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use graven_topology::{Bits, ChildKind, ObjectRef, OsDevice, Topo, Type};
+use graven_topology::attributes::OsDevice;
+use graven_topology::{Bits, ChildKind, ObjectRef, Topo, Type};
 
 use super::label::{Label, important, label, tooltip};
 use crate::text::{count, printable, short};

@@ -14,10 +14,11 @@ use super::node::{Node, NodeId};
 /// From how many places the values of one target of one attribute may be told apart: each is compared with all.
 const MAX_INITIATORS: usize = 1024;
 
-/// Collects the description of a machine and makes a [`Topology`] of it.
+/// Collects the description of a machine and makes a [`Topology`](crate::Topology) of it.
 ///
 /// ```
-/// use graven_topology::{Builder, BuildError, Node, Topo, Type};
+/// use graven_topology::error::BuildError;
+/// use graven_topology::{Builder, Node, Topo, Type};
 ///
 /// let mut builder = Builder::new();
 /// let package = builder.add(Builder::ROOT, Node::new(Type::Package).os_index(0));
@@ -136,7 +137,7 @@ impl Builder {
 impl Builder {
     /// Adds a matrix of distances between `objects`: `values` has a row for each, in their order.
     ///
-    /// `kind` is a sum of [`DistanceMatrix`]'s constants; whether the types differ is found out here. Fewer than
+    /// `kind` is a sum of [`DistanceMatrix`](crate::facts::DistanceMatrix)'s constants; whether the types differ is found out here. Fewer than
     /// two objects, one object twice, or another number of values than n² are an error of
     /// [`build`](Self::build).
     pub fn distances(
@@ -241,7 +242,7 @@ impl Builder {
         }
     }
 
-    /// Adds a tier of memory behind those already there: `kinds` is a sum of [`MemoryTier`]'s constants.
+    /// Adds a tier of memory behind those already there: `kinds` is a sum of [`MemoryTier`](crate::facts::MemoryTier)'s constants.
     pub fn memory_tier(&mut self, kinds: u64, nodeset: NodeSet, infos: impl Into<Vec<(String, String)>>) {
         self.facts.tiers.push((kinds, nodeset, infos.into()));
     }

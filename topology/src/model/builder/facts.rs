@@ -13,7 +13,7 @@ use crate::model::types::Type;
 
 use super::node::NodeId;
 
-/// From where memory is accessed, in a description: see [`Builder::memory_value`].
+/// From where memory is accessed, in a description: see [`Builder::memory_value`](super::Builder::memory_value).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
     /// From these processors.

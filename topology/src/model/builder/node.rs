@@ -4,7 +4,7 @@ use crate::model::attributes::{Bridge, Cache, Group, OsDevice, PageType, Pci};
 use crate::model::set::{CpuSet, NodeSet};
 use crate::model::types::Type;
 
-/// Description of one object: [`Builder::add`] puts it into the tree.
+/// Description of one object: [`Builder::add`](super::Builder::add) puts it into the tree.
 ///
 /// What is not given is computed or left out; sets only need to be given where they are not what the tree
 /// implies (offline processors, disallowed nodes).
@@ -134,7 +134,7 @@ impl Node {
     }
 }
 
-/// An object of a [`Builder`], to add others below.
+/// An object of a [`Builder`](super::Builder), to add others below.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct NodeId(pub(super) u32);
 

@@ -20,7 +20,8 @@ impl Topology {
     /// was adopted: `deserialize` it, restrict it, write it again (`examples/restrict.rs`).
     ///
     /// ```
-    /// use graven_topology::{RestrictError, RestrictOptions, Set, Topo, Type, synthetic};
+    /// use graven_topology::error::RestrictError;
+    /// use graven_topology::{RestrictOptions, Set, Topo, Type, synthetic};
     ///
     /// let machine = synthetic("pack:2 [numa] core:4 pu:2")?;
     /// let package = machine.by_type(Type::Package).last().unwrap();
