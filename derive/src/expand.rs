@@ -188,12 +188,39 @@ impl Expansion<'_> {
             }
         });
 
+        let measure = self.measure();
+        let refine = self.refine(&generics, &target);
+        let checks = self.checks(&target);
+        let keys = self.keys();
+        Ok(quote! {
+            const _: () = {
+                #(#tags)*
+
+                // SAFETY: the description is made of the compiler's measurements of the archived type: see
+                // `graven_derive::expand`.
+                #[automatically_derived]
+                unsafe impl #impl_generics #graven::layout::Layout for #target #where_clause {
+                    const TYPE: &'static #graven::layout::Type<#graven::layout::TypeRef> =
+                        &#measure.described(#name, #shape);
+                    #invariant
+                }
+
+                #refine
+            };
+            #checks
+            #keys
+        })
+    }
+
+    /// The impl that computes the fingerprint: each round from the one before of what the fields are.
+    fn refine(&self, generics: &Generics, target: &TokenStream) -> TokenStream {
+        let graven = &self.graven;
         // Where the bounds are left out, errors are shown as those of rkyv's impls.
         let child = |field: &Described<'_>| match field.omit_bounds {
             Some(span) => recolored(&field.layout, span),
             None => field.layout.clone(),
         };
-        let children: Vec<TokenStream> = match opaque {
+        let children: Vec<TokenStream> = match self.of_type.opaque {
             Some(_) => Vec::new(),
             None => self.fields.iter().map(child).collect(),
         };
@@ -212,32 +239,13 @@ impl Expansion<'_> {
             }
         }
         let (refine_generics, _, refine_where) = refined.split_for_impl();
-
-        let measure = self.measure();
-        let checks = self.checks(&target);
-        let keys = self.keys();
-        Ok(quote! {
-            const _: () = {
-                #(#tags)*
-
-                // SAFETY: the description is made of the compiler's measurements of the archived type: see
-                // `graven_derive::expand`.
-                #[automatically_derived]
-                unsafe impl #impl_generics #graven::layout::Layout for #target #where_clause {
-                    const TYPE: &'static #graven::layout::Type<#graven::layout::TypeRef> =
-                        &#measure.described(#name, #shape);
-                    #invariant
-                }
-
-                #[automatically_derived]
-                impl #refine_generics #graven::layout::Refine<#graven::layout::Next<#round>> for #target #refine_where {
-                    const DIGEST: #private::Digest = <Self as #graven::layout::Layout>::LEVEL
-                        #(.digest(<#children as #graven::layout::Refine<#round>>::DIGEST))*;
-                }
-            };
-            #checks
-            #keys
-        })
+        quote! {
+            #[automatically_derived]
+            impl #refine_generics #graven::layout::Refine<#graven::layout::Next<#round>> for #target #refine_where {
+                const DIGEST: #graven::layout::__private::Digest = <Self as #graven::layout::Layout>::LEVEL
+                    #(.digest(<#children as #graven::layout::Refine<#round>>::DIGEST))*;
+            }
+        }
     }
 
     /// What values have to hold beyond their structure: the code that says it, or none.

@@ -256,14 +256,40 @@ fn merge(
     assumed: &[Assumed],
     deserialized: bool,
 ) -> Result<(Attribute, TokenStream)> {
-    let attributes = &mut item.attrs;
     let rkyv = quote!(#graven::rkyv);
-    let (mut krate, mut as_type, mut bounded) = (None, false, false);
-    let (mut archive, mut serialize, mut deserialize, mut check): (Bounds, Bounds, Bounds, Bounds) =
-        Default::default();
-    let mut bytecheck: Vec<TokenStream> = Vec::new();
-    let mut others: Vec<TokenStream> = Vec::new();
+    let mut merged = Merged::default();
     if help {
+        merged.help(&rkyv, closed);
+    }
+    merged.take(&mut item.attrs)?;
+    // Bounds of the user's may ask more of a serializer than the impl below knows of; and without all the derives there is
+    // less to know.
+    let impls = match deserialized && !merged.as_type && !merged.bounded {
+        true => merged.assume(item, graven, assumed),
+        false => TokenStream::new(),
+    };
+    Ok((merged.into_attribute(rkyv, &item.attrs), impls))
+}
+
+/// The arguments of rkyv's attribute on the type.
+#[derive(Default)]
+struct Merged {
+    krate: Option<TokenStream>,
+    as_type: bool,
+    /// There are bounds of the user's.
+    bounded: bool,
+    archive: Bounds,
+    serialize: Bounds,
+    deserialize: Bounds,
+    check: Bounds,
+    bytecheck: Vec<TokenStream>,
+    others: Vec<TokenStream>,
+}
+
+impl Merged {
+    /// What fields without bounds need, and these parameters in them.
+    fn help(&mut self, rkyv: &TokenStream, closed: &[Ident]) {
+        let Merged { archive, serialize, deserialize, check, .. } = self;
         let source = quote!(#rkyv::rancor::Source);
         let error = |of: &str| -> WherePredicate {
             let of = format_ident!("{of}");
@@ -283,57 +309,61 @@ fn merge(
         }
     }
 
-    let bounds = Punctuated::<WherePredicate, Token![,]>::parse_terminated;
-    let (of_rkyv, kept): (Vec<_>, Vec<_>) = attributes.drain(..).partition(|a| a.path().is_ident("rkyv"));
-    *attributes = kept;
-    for attribute in of_rkyv {
-        attribute.parse_nested_meta(|meta| {
-            let path = meta.path.to_token_stream();
-            let named = |name: &str| meta.path.is_ident(name);
-            let assigned = meta.input.peek(Token![=]);
-            let content = rest(&meta)?;
-            if named("crate") {
-                krate = Some(content);
-            } else if named("archive_bounds") {
-                bounded = true;
-                archive.extend(bounds.parse2(content)?);
-            } else if named("serialize_bounds") {
-                bounded = true;
-                serialize.extend(bounds.parse2(content)?);
-            } else if named("deserialize_bounds") {
-                bounded = true;
-                deserialize.extend(bounds.parse2(content)?);
-            } else if named("bytecheck") {
-                let parser = syn::meta::parser(|inner| {
-                    let name = inner.path.to_token_stream();
-                    let assigned = inner.input.peek(Token![=]);
-                    let content = rest(&inner)?;
-                    if inner.path.is_ident("bounds") {
-                        bounded = true;
-                        check.extend(bounds.parse2(content)?);
-                    } else {
-                        bytecheck.push(argument(name, assigned, content));
-                    }
-                    Ok(())
-                });
-                parser.parse2(content)?;
-            } else {
-                as_type |= named("as");
-                others.push(argument(path, assigned, content));
-            }
-            Ok(())
-        })?;
+    /// Takes what the user says off the type.
+    fn take(&mut self, attributes: &mut Vec<Attribute>) -> Result<()> {
+        let bounds = Punctuated::<WherePredicate, Token![,]>::parse_terminated;
+        let (of_rkyv, kept): (Vec<_>, Vec<_>) = attributes.drain(..).partition(|a| a.path().is_ident("rkyv"));
+        *attributes = kept;
+        for attribute in of_rkyv {
+            attribute.parse_nested_meta(|meta| {
+                let path = meta.path.to_token_stream();
+                let named = |name: &str| meta.path.is_ident(name);
+                let assigned = meta.input.peek(Token![=]);
+                let content = rest(&meta)?;
+                let of_bounds = match meta.path.get_ident().map(ToString::to_string).as_deref() {
+                    Some("archive_bounds") => Some(&mut self.archive),
+                    Some("serialize_bounds") => Some(&mut self.serialize),
+                    Some("deserialize_bounds") => Some(&mut self.deserialize),
+                    _ => None,
+                };
+                if let Some(of_bounds) = of_bounds {
+                    self.bounded = true;
+                    of_bounds.extend(bounds.parse2(content)?);
+                } else if named("crate") {
+                    self.krate = Some(content);
+                } else if named("bytecheck") {
+                    let parser = syn::meta::parser(|inner| {
+                        let name = inner.path.to_token_stream();
+                        let assigned = inner.input.peek(Token![=]);
+                        let content = rest(&inner)?;
+                        if inner.path.is_ident("bounds") {
+                            self.bounded = true;
+                            self.check.extend(bounds.parse2(content)?);
+                        } else {
+                            self.bytecheck.push(argument(name, assigned, content));
+                        }
+                        Ok(())
+                    });
+                    parser.parse2(content)?;
+                } else {
+                    self.as_type |= named("as");
+                    self.others.push(argument(path, assigned, content));
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
     }
 
-    // Bounds of the user's may ask more of a serializer than the impl below knows of; and without all the derives there is
-    // less to know.
-    let mut impls = TokenStream::new();
-    if deserialized && !as_type && !bounded {
+    /// Adds the bounds that say what the fields are assumed to be, and gives the impls that make it so.
+    fn assume(&mut self, item: &DeriveInput, graven: &Path, assumed: &[Assumed]) -> TokenStream {
+        let Merged { archive, serialize, deserialize, check, .. } = self;
         let (_, arguments, _) = item.generics.split_for_impl();
         let (name, generics) = (&item.ident, &item.generics);
         let owner = quote!(#name #arguments);
-        let bounds: Bounds = [&archive[..], &serialize, &deserialize, &check].concat();
+        let bounds: Bounds = [&archive[..], serialize, deserialize, check].concat();
         let with = |name: &str| [format_ident!("{name}")];
+        let mut impls = TokenStream::new();
         for field in assumed {
             impls.extend(field.implement(graven, &owner, generics, &bounds));
             archive.push(field.has("Archives", graven, &owner, &[]));
@@ -341,28 +371,32 @@ fn merge(
             deserialize.push(field.has("Deserializes", graven, &owner, &with("__D")));
             check.push(field.has("Checks", graven, &owner, &with("__C")));
         }
+        impls
     }
 
-    let krate = krate.unwrap_or(rkyv);
-    let mut arguments = vec![quote!(crate = #krate)];
-    if !archive.is_empty() {
-        arguments.push(quote!(archive_bounds(#(#archive),*)));
-    }
-    if !serialize.is_empty() {
-        arguments.push(quote!(serialize_bounds(#(#serialize),*)));
-    }
-    if !deserialize.is_empty() {
-        arguments.push(quote!(deserialize_bounds(#(#deserialize),*)));
-    }
-    if !as_type {
-        arguments.extend(lints::handed_on(attributes));
-        if !check.is_empty() {
-            bytecheck.push(quote!(bounds(#(#check),*)));
+    fn into_attribute(self, rkyv: TokenStream, attributes: &[Attribute]) -> Attribute {
+        let Merged { archive, serialize, deserialize, check, mut bytecheck, others, .. } = self;
+        let krate = self.krate.unwrap_or(rkyv);
+        let mut arguments = vec![quote!(crate = #krate)];
+        if !archive.is_empty() {
+            arguments.push(quote!(archive_bounds(#(#archive),*)));
         }
-        if !bytecheck.is_empty() {
-            arguments.push(quote!(bytecheck(#(#bytecheck),*)));
+        if !serialize.is_empty() {
+            arguments.push(quote!(serialize_bounds(#(#serialize),*)));
         }
+        if !deserialize.is_empty() {
+            arguments.push(quote!(deserialize_bounds(#(#deserialize),*)));
+        }
+        if !self.as_type {
+            arguments.extend(lints::handed_on(attributes));
+            if !check.is_empty() {
+                bytecheck.push(quote!(bounds(#(#check),*)));
+            }
+            if !bytecheck.is_empty() {
+                arguments.push(quote!(bytecheck(#(#bytecheck),*)));
+            }
+        }
+        arguments.extend(others);
+        parse_quote!(#[rkyv(#(#arguments),*)])
     }
-    arguments.extend(others);
-    Ok((parse_quote!(#[rkyv(#(#arguments),*)]), impls))
 }
