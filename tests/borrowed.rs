@@ -114,6 +114,7 @@ fn an_archived_type_with_lifetimes_is_written_everywhere_and_read_under_any() {
         fn adopt<'a>(segment: &Segment, name: &str, _: &'a str) {
             let entries = segment.get::<[Entry<'a, Entry<'a, u64>>; 1]>(name).unwrap();
             assert_eq!(entries[0].value.text, "text");
+            assert_eq!(entries.segment().as_bytes(), segment.as_bytes());
         }
         adopt(segment, name, &text);
     });

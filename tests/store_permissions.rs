@@ -144,6 +144,29 @@ fn a_chmod_during_publishing_is_not_lost() {
     });
 }
 
+#[test]
+fn a_chmod_beside_a_takeover_is_not_lost() {
+    let directory = directory();
+    let store = store(&directory);
+    store.owner("one").unwrap().publish(&7u64).unwrap();
+    std::thread::scope(|scope| {
+        let owners = scope.spawn(|| {
+            for number in 0..500u64 {
+                store.owner("one").unwrap().publish(&number).unwrap();
+            }
+        });
+        let mut mode = 0o600;
+        while !owners.is_finished() {
+            mode ^= 0o044;
+            store.chmod("one", mode).unwrap();
+        }
+        owners.join().unwrap();
+        assert_eq!(access(directory.path(), "one").0, mode);
+        drop(store.owner("one").unwrap());
+        assert_eq!(access(directory.path(), "one").0, mode);
+    });
+}
+
 /// [S17.4]
 #[test]
 fn chown_belongs_to_the_name_and_what_cannot_be_given_is_not_published() {

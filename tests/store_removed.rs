@@ -6,13 +6,15 @@ mod support;
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
 use graven::{Cause, Error, ErrorKind, Lifetime, Owner, Store, Timeout};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, poll};
 use support::*;
 
+const SECOND: Duration = Duration::from_secs(1);
 const SOON: Timeout = Timeout::Within(Duration::from_secs(2));
 
 fn removed(error: &Error) {
@@ -111,6 +113,37 @@ fn what_another_owner_publishes_while_a_draft_is_made_is_not_overwritten() {
     assert_eq!(newest(&store), 20);
     drop(first);
     assert_eq!(second.unwrap().publish(&30u64).unwrap(), 3);
+}
+
+/// The page is there when it is opened, and has gone when the change is made: sooner or later it is so.
+#[test]
+fn a_change_of_mode_or_owner_says_that_the_page_went_meanwhile() {
+    let directory = directory();
+    let store = store(&directory);
+    let _owner = owned(&store);
+    let [page, aside] = ["one.ctl", "aside"].map(|name| directory.path().join(name));
+    let change = |how: &str| match how {
+        "chmod" => store.chmod("one", 0o600),
+        _ => store.chown("one", None, None),
+    };
+    for how in ["chmod", "chown"] {
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Relaxed) {
+                    fs::rename(&page, &aside).unwrap();
+                    fs::rename(&aside, &page).unwrap();
+                }
+            });
+            let start = Instant::now();
+            let told =
+                std::iter::repeat_with(|| change(how).err()).take_while(|_| start.elapsed() < 10 * SECOND);
+            let told = told.flatten().find(|error| !matches!(error.cause(), Cause::NoName));
+            done.store(true, Relaxed);
+            removed(&told.expect("within ten seconds"));
+        });
+        change(how).unwrap();
+    }
 }
 
 #[test]

@@ -2,8 +2,12 @@
 
 mod common;
 
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
 use graven_format::layout::Layout;
 use graven_format::{ObjectCause, Schema, Validator, VerifyError};
+use rkyv::Archived;
 use rkyv::collections::btree_map::ArchivedBTreeMap;
 use rkyv::collections::swiss_table::{ArchivedHashSet, ArchivedIndexMap};
 use rkyv::primitive::ArchivedU32;
@@ -165,5 +169,26 @@ fn b_trees_that_rkyv_writes_are_in_order() {
         let bytes = rkyv::to_bytes::<BoxedError>(&sorted).unwrap();
         let root = bytes.len() as u64 - 8;
         assert_eq!(found::<ArchivedBTreeMap<ArchivedU32, bool>>(&bytes, root), None, "{count}");
+    }
+}
+
+/// A set out of order among sets that share a long text, as it does, half of them on either side. [S8a]
+#[test]
+fn keys_are_asked_until_they_have_32_times_the_bytes_of_the_object() {
+    let found_among = |sets: usize| {
+        let shared: Rc<str> = "long ".repeat(1 << 14).into();
+        let mut value = vec![BTreeSet::from([shared]); sets];
+        value[sets / 2].insert("other key".into());
+        let mut bytes = rkyv::to_bytes::<BoxedError>(&value).unwrap().to_vec();
+        let other = bytes.windows(9).position(|text| text == b"other key").unwrap();
+        bytes[other] = b'a';
+        let root = bytes.len() - size_of::<Archived<Vec<BTreeSet<Rc<str>>>>>();
+        found::<Archived<Vec<BTreeSet<Rc<str>>>>>(&bytes, root as u64)
+    };
+    for sets in [1, 3, 61] {
+        assert!(found_among(sets).unwrap().1.contains("not above"), "{sets}");
+    }
+    for sets in [101, 1001] {
+        assert_eq!(found_among(sets), None, "{sets}");
     }
 }
