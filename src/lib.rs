@@ -1,3 +1,7 @@
+//! [docs/coming-from.md]: guide::coming_from
+//! [docs/sharing.md]: guide::sharing
+//! [keys]: guide::sharing#tables-by-key
+//!
 #![doc = include_str!("../README.md")]
 #![deny(unsafe_code)]
 
