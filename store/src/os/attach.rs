@@ -40,7 +40,8 @@ pub(crate) fn attach<M, F: AsFd>(
     map: impl FnOnce(BorrowedFd<'_>) -> Result<M>,
 ) -> Result<Option<(M, Option<F>)>> {
     let room = range.end.saturating_sub(range.start);
-    let at = range.start.saturating_add(sys::random().checked_rem(room).unwrap_or(0));
+    let number = getrandom::u64().map_err(Error::system("choose a position"))?;
+    let at = range.start.saturating_add(number.checked_rem(room).unwrap_or(0));
     let at = at..at.saturating_add(1);
     let lock = |fd: BorrowedFd<'_>| ofd::try_lock(fd, Sharing::Shared, &at).map_err(Error::system("attach"));
     if !lock(first.get()?)? {

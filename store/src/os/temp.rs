@@ -33,7 +33,6 @@ use nix::unistd::linkat;
 use crate::os::dir::{Dir, file_id};
 use crate::os::held::Process;
 use crate::os::ofd::{self, Sharing};
-use crate::os::sys;
 
 /// What the writer of a file has locked exclusively as long as the file has a second name that others may have.
 const WRITING: Range<u64> = (1 << 62) + 2..(1 << 62) + 3;
@@ -82,7 +81,7 @@ impl Temp {
         if let Some(name) = own {
             return new(create(&name)?, Some(name.clone()), Some(name), false);
         }
-        for name in second_names(&target) {
+        for name in second_names(&target)? {
             while let Some(fd) = unless_taken(dir, &name, || create(&name))? {
                 // Somebody may have taken it for a dead one's before it was locked.
                 match ofd::try_lock(&fd, Sharing::Exclusive, &WRITING) {
@@ -171,7 +170,7 @@ impl Temp {
             return Ok(own);
         }
         self.locked = ofd::try_lock(&self.file, Sharing::Exclusive, &WRITING).unwrap_or(false);
-        for name in second_names(&self.target) {
+        for name in second_names(&self.target)? {
             if unless_taken(&self.dir, &name, || self.link_to(name.as_ref()))?.is_some() {
                 return Ok(name);
             }
@@ -244,8 +243,8 @@ fn can_link_unnamed() -> bool {
 
 /// What an unfinished file is called if it needs a name: that of its target, or where somebody is writing to the same, one
 /// that nobody has thought of.
-fn second_names(target: &OsStr) -> [String; 2] {
-    [checksum(target.as_bytes()), sys::random()].map(|number| format!(".graven-{number:016x}.tmp"))
+fn second_names(target: &OsStr) -> io::Result<[String; 2]> {
+    Ok([checksum(target.as_bytes()), getrandom::u64()?].map(|number| format!(".graven-{number:016x}.tmp")))
 }
 
 fn is_second_name(name: &str) -> bool {
@@ -270,7 +269,7 @@ mod tests {
 
     /// As where the file system lacks O_TMPFILE.
     fn named(dir: &Dir, own: Option<&str>) -> Temp {
-        let name = own.map_or_else(|| second_names("target".as_ref())[0].clone(), str::to_owned);
+        let name = own.map_or_else(|| second_names("target".as_ref()).unwrap()[0].clone(), str::to_owned);
         let fd = dir.create_file(&name, OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL, 0o600).unwrap();
         let locked = own.is_none() && ofd::try_lock(&fd, Sharing::Exclusive, &WRITING).unwrap();
         Temp {
@@ -317,7 +316,7 @@ mod tests {
     fn what_the_dead_have_left_is_removed_and_nothing_else() {
         let directory = tempfile::tempdir().unwrap();
         let dir = Dir::open(directory.path()).unwrap();
-        let second = second_names("target".as_ref())[0].clone();
+        let second = second_names("target".as_ref()).unwrap()[0].clone();
         let leave = || std::fs::write(dir.path(&second), "half of it").unwrap();
         let others = [
             ".target.tmp",

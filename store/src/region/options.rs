@@ -272,7 +272,7 @@ impl RegionOptions {
             return Err(Error::new(RegionError::ReadOnly));
         }
         let page_size = kernel_page_size().max(Header::MIN_PAGE_SIZE.into()) as u32;
-        let id = sys::random().max(1);
+        let id = getrandom::u64().map_err(Error::system("choose a number for the region"))?.max(1);
         let header = RegionHeader { typed, transient: self.transient, page_size, size, id };
         if size == 0 || header.length() > RegionHeader::MAX_LENGTH {
             return Err(Error::new(RegionError::Size { asked: size }));
