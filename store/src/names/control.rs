@@ -47,9 +47,9 @@ use crate::names::name::{Name, Role};
 use crate::names::protocol::Epoch;
 use crate::os::attach;
 use crate::os::dir::{Access, Dir, file_id};
+use crate::os::file_system::copies_blocks;
 use crate::os::held::{FileId, Held};
 use crate::os::sync::{Word, order_before_write};
-use crate::os::sys::copies_blocks;
 use crate::os::temp::Temp;
 use crate::{Cause, Error, Result};
 

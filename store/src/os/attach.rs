@@ -19,9 +19,9 @@ use std::io;
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
 
+use crate::os::file_system;
 use crate::os::held::Held;
 use crate::os::ofd::{self, Sharing};
-use crate::os::sys;
 use crate::{Error, Result};
 
 /// How many attachments are counted. For each the kernel goes twice through the locks of the file, so the time grows with
@@ -53,7 +53,7 @@ pub(crate) fn attach<M, F: AsFd>(
         ofd::conflict(&second, Sharing::Exclusive, &at).map_err(Error::system("look for the attachment"))?;
     // Another's lock, of a range that this is in, proves nothing; nor does this one on overlayfs: another thread may be
     // starting a process, which has a copy of the first descriptor until exec(2).
-    if found.is_some_and(|(_, found)| found == at) && !sys::is_overlay(&second) {
+    if found.is_some_and(|(_, found)| found == at) && !file_system::is_overlay(&second) {
         return Ok(Some((mapped, None)));
     }
     Ok(lock(second.as_fd())?.then_some((mapped, Some(second))))

@@ -12,16 +12,16 @@
 //! | `sync` | counters in shared memory, to be read at any time and slept on |
 //! | `watch` | descriptors that tell of a file, or of the time |
 //! | `timeout` | how long to wait |
-//! | `sys` | calls that nix lacks |
+//! | `file_system` | what some file systems do otherwise |
 
 pub(crate) mod attach;
 pub(crate) mod dir;
+pub(crate) mod file_system;
 pub(crate) mod held;
 pub(crate) mod memory;
 pub(crate) mod ofd;
 pub(crate) mod page;
 pub(crate) mod sync;
-pub(crate) mod sys;
 pub(crate) mod temp;
 pub(crate) mod timeout;
 pub(crate) mod watch;

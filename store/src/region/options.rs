@@ -19,11 +19,11 @@ use super::map::Map;
 use crate::names::name::Name;
 use crate::os::attach;
 use crate::os::dir::{Dir, file_id};
+use crate::os::file_system;
 use crate::os::held::{self, Held, Process};
 use crate::os::ofd::{self, Sharing};
 use crate::os::page::{At, kernel_page_size};
 use crate::os::sync::Counter;
-use crate::os::sys;
 use crate::os::temp::Temp;
 use crate::os::timeout::{LONG, SHORT, Timeout};
 use crate::{Cause, Error, RegionError, Result, Store};
@@ -373,7 +373,7 @@ impl RegionOptions {
         let map = |fd: BorrowedFd<'_>| Map::new(fd, header, self.at, writable);
         let Some((map, kept)) = attach::attach(attached, other, &ATTACHMENTS, map)? else { return Ok(None) };
         // Asked only where the lock did not live on, or a stranger's is in the way of seeing that it does.
-        if self.read_only && kept.as_ref().is_some_and(sys::is_overlay) {
+        if self.read_only && kept.as_ref().is_some_and(file_system::is_overlay) {
             return Err(Error::system(
                 "attach to a region for reading on overlayfs, where what is mapped may not be the file that others write; \
                  attach for writing, or put the store on tmpfs, as /dev/shm is",
@@ -425,7 +425,7 @@ fn check_pages(region: u32, machine: u64) -> Result<()> {
 
 /// Whether a store through a mapping finds room if the file's block is allocated.
 fn check_blocks(file: impl AsFd) -> Result<()> {
-    match sys::copies_blocks(file) {
+    match file_system::copies_blocks(file) {
         true => Err(Error::system(
             "have a region on a file system that copies blocks when they are written (btrfs, or xfs made with reflink): \
              storing to memory would be SIGBUS where the disk is full; put the store on tmpfs, as /dev/shm is",

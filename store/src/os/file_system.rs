@@ -1,4 +1,4 @@
-//! Calls that nix lacks.
+//! What some file systems do otherwise than the rest.
 #![allow(unsafe_code)]
 
 use std::os::fd::{AsFd, AsRawFd};
