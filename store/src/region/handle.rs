@@ -21,11 +21,11 @@ use crate::{Error, RegionError, Result};
 /// Named memory that several processes map and change, under locks that outlive no process.
 ///
 /// Made by [`Store::region`](crate::Store::region), or under GEOPM's names by [`Region::owner`] and [`Region::user`].
-/// Bytes are reached through a [`Guard`], or copied by [`read_at`](Region::read_at), [`put`](Region::put) and their like,
+/// Bytes are reached through a [`Guard`](crate::Guard), or copied by [`read_at`](Region::read_at), [`put`](Region::put) and their like,
 /// which lock the range they need. A `Region<T>` holds an archived `T` instead, which is edited in place.
 ///
 /// Dropping the handle detaches. The name stays until [`unlink`](Region::unlink), unless the region was created with
-/// [`delete_on_last_detach`](RegionOptions::delete_on_last_detach). A fork's child inherits the mapping, and with it the
+/// [`delete_on_last_detach`](crate::RegionOptions::delete_on_last_detach). A fork's child inherits the mapping, and with it the
 /// attachment; but the handle is its parent's: locks, notifications and removal are [`Cause::Forked`](crate::Cause::Forked)
 /// (EPERM) there, and dropping it does no more than unmap. Attach again in the child. (clone(2) by other ways than libc's
 /// `fork` goes unnoticed: its child shares its parent's locks until it calls exec(2).)
@@ -92,7 +92,7 @@ impl<T: ?Sized> Region<T> {
     /// The address of the body's first byte: a multiple of the page size, and the same as long as the handle lives.
     ///
     /// For code that keeps its own order over these bytes, with atomics or locks of its own. Safe code goes through a
-    /// [`Guard`].
+    /// [`Guard`](crate::Guard).
     pub fn address(&self) -> NonNull<u8> {
         self.any.map.body().cast()
     }

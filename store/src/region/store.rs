@@ -5,6 +5,8 @@ use nix::fcntl::OFlag;
 use super::any::{file_of, hold, remove};
 use super::lock::UNATTACHED;
 use super::options::{RegionOptions, read_header};
+#[cfg(doc)]
+use crate::Cause;
 use crate::names::name::Name;
 use crate::os::dir::{Dir, file_id};
 use crate::{Error, Result, Store};
@@ -14,7 +16,7 @@ impl Store {
     /// no dot first; it does not conflict with a name of the same spelling.
     ///
     /// # Examples
-    /// See [`Region`].
+    /// See [`Region`](crate::Region).
     pub fn region(&self, key: &str) -> RegionOptions {
         RegionOptions::new(self.dir.clone(), key)
     }

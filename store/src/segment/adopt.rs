@@ -8,6 +8,8 @@ use graven_format::layout::{Layout, TypeRef};
 use graven_format::{LayoutMismatch, Schema, Section, check_entry, checksum};
 use rkyv::Archive;
 
+#[cfg(doc)]
+use crate::Cause;
 use crate::segment::known::Known;
 use crate::segment::part::{Adopted, Part};
 use crate::segment::valid::Found;

@@ -19,8 +19,8 @@ use rkyv::{
 
 use crate::Cause;
 use crate::segment::known::Known;
+use crate::write::serialize::serialize;
 use crate::write::stream::{Kept, Serializer, Stream};
-use crate::write::writer::serialize;
 
 /// A value, archived as a wrapper says.
 pub(super) struct Wrapped<'a, W, T>(pub(super) &'a T, PhantomData<W>);
