@@ -1,9 +1,17 @@
-//! Hash maps and sets by their archived keys.
+//! Hash maps and sets, and index maps and sets, by their archived keys: the same tables, but that entries of the latter
+//! keep their order.
 
 use std::collections::{HashMap, HashSet};
+use std::convert::identity;
 use std::hash::{BuildHasher, Hash};
 
 use graven_format::layout::Layout;
+#[cfg(feature = "indexmap-2")]
+use indexmap::{IndexMap, IndexSet};
+#[cfg(feature = "indexmap-2")]
+use rkyv::collections::swiss_table::{
+    ArchivedIndexMap, ArchivedIndexSet, IndexMapResolver, IndexSetResolver,
+};
 use rkyv::{
     Place,
     collections::swiss_table::{ArchivedHashMap, ArchivedHashSet, HashMapResolver, HashSetResolver},
@@ -23,7 +31,7 @@ const COMPARED: usize = 32;
 
 /// The numbers of the keys in the order in which they are written: by hash, and where hashes are equal by the bytes of
 /// the archived key.
-pub(super) fn by_hash<KW, K, E>(keys: &Keys<'_, KW, K>) -> Result<Vec<usize>, E>
+fn by_hash<KW, K, E>(keys: &Keys<'_, KW, K>) -> Result<Vec<usize>, E>
 where
     KW: ArchiveWith<K, Archived: Layout + Hash + Eq>,
     E: Source,
@@ -43,105 +51,122 @@ where
     Ok(order.into_iter().map(|(_, number)| number).collect())
 }
 
-impl<KW, VW, K, V, H> ArchiveWith<HashMap<K, V, H>> for ArchivedKeys<KW, VW>
-where
-    KW: ArchiveWith<K>,
-    VW: ArchiveWith<V>,
-{
-    type Archived = ArchivedHashMap<KW::Archived, VW::Archived>;
-    type Resolver = HashMapResolver;
+/// Maps and sets of one kind. `$order` makes the order in which entries are written of the order of their hashes.
+macro_rules! tables {
+    ($Map:ident $ArchivedMap:ident $MapResolver:ident, $Set:ident $ArchivedSet:ident $SetResolver:ident, $order:expr) => {
+        impl<KW, VW, K, V, H> ArchiveWith<$Map<K, V, H>> for ArchivedKeys<KW, VW>
+        where
+            KW: ArchiveWith<K>,
+            VW: ArchiveWith<V>,
+        {
+            type Archived = $ArchivedMap<KW::Archived, VW::Archived>;
+            type Resolver = $MapResolver;
 
-    fn resolve_with(field: &HashMap<K, V, H>, resolver: Self::Resolver, out: Place<Self::Archived>) {
-        ArchivedHashMap::resolve_from_len(field.len(), LOAD_FACTOR, resolver, out);
-    }
-}
-
-impl<KW, VW, K, V, H, S> SerializeWith<HashMap<K, V, H>, S> for ArchivedKeys<KW, VW>
-where
-    KW: ArchiveWith<K, Archived: Layout + Hash + Eq>
-        + SerializeWith<K, S>
-        + for<'s> SerializeWith<K, Serializer<'s>>,
-    VW: SerializeWith<V, S>,
-    S: Fallible<Error: Source> + Writer + Allocator + ?Sized,
-{
-    fn serialize_with(field: &HashMap<K, V, H>, serializer: &mut S) -> Result<Self::Resolver, S::Error> {
-        let keys = Keys::<KW, K>::archive(field.keys()).map_err(refuse)?;
-        let values: Vec<&V> = field.values().collect();
-        let order = by_hash(&keys)?;
-        let entry = |number: &usize| (keys.get(*number), Wrapped::<VW, V>::new(values[*number]));
-        ArchivedHashMap::<KW::Archived, VW::Archived>::serialize_from_iter::<
-            _,
-            _,
-            _,
-            Key<'_, KW, K>,
-            Wrapped<'_, VW, V>,
-            _,
-        >(order.iter().map(entry), LOAD_FACTOR, serializer)
-    }
-}
-
-impl<KW, VW, KA, VA, K, V, H, D> DeserializeWith<ArchivedHashMap<KA, VA>, HashMap<K, V, H>, D>
-    for ArchivedKeys<KW, VW>
-where
-    KW: DeserializeWith<KA, K, D>,
-    VW: DeserializeWith<VA, V, D>,
-    K: Hash + Eq,
-    H: Default + BuildHasher,
-    D: Fallible + ?Sized,
-{
-    fn deserialize_with(
-        field: &ArchivedHashMap<KA, VA>,
-        deserializer: &mut D,
-    ) -> Result<HashMap<K, V, H>, D::Error> {
-        let mut map = HashMap::with_capacity_and_hasher(field.len(), H::default());
-        for (key, value) in field.iter() {
-            map.insert(KW::deserialize_with(key, deserializer)?, VW::deserialize_with(value, deserializer)?);
+            fn resolve_with(field: &$Map<K, V, H>, resolver: Self::Resolver, out: Place<Self::Archived>) {
+                $ArchivedMap::resolve_from_len(field.len(), LOAD_FACTOR, resolver, out);
+            }
         }
-        Ok(map)
-    }
+
+        impl<KW, VW, K, V, H, S> SerializeWith<$Map<K, V, H>, S> for ArchivedKeys<KW, VW>
+        where
+            KW: ArchiveWith<K, Archived: Layout + Hash + Eq>
+                + SerializeWith<K, S>
+                + for<'s> SerializeWith<K, Serializer<'s>>,
+            VW: SerializeWith<V, S>,
+            S: Fallible<Error: Source> + Writer + Allocator + ?Sized,
+        {
+            fn serialize_with(field: &$Map<K, V, H>, serializer: &mut S) -> Result<Self::Resolver, S::Error> {
+                let keys = Keys::<KW, K>::archive(field.keys()).map_err(refuse)?;
+                let values: Vec<&V> = field.values().collect();
+                let order = $order(by_hash(&keys)?);
+                let entry = |number: &usize| (keys.get(*number), Wrapped::<VW, V>::new(values[*number]));
+                $ArchivedMap::<KW::Archived, VW::Archived>::serialize_from_iter::<
+                    _,
+                    _,
+                    _,
+                    Key<'_, KW, K>,
+                    Wrapped<'_, VW, V>,
+                    _,
+                >(order.iter().map(entry), LOAD_FACTOR, serializer)
+            }
+        }
+
+        impl<KW, VW, KA, VA, K, V, H, D> DeserializeWith<$ArchivedMap<KA, VA>, $Map<K, V, H>, D>
+            for ArchivedKeys<KW, VW>
+        where
+            KW: DeserializeWith<KA, K, D>,
+            VW: DeserializeWith<VA, V, D>,
+            K: Hash + Eq,
+            H: Default + BuildHasher,
+            D: Fallible + ?Sized,
+        {
+            fn deserialize_with(
+                field: &$ArchivedMap<KA, VA>,
+                deserializer: &mut D,
+            ) -> Result<$Map<K, V, H>, D::Error> {
+                let mut map = $Map::with_capacity_and_hasher(field.len(), H::default());
+                for (key, value) in field.iter() {
+                    map.insert(
+                        KW::deserialize_with(key, deserializer)?,
+                        VW::deserialize_with(value, deserializer)?,
+                    );
+                }
+                Ok(map)
+            }
+        }
+
+        impl<KW, VW, K, H> ArchiveWith<$Set<K, H>> for ArchivedKeys<KW, VW>
+        where
+            KW: ArchiveWith<K>,
+        {
+            type Archived = $ArchivedSet<KW::Archived>;
+            type Resolver = $SetResolver;
+
+            fn resolve_with(field: &$Set<K, H>, resolver: Self::Resolver, out: Place<Self::Archived>) {
+                $ArchivedSet::<KW::Archived>::resolve_from_len(field.len(), LOAD_FACTOR, resolver, out);
+            }
+        }
+
+        impl<KW, VW, K, H, S> SerializeWith<$Set<K, H>, S> for ArchivedKeys<KW, VW>
+        where
+            KW: ArchiveWith<K, Archived: Layout + Hash + Eq>
+                + SerializeWith<K, S>
+                + for<'s> SerializeWith<K, Serializer<'s>>,
+            S: Fallible<Error: Source> + Writer + Allocator + ?Sized,
+        {
+            fn serialize_with(field: &$Set<K, H>, serializer: &mut S) -> Result<Self::Resolver, S::Error> {
+                let keys = Keys::<KW, K>::archive(field.iter()).map_err(refuse)?;
+                let order = $order(by_hash(&keys)?);
+                $ArchivedSet::<KW::Archived>::serialize_from_iter::<_, Key<'_, KW, K>, _>(
+                    order.iter().map(|number| keys.get(*number)),
+                    LOAD_FACTOR,
+                    serializer,
+                )
+            }
+        }
+
+        impl<KW, VW, KA, K, H, D> DeserializeWith<$ArchivedSet<KA>, $Set<K, H>, D> for ArchivedKeys<KW, VW>
+        where
+            KW: DeserializeWith<KA, K, D>,
+            K: Hash + Eq,
+            H: Default + BuildHasher,
+            D: Fallible + ?Sized,
+        {
+            fn deserialize_with(
+                field: &$ArchivedSet<KA>,
+                deserializer: &mut D,
+            ) -> Result<$Set<K, H>, D::Error> {
+                field.iter().map(|key| KW::deserialize_with(key, deserializer)).collect()
+            }
+        }
+    };
 }
+tables!(HashMap ArchivedHashMap HashMapResolver, HashSet ArchivedHashSet HashSetResolver, identity);
+#[cfg(feature = "indexmap-2")]
+tables!(IndexMap ArchivedIndexMap IndexMapResolver, IndexSet ArchivedIndexSet IndexSetResolver, as_they_are);
 
-impl<KW, VW, K, H> ArchiveWith<HashSet<K, H>> for ArchivedKeys<KW, VW>
-where
-    KW: ArchiveWith<K>,
-{
-    type Archived = ArchivedHashSet<KW::Archived>;
-    type Resolver = HashSetResolver;
-
-    fn resolve_with(field: &HashSet<K, H>, resolver: Self::Resolver, out: Place<Self::Archived>) {
-        ArchivedHashSet::<KW::Archived>::resolve_from_len(field.len(), LOAD_FACTOR, resolver, out);
-    }
-}
-
-impl<KW, VW, K, H, S> SerializeWith<HashSet<K, H>, S> for ArchivedKeys<KW, VW>
-where
-    KW: ArchiveWith<K, Archived: Layout + Hash + Eq>
-        + SerializeWith<K, S>
-        + for<'s> SerializeWith<K, Serializer<'s>>,
-    S: Fallible<Error: Source> + Writer + Allocator + ?Sized,
-{
-    fn serialize_with(field: &HashSet<K, H>, serializer: &mut S) -> Result<Self::Resolver, S::Error> {
-        let keys = Keys::<KW, K>::archive(field.iter()).map_err(refuse)?;
-        let order = by_hash(&keys)?;
-        ArchivedHashSet::<KW::Archived>::serialize_from_iter::<_, Key<'_, KW, K>, _>(
-            order.iter().map(|number| keys.get(*number)),
-            LOAD_FACTOR,
-            serializer,
-        )
-    }
-}
-
-impl<KW, VW, KA, K, H, D> DeserializeWith<ArchivedHashSet<KA>, HashSet<K, H>, D> for ArchivedKeys<KW, VW>
-where
-    KW: DeserializeWith<KA, K, D>,
-    K: Hash + Eq,
-    H: Default + BuildHasher,
-    D: Fallible + ?Sized,
-{
-    fn deserialize_with(
-        field: &ArchivedHashSet<KA>,
-        deserializer: &mut D,
-    ) -> Result<HashSet<K, H>, D::Error> {
-        field.iter().map(|key| KW::deserialize_with(key, deserializer)).collect()
-    }
+/// The order of entries that keep their own: their hashes are looked at for equal keys only.
+#[cfg(feature = "indexmap-2")]
+fn as_they_are(order: Vec<usize>) -> Vec<usize> {
+    (0..order.len()).collect()
 }

@@ -2,8 +2,6 @@
 
 mod archive;
 mod hash;
-#[cfg(feature = "indexmap-2")]
-mod index;
 mod tree;
 
 use std::fmt;
