@@ -11,7 +11,7 @@ use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering::*, fence};
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 
-use protocol::{Epoch, Found, Look, wait};
+use protocol::{Epoch, Look, Outcome, wait};
 
 /// A name, and the file that its path leads to: also when that is of the name that came after it.
 struct Name {
@@ -74,12 +74,12 @@ impl Name {
     }
 
     /// Waits until the name ends or has that generation; the generations that were returned.
-    fn follow(&self, last: u64) -> (Vec<u64>, Found) {
+    fn follow(&self, last: u64) -> (Vec<u64>, Outcome) {
         let mut seen = vec![0];
         while seen[seen.len() - 1] < last {
             match wait(self, seen[seen.len() - 1]).unwrap() {
-                Found::Newer(at_least, epoch) => {
-                    let Some(generation) = self.open(at_least) else { return (seen, Found::Retired) };
+                Outcome::Newer(at_least, epoch) => {
+                    let Some(generation) = self.open(at_least) else { return (seen, Outcome::Retired) };
                     assert!(generation > seen[seen.len() - 1], "went back");
                     assert!(generation >= epoch.generation());
                     seen.push(generation);
@@ -87,7 +87,7 @@ impl Name {
                 ended => return (seen, ended),
             }
         }
-        (seen, Found::TimedOut)
+        (seen, Outcome::TimedOut)
     }
 }
 
@@ -135,7 +135,7 @@ fn model(run: impl Fn() + Sync + Send + 'static) {
 }
 
 /// A reader beside what `owner` does: what it saw, and how that ended.
-fn beside(last: u64, ends_with_owner: bool, owner: fn(&Name), check: fn(Vec<u64>, Found)) {
+fn beside(last: u64, ends_with_owner: bool, owner: fn(&Name), check: fn(Vec<u64>, Outcome)) {
     model(move || {
         let name = Name::new(ends_with_owner);
         let reader = thread::spawn({
@@ -156,7 +156,7 @@ fn the_last_generation_always_arrives() {
         name.publish(2);
     };
     beside(2, false, owner, |seen, found| {
-        assert_eq!(found, Found::TimedOut);
+        assert_eq!(found, Outcome::TimedOut);
         assert_eq!(seen.last(), Some(&2));
     });
 }
@@ -183,7 +183,7 @@ fn the_end_of_a_name_always_arrives() {
         name.retire();
     };
     beside(9, false, owner, |seen, found| {
-        assert_eq!(found, Found::Retired);
+        assert_eq!(found, Outcome::Retired);
         assert!(seen == [0] || seen == [0, 1]);
     });
 }
@@ -197,7 +197,7 @@ fn a_reader_is_never_given_the_file_of_the_name_that_came_after() {
         name.file.store(file(2, 1), Release);
         name.file.store(file(2, 2), Release);
     };
-    beside(9, false, owner, |_, found| assert_eq!(found, Found::Retired));
+    beside(9, false, owner, |_, found| assert_eq!(found, Outcome::Retired));
 }
 
 /// The owner is killed; the slices of those who sleep pass.
@@ -215,7 +215,7 @@ fn a_generation_that_its_owner_did_not_live_to_announce_arrives() {
     beside(1, false, owner, |seen, _| assert_eq!(seen, [0, 1]));
     // Also if the name ends with its owner: that is told after it.
     beside(9, true, owner, |seen, found| {
-        assert_eq!((seen, found), (vec![0, 1], Found::OwnerGone));
+        assert_eq!((seen, found), (vec![0, 1], Outcome::OwnerGone));
     });
 }
 

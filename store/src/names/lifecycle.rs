@@ -28,15 +28,15 @@ const MOMENT: Duration = Duration::from_millis(250);
 
 /// The right to change the files of a name. Given back when dropped, and by the kernel when the process dies.
 #[derive(Debug)]
-pub(crate) struct Lock {
+pub(crate) struct NameLock {
     held: Held,
     id: FileId,
 }
 
-impl Lock {
-    fn of(held: Held) -> Result<Lock> {
+impl NameLock {
+    fn of(held: Held) -> Result<NameLock> {
         let id = file_id(&fstat(held.get()?).map_err(Error::system("stat"))?);
-        Ok(Lock { held, id })
+        Ok(NameLock { held, id })
     }
 
     /// Takes the lock of a name, and removes what a holder that died was writing. `None`: there is no such name, and it
@@ -44,11 +44,11 @@ impl Lock {
     ///
     /// # Errors
     /// [`Cause::Owned`] (EBUSY); [`Cause::System`]: the name is another user's (EACCES), or as open(2).
-    pub(crate) fn take(dir: &Dir, name: &Name, make: bool) -> Result<Option<Lock>> {
+    pub(crate) fn take(dir: &Dir, name: &Name, make: bool) -> Result<Option<NameLock>> {
         let mut looks = Timeout::Within(MOMENT).looks(SHORT);
         let mut take = || loop {
             let Some(held) = open(dir, name, make).map_err(Error::system("open"))? else { return Ok(None) };
-            let lock = Lock::of(held)?;
+            let lock = NameLock::of(held)?;
             let fd = lock.fd()?;
             if !ofd::try_lock(fd, Sharing::Exclusive, &(0..1)).map_err(Error::system("lock"))? {
                 // Whoever owns it for long lives visibly.
@@ -89,7 +89,7 @@ impl Lock {
     }
 }
 
-impl Drop for Lock {
+impl Drop for NameLock {
     fn drop(&mut self) {
         // Closing is not enough where another process has a copy for a moment, between clone(2) and exec(2).
         if let Ok(fd) = self.held.get() {
@@ -156,7 +156,9 @@ pub(crate) fn end_if_over(dir: &Dir, name: &Name) -> Result<bool> {
     // In another user's name the lock's file would be ours, and keep that user out.
     let ours = |role| dir.stat(name.file(role)).map(|stat| stat.is_some_and(|stat| is_own_user(stat.st_uid)));
     let ours = ours(Role::Control).and_then(|page| Ok(page || ours(Role::Life)?));
-    let Some(_lock) = Lock::take(dir, name, ours.map_err(Error::system("stat"))?)? else { return Ok(false) };
+    let Some(_lock) = NameLock::take(dir, name, ours.map_err(Error::system("stat"))?)? else {
+        return Ok(false);
+    };
     // A page that cannot be read says nothing about the name: it is left for people to look at.
     let control = ControlMut::open(dir, name)?;
     let published = dir.stat(name.file(Role::Segment)).map_err(Error::system("stat"))?.is_some();

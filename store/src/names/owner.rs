@@ -20,7 +20,7 @@ use rkyv::{Archive, Serialize};
 
 use crate::names::control::{ControlMut, ENDS_WITH_LAST, ENDS_WITH_OWNER, OWN_BITS};
 use crate::names::life::{self, Life};
-use crate::names::lifecycle::{self, Lock};
+use crate::names::lifecycle::{self, NameLock};
 use crate::names::name::{Name, Role};
 use crate::names::protocol::Epoch;
 use crate::names::published::Published;
@@ -130,7 +130,7 @@ impl OwnerOptions {
 
     fn take(self, name: Name) -> Result<Owner> {
         let (dir, name) = (&self.dir, &name);
-        let lock = Lock::take(dir, name, true)?.ok_or_else(|| Error::new(Cause::NoName))?;
+        let lock = NameLock::take(dir, name, true)?.ok_or_else(|| Error::new(Cause::NoName))?;
         let mut control = ControlMut::open(dir, name)?;
         if control.as_ref().is_some_and(lifecycle::has_ended) {
             lifecycle::end(dir, name, control.as_ref(), true)?;
@@ -260,7 +260,7 @@ pub(crate) fn give(dir: &Dir, name: &Name, role: Role, access: Access) -> Result
 pub struct Owner {
     control: ControlMut,
     life: Life,
-    lock: Lock,
+    lock: NameLock,
     dir: Dir,
     name: Name,
     generation: u64,

@@ -56,7 +56,7 @@ pub(crate) trait Look {
 
 /// How waiting ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Found {
+pub(crate) enum Outcome {
     /// A generation of at least that number is there, if the name has not been retired since: whoever opens it looks at
     /// the epoch again. That was the epoch before.
     Newer(u64, Epoch),
@@ -68,25 +68,25 @@ pub(crate) enum Found {
 }
 
 /// Waits for a generation newer than `known`.
-pub(crate) fn wait<L: Look>(name: &L, known: u64) -> Result<Found, L::Error> {
+pub(crate) fn wait<L: Look>(name: &L, known: u64) -> Result<Outcome, L::Error> {
     loop {
         let epoch = name.epoch();
         if epoch.is_retired() {
-            return Ok(Found::Retired);
+            return Ok(Outcome::Retired);
         }
         let mut newest = epoch.generation();
         if newest <= known && !name.owner_alive() {
             // It may have died before it could tell of its last generation.
             newest = name.on_disk()?;
             if newest <= known && name.ends_with_owner() {
-                return Ok(Found::OwnerGone);
+                return Ok(Outcome::OwnerGone);
             }
         }
         if newest > known {
-            return Ok(Found::Newer(newest, epoch));
+            return Ok(Outcome::Newer(newest, epoch));
         }
         if !name.sleep(epoch) {
-            return Ok(Found::TimedOut);
+            return Ok(Outcome::TimedOut);
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::names::descriptor::Descriptor;
 use crate::names::life;
 use crate::names::lifecycle::Attachment;
 use crate::names::name::Name;
-use crate::names::protocol::{self, Epoch, Found, Look};
+use crate::names::protocol::{self, Epoch, Look, Outcome};
 use crate::names::published::Published;
 use crate::os::dir::Dir;
 use crate::os::timeout::{Deadline, LONG, SLICE, Timeout};
@@ -127,7 +127,7 @@ impl<V: Clone> Follow<V> {
         let name = Waiting { attachment: &self.shared.attachment, deadline: timeout.start() };
         let found = protocol::wait(&name, self.generation.max(self.refused));
         match found.map_err(|error| self.of_name(error))? {
-            Found::Newer(generation, epoch) => {
+            Outcome::Newer(generation, epoch) => {
                 if let Err(error) = self.advance(generation) {
                     if !is_of_the_system(&error) {
                         self.refused = generation;
@@ -137,12 +137,12 @@ impl<V: Clone> Follow<V> {
                 self.seen = epoch;
                 Ok(&self.current)
             }
-            Found::Retired => Err(self.failed(Cause::Retired)),
-            Found::OwnerGone => {
+            Outcome::Retired => Err(self.failed(Cause::Retired)),
+            Outcome::OwnerGone => {
                 self.gone = true;
                 Err(self.failed(Cause::OwnerGone))
             }
-            Found::TimedOut => Err(self.failed(Cause::TimedOut)),
+            Outcome::TimedOut => Err(self.failed(Cause::TimedOut)),
         }
     }
 

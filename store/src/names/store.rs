@@ -27,7 +27,7 @@ use rkyv::Archive;
 
 use crate::names::control::{Control, ControlMut, ENDS_WITH_LAST, ENDS_WITH_OWNER, Notes, OWN_BITS};
 use crate::names::life;
-use crate::names::lifecycle::{self, Lock};
+use crate::names::lifecycle::{self, NameLock};
 use crate::names::name::{Name, Role};
 use crate::names::owner::{Lifetime, Owner, OwnerOptions, give};
 use crate::names::published::Published;
@@ -325,7 +325,7 @@ impl Store {
             if stat(Role::Segment)?.is_none() && stat(Role::Control)?.is_none() {
                 return Err(Error::new(Cause::NoName));
             }
-            let _lock = Lock::take(&self.dir, &name, true)?;
+            let _lock = NameLock::take(&self.dir, &name, true)?;
             // What is not a control page is removed all the same: a link, a socket, an empty directory itself.
             let control = match ControlMut::open(&self.dir, &name) {
                 Err(error) if matches!(error.cause(), Cause::Control { .. }) => None,

@@ -73,7 +73,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What this process's handles on one region share: the descriptors that carry its locks, and who holds what.
 pub(crate) struct Lock {
-    table: Mutex<Table>,
+    table: Mutex<Holders>,
     /// Open for writing; absent as long as this process is attached read-only.
     writer: OnceLock<Held>,
     /// Open for reading only.
@@ -81,7 +81,7 @@ pub(crate) struct Lock {
 }
 
 #[derive(Default)]
-struct Table {
+struct Holders {
     next: u64,
     holds: Vec<Hold>,
     /// How many threads sleep, or are about to.
@@ -148,7 +148,7 @@ impl Hold {
     }
 }
 
-impl Table {
+impl Holders {
     /// Whether another thread is that far with a lock of some of the same bytes.
     fn has(&self, stage: Stage, hold: &Hold) -> bool {
         self.holds
@@ -194,7 +194,7 @@ impl Lock {
         self.writer.get().or(self.reader.get()).ok_or_else(|| Error::new(RegionError::ReadOnly))
     }
 
-    fn table(&self) -> MutexGuard<'_, Table> {
+    fn table(&self) -> MutexGuard<'_, Holders> {
         // Nothing that holds it panics halfway through a change.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -266,7 +266,7 @@ impl Lock {
     }
 
     /// Whether others, who wait, come first.
-    fn is_held_back(&self, table: &Table, map: &Map, hold: &Hold) -> Result<bool> {
+    fn is_held_back(&self, table: &Holders, map: &Map, hold: &Hold) -> Result<bool> {
         if hold.stage == Stage::AtGate {
             return Ok(false);
         }
@@ -347,7 +347,7 @@ impl Lock {
     }
 
     /// Takes a lock that is in the table out of it, and out of the kernel.
-    fn leave(&self, table: &mut Table, hold: &Hold) {
+    fn leave(&self, table: &mut Holders, hold: &Hold) {
         table.holds.retain(|other| other.id != hold.id);
         let (Some(range), Ok(fd)) = (hold.locked(), self.carrier(hold).and_then(Held::get)) else { return };
         // What other threads share on the same description stays locked.

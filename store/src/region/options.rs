@@ -66,7 +66,7 @@ pub struct RegionOptions {
 }
 
 /// What an attempt to attach found.
-enum Found {
+enum Attempt {
     Region(Box<AnyRegion>),
     Nothing,
     /// Something that is going, or has just gone.
@@ -195,13 +195,13 @@ impl RegionOptions {
         let (mut looks, mut moment) = (timeout.looks(LONG), MOMENT.looks(SHORT));
         let mut attach = || loop {
             match self.attach_once()? {
-                Found::Region(any) => return Ok(*any),
-                Found::Going if timeout == Timeout::Now && moment.again() => {}
-                Found::Going | Found::Nothing if looks.again() => {}
-                Found::Going | Found::Nothing if timeout == Timeout::Now => {
+                Attempt::Region(any) => return Ok(*any),
+                Attempt::Going if timeout == Timeout::Now && moment.again() => {}
+                Attempt::Going | Attempt::Nothing if looks.again() => {}
+                Attempt::Going | Attempt::Nothing if timeout == Timeout::Now => {
                     return Err(Error::new(RegionError::Absent));
                 }
-                Found::Going | Found::Nothing => return Err(Error::new(RegionError::NotCreated)),
+                Attempt::Going | Attempt::Nothing => return Err(Error::new(RegionError::NotCreated)),
             }
         };
         attach().map_err(|error| self.of_file(error))
@@ -215,11 +215,11 @@ impl RegionOptions {
         let mut looks = PATIENCE.looks(SHORT);
         let mut attach = || loop {
             match self.attach_once()? {
-                Found::Region(any) => return Ok(*any),
-                Found::Going if looks.again() => {}
-                Found::Going => return Err(Error::new(RegionError::Kept)),
-                Found::Nothing if !may_create => return Err(Error::new(RegionError::Absent)),
-                Found::Nothing => {
+                Attempt::Region(any) => return Ok(*any),
+                Attempt::Going if looks.again() => {}
+                Attempt::Going => return Err(Error::new(RegionError::Kept)),
+                Attempt::Nothing if !may_create => return Err(Error::new(RegionError::Absent)),
+                Attempt::Nothing => {
                     if let Some(any) = create()? {
                         return Ok(any);
                     }
@@ -326,12 +326,12 @@ impl RegionOptions {
         Ok(Some(any))
     }
 
-    fn attach_once(&self) -> Result<Found> {
+    fn attach_once(&self) -> Result<Attempt> {
         let file = self.file()?;
         let flags = if self.read_only { OFlag::O_RDONLY } else { OFlag::O_RDWR };
         let open = || self.dir.open_file(&file, flags);
         let held = match Held::open(open) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Found::Nothing),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Attempt::Nothing),
             result => result.map_err(Error::system("open the region"))?,
         };
         let (header, stat) = read_header(held.get()?)?;
@@ -350,10 +350,10 @@ impl RegionOptions {
         };
         match self.open(file.clone(), &header, held, &same) {
             // Removed since it was opened: it would be a region of this process alone.
-            Ok(Some(any)) if stat_of(any.lock.any()?.get()?)?.st_nlink == 0 => Ok(Found::Going),
-            Ok(Some(any)) => Ok(Found::Region(Box::new(any))),
-            Ok(None) => Ok(Found::Going),
-            Err(error) if error.errno() == Errno::ENOENT as i32 => Ok(Found::Going),
+            Ok(Some(any)) if stat_of(any.lock.any()?.get()?)?.st_nlink == 0 => Ok(Attempt::Going),
+            Ok(Some(any)) => Ok(Attempt::Region(Box::new(any))),
+            Ok(None) => Ok(Attempt::Going),
+            Err(error) if error.errno() == Errno::ENOENT as i32 => Ok(Attempt::Going),
             Err(error) => Err(error),
         }
     }

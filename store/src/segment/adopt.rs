@@ -12,7 +12,7 @@ use rkyv::Archive;
 use crate::Cause;
 use crate::segment::known::Known;
 use crate::segment::part::{Adopted, Part};
-use crate::segment::valid::Found;
+use crate::segment::valid::ValidAs;
 use crate::{Error, Result, Segment};
 
 impl Segment {
@@ -97,7 +97,7 @@ impl Segment {
     fn valid_root(&self, name: &str, known: &Known, id: TypeId) -> Result<usize> {
         let (object, root) = self.typed_object(name, known)?;
         let check = || self.check(known.validator(), self.section(object), root);
-        self.opened.valid.check(Found { object, root, id }, check)?;
+        self.opened.valid.check(ValidAs { object, root, id }, check)?;
         Ok(root_offset(object, root))
     }
 

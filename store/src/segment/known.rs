@@ -16,7 +16,7 @@ pub(crate) struct Known {
     fingerprint: OnceLock<Fingerprint>,
     validator: OnceLock<Validator>,
     written: OnceLock<Written>,
-    keys: Keys,
+    keys: MapKeys,
     /// Compiles it.
     compile: fn() -> Validator,
     /// The encoded schema.
@@ -30,7 +30,7 @@ const LOOKED_INTO: u32 = 16;
 
 /// The keys of a type's maps: whether lookups find them is a matter of the types before and after archiving, of which
 /// writers see the latter only.
-enum Keys {
+enum MapKeys {
     /// There are no maps.
     None,
     /// All are strings, integers, bools or chars, which hash and compare like what is archived as them, but for types that
@@ -103,9 +103,9 @@ impl Known {
         drop(types);
         let schema = Schema::of::<T>();
         let keys = match schema.knows_keys() {
-            None => Keys::None,
-            Some(true) => Keys::Plain(Mutex::default()),
-            Some(false) => Keys::Any,
+            None => MapKeys::None,
+            Some(true) => MapKeys::Plain(Mutex::default()),
+            Some(false) => MapKeys::Any,
         };
         let known = Known {
             fingerprint: OnceLock::new(),
@@ -147,18 +147,18 @@ impl Known {
     /// Whether the maps of a `T` that is written now, of this layout, are to be looked into.
     pub(crate) fn looks_into_maps_of<T: ?Sized>(&self) -> bool {
         match &self.keys {
-            Keys::None => false,
-            Keys::Plain(looked) => {
+            MapKeys::None => false,
+            MapKeys::Plain(looked) => {
                 let looked = looked.lock().unwrap_or_else(PoisonError::into_inner);
                 looked.get(&typeid::of::<T>()).is_none_or(|looked| *looked < LOOKED_INTO)
             }
-            Keys::Any => true,
+            MapKeys::Any => true,
         }
     }
 
     /// Counts a `T` whose maps were looked into and are right, none of them empty.
     pub(crate) fn has_looked_into_maps_of<T: ?Sized>(&self) {
-        if let Keys::Plain(looked) = &self.keys {
+        if let MapKeys::Plain(looked) = &self.keys {
             let mut looked = looked.lock().unwrap_or_else(PoisonError::into_inner);
             let looked = looked.entry(typeid::of::<T>()).or_default();
             *looked = looked.saturating_add(1);

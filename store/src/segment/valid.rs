@@ -18,7 +18,7 @@ const TYPES: u64 = 4;
 
 /// An object, and what it was found valid as.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Found {
+pub(crate) struct ValidAs {
     /// The bytes that were validated: what points out of them is wrong.
     pub(crate) object: Section,
     /// Where in them the validation began.
@@ -29,7 +29,7 @@ pub(crate) struct Found {
 
 /// What was found valid. What was not is not remembered: it is an error each time.
 pub(crate) struct Valid {
-    found: Mutex<HashSet<Found>>,
+    found: Mutex<HashSet<ValidAs>>,
     /// No more than these are remembered. Objects of an honest segment do not overlap, and so are never too many; a
     /// directory of a million entries over the same bytes costs its readers time, not memory.
     most: usize,
@@ -47,7 +47,7 @@ impl Valid {
     /// # Errors
     /// Those of `check`.
     #[inline]
-    pub(crate) fn check<E>(&self, object: Found, check: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
+    pub(crate) fn check<E>(&self, object: ValidAs, check: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
         if object.object.length < REMEMBERED {
             return check();
         }
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     /// How often it is asked.
-    fn asked(valid: &Valid, objects: &[Found]) -> u32 {
+    fn asked(valid: &Valid, objects: &[ValidAs]) -> u32 {
         let mut asked = 0;
         for object in objects {
             let check = || -> Result<(), ()> {
@@ -85,12 +85,12 @@ mod tests {
     #[test]
     fn an_answer_is_remembered_for_the_same_bytes_root_and_type_only() {
         let object = Section { position: 4096, length: 8192 };
-        let one = Found { object, root: 8, id: TypeId::of::<u32>() };
+        let one = ValidAs { object, root: 8, id: TypeId::of::<u32>() };
         let others = [
-            Found { object: Section { position: 8192, ..object }, ..one },
-            Found { object: Section { length: 8193, ..object }, ..one },
-            Found { root: 16, ..one },
-            Found { id: TypeId::of::<i32>(), ..one },
+            ValidAs { object: Section { position: 8192, ..object }, ..one },
+            ValidAs { object: Section { length: 8193, ..object }, ..one },
+            ValidAs { root: 16, ..one },
+            ValidAs { id: TypeId::of::<i32>(), ..one },
         ];
         let valid = Valid::of(1 << 20);
         assert_eq!(asked(&valid, &[one, one]), 1);
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn what_was_refused_is_asked_again() {
         let object = Section { position: 4096, length: 8192 };
-        let one = Found { object, root: 8, id: TypeId::of::<u32>() };
+        let one = ValidAs { object, root: 8, id: TypeId::of::<u32>() };
         let valid = Valid::of(1 << 20);
         assert_eq!(valid.check(one, || Err(7)), Err(7));
         assert_eq!(valid.check(one, || Err(8)), Err(8));
@@ -110,14 +110,14 @@ mod tests {
 
     #[test]
     fn small_objects_are_not_remembered_and_of_large_ones_no_more_than_lie_side_by_side() {
-        let of = |root, length| Found {
+        let of = |root, length| ValidAs {
             object: Section { position: 4096, length },
             root,
             id: TypeId::of::<u32>(),
         };
         let valid = Valid::of(1 << 20);
         assert_eq!(asked(&valid, &[of(0, 4095), of(0, 4095)]), 2);
-        let many: Vec<Found> = (0..1_000_000).map(|root| of(root, 1 << 19)).collect();
+        let many: Vec<ValidAs> = (0..1_000_000).map(|root| of(root, 1 << 19)).collect();
         assert_eq!(asked(&valid, &many), 1_000_000);
         assert_eq!(valid.found.lock().unwrap().len(), 1024);
         assert_eq!(asked(&valid, &many[..1024]), 0);

@@ -105,11 +105,11 @@ impl<W: ArchiveWith<K, Archived: Ord>, K> Ord for Key<'_, W, K> {
 /// The keys of one map, archived, each apart from the others.
 pub(super) struct Keys<'a, W, K> {
     bytes: Kept,
-    keys: Vec<Written<'a, K>>,
+    keys: Vec<WrittenKey<'a, K>>,
     wrapper: PhantomData<W>,
 }
 
-struct Written<'a, K> {
+struct WrittenKey<'a, K> {
     key: &'a K,
     /// INVARIANT: checked as an object with this root, and aligned as its types are.
     bytes: Range<usize>,
@@ -141,7 +141,7 @@ impl<'a, W: ArchiveWith<K, Archived: Layout>, K> Keys<'a, W, K> {
             known.validator().check(&bytes[start..], root).map_err(|error| Cause::Serialize {
                 message: format!("a key of a map (`{}`) is not archived as one: {error}", type_name::<K>()),
             })?;
-            Ok(Written { key, bytes: start..bytes.len(), root: root as usize })
+            Ok(WrittenKey { key, bytes: start..bytes.len(), root: root as usize })
         };
         let keys = keys.map(archive).collect::<Result<_, _>>()?;
         Ok(Keys { bytes, keys, wrapper: PhantomData })
@@ -149,7 +149,7 @@ impl<'a, W: ArchiveWith<K, Archived: Layout>, K> Keys<'a, W, K> {
 
     /// The key of this number.
     pub(super) fn get(&self, number: usize) -> Key<'_, W, K> {
-        let Written { key, bytes, root } = &self.keys[number];
+        let WrittenKey { key, bytes, root } = &self.keys[number];
         // SAFETY: `access_pos_unchecked` asks that a valid `W::Archived` be at that position.
         // - valid: `Keys::archive` has checked these bytes with this root, by the layout of `W::Archived`, and nobody can
         //   change them since: they are in the same place in `self.bytes`, which is borrowed.
