@@ -1,13 +1,25 @@
 //! Descriptors that carry a lock, and what a fork does to them.
 //!
 //! An open-file-description lock lives until the last copy of its descriptor is closed, and fork(2) copies descriptors:
-//! a child that lives on would keep its parent's locks after the parent's death. So these descriptors are opened and
-//! registered under one mutex of the process. A handler of pthread_atfork(3) takes it before each fork and closes them
-//! in the child, so no fork falls between opening and registering.
+//! a child that lives on would keep its parent's locks after the parent's death. So a child closes them first of all.
 //!
+//! ```text
+//! open:    lock the registry; open the descriptor; note its number; unlock the registry
+//! use:     made in another process than this: EPERM
+//! drop:    lock the registry; if the number is still noted, strike it out and close it; unlock the registry
+//! fork:    lock the registry; fork
+//!              in the parent: unlock it
+//!              in the child: close all that is noted; strike it out; forks += 1; unlock it
+//! ```
+//! The steps of a fork are handlers of pthread_atfork(3). As everything else has the registry's mutex too, no fork falls
+//! between opening and noting, and what is noted is open: the child closes no number that is another descriptor's.
+//!
+//! - The mutex is locked in one function and unlocked in another. Both run in the thread that forks, which is the only
+//!   one that the child has; its guard waits in a thread-local without a destructor.
+//! - The child frees nothing: another thread may have been allocating, and the allocator's own handlers may be to come.
+//! - A handle remembers its process by number and count of forks, since either alone can be the same in a child; that
+//!   makes dropping it there do nothing.
 //! - To release a lock, unlock it ([`crate::os::ofd::unlock`]): closing does not where somebody has a copy.
-//! - A handle on one remembers the process it was made in. In a forked child [`Held::get`] is EPERM and drop does
-//!   nothing: the number may be another descriptor's by then.
 //! - clone(2) and vfork(2) without libc's fork run no handlers. Between such a call and the child's exec(2), which
 //!   closes them, the child shares the locks.
 //!

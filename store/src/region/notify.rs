@@ -1,12 +1,25 @@
 //! Counted wake-ups between those who are attached.
 //!
-//! A count in the header page, which notifying raises and waiting lowers. Sleepers sleep on the word, in slices of 25 ms:
-//! who is killed wakes nobody, and a sleeper that was woken and killed has taken the wake-up along.
-//!
-//! For poll(2) and epoll(7) there is a descriptor besides: inotify(7) tells of a byte in the header page that is written by
-//! pwrite(2) with each notification, as long as somebody watches, and of descriptors that are closed, which those of an
-//! owner that is killed are. Where inotify is not to be had (its instances are few, or the handle is read-only), a timer
-//! takes its place: then the descriptor is readable every 25 ms.
+//! ```text
+//! notify:  count += 1; wake one sleeper; if anybody watches, ring
+//! wait:    until the time is over: if the count is not 0, count -= 1, and return
+//!              if the owner was killed, return that; sleep while the count is 0, 25 ms at most
+//!          having taken the last one, or none: quiet
+//! watch:   have inotify(7) tell of the file; watchers += 1; if there is news, ring
+//! ring:    write a byte of the header page by pwrite(2), of which inotify tells
+//! quiet:   read the watch empty; if there is news, ring
+//! news:    the count is not 0, or the owner was killed
+//! ```
+//! - Sleeping in slices: who is killed wakes nobody, and a sleeper that was woken and killed has taken the wake-up along.
+//! - Ringing only where somebody watches: a notifier adds to the count and then nothing to the watchers, a watcher adds
+//!   itself and then nothing to the count. Each is one step that reads and writes, so the later of the two on the watchers
+//!   sees what the earlier has done before: the watcher the count, or else the notifier the watcher.
+//! - Ringing too often: readable says that there may be news, and who looks finds out. So watchers never leave, and who
+//!   is killed costs the others a system call for each notification; and a count may be taken before its bell is rung.
+//! - Looking five times, 1 ms apart, when a descriptor was closed: the kernel tells of that shortly before the locks go
+//!   with it, of which the owner's says that it lives.
+//! - A timer in the place of inotify, where it is not to be had (its instances are few) or the handle is read-only: the
+//!   descriptor is readable every 25 ms.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::thread;
