@@ -37,8 +37,8 @@ pub mod format {
 pub mod error {
     pub use graven_format::layout::InvariantError;
     pub use graven_format::{
-        Difference, DirectoryError, HeaderError, LayoutMismatch, NameError, ObjectCause, ObjectError,
-        RegionHeaderError, SchemaError, UnsoundSchema, ValueCause, ValueError, VerifyError,
+        Damage, Difference, DirectoryError, HeaderError, LayoutMismatch, NameError, ObjectError, Question,
+        RegionHeaderError, SchemaError, UnsoundSchema, ValueError, VerifyError,
     };
     pub use graven_store::RegionError;
 }

@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use graven::{
     Cause, Error, Segment, Writer,
-    error::{HeaderError, ObjectCause, VerifyError},
+    error::{Damage, HeaderError, VerifyError},
 };
 use graven_format::View;
 use support::*;
@@ -387,7 +387,7 @@ fn objects_that_lie_under_right_checksums_are_refused_or_read_to_the_end() {
             match Segment::from_bytes(&bytes).unwrap().verify().as_ref().map_err(Error::cause) {
                 Ok(_) => assert!(adopts),
                 Err(Cause::Verify(VerifyError::Object { error, .. })) => {
-                    assert_eq!(adopts, matches!(error.cause(), ObjectCause::Disorder { .. }));
+                    assert_eq!(adopts, matches!(error.cause(), Damage::Disorder { .. }));
                 }
                 Err(other) => panic!("{other}"),
             }

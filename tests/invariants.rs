@@ -11,7 +11,7 @@ use graven::rkyv::bytecheck::{CheckBytes, Verify};
 use graven::rkyv::primitive::ArchivedU32;
 use graven::rkyv::rancor::{BoxedError, Fallible, Source};
 use graven::rkyv::{self, Archive, Place, Serialize};
-use graven::{Cause, Layout, Segment, error::ObjectCause, format::Validator};
+use graven::{Cause, Layout, Segment, error::Damage, format::Validator};
 use support::{bytes_of, range, reseal_objects};
 
 /// A number that every check here takes, and one that none takes.
@@ -153,7 +153,7 @@ where
     for _ in 0..2 {
         let error = segment.root::<T>().map(drop).unwrap_err();
         let Cause::Contents(object) = error.cause() else { panic!("{error}") };
-        assert!(matches!(object.cause(), ObjectCause::Invariant(_)), "{object}");
+        assert!(matches!(object.cause(), Damage::Invariant(_)), "{object}");
         assert_eq!(object.path(), path);
         let message = format!("{check} of 0xfffffff1 is too large");
         assert!(object.to_string().ends_with(&message) && error.to_string().contains(&message), "{error}");
@@ -286,5 +286,5 @@ fn bytes_that_are_not_aligned_in_memory_are_refused_before_a_check_reads_them() 
     let validator = Validator::of::<ArchivedVerified>();
     assert_eq!(validator.check(&memory[..4], 0), Ok(()));
     let error = validator.check(&memory[1..5], 0).unwrap_err();
-    assert_eq!(*error.cause(), ObjectCause::Root { root: 0, size: 4, align: 4, length: 4 });
+    assert_eq!(*error.cause(), Damage::Root { root: 0, size: 4, align: 4, length: 4 });
 }

@@ -28,7 +28,7 @@ use std::time::Duration;
 use graven::layout::Layout;
 use graven::{
     Archive, Cause, Deserialize, Segment, Serialize, Writer,
-    error::{ObjectCause, VerifyError},
+    error::{Damage, VerifyError},
 };
 use indexmap::{IndexMap, IndexSet};
 use rkyv::hash::{FxHasher64, hash_value};

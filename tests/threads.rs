@@ -5,7 +5,7 @@ mod support;
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 
-use graven::{Cause, Segment, error::ObjectCause};
+use graven::{Cause, Segment, error::Damage};
 use support::{bytes_of, range, reseal_objects};
 
 #[graven::object]
@@ -42,7 +42,7 @@ fn an_object_is_accepted_or_refused_by_any_number_of_threads() {
             let segment = Segment::from_bytes(&bytes).unwrap().with_threads(threads);
             let error = segment.root::<Node>().map(drop).unwrap_err();
             let Cause::Contents(refused) = error.cause() else { panic!("{error}") };
-            assert_eq!(*refused.cause(), ObjectCause::NotUtf8);
+            assert_eq!(*refused.cause(), Damage::NotUtf8 { valid: 3 });
             assert!(segment.verify().is_err());
         }
     }

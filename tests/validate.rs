@@ -6,7 +6,7 @@ mod samples;
 use std::collections::BTreeMap;
 
 use graven::{
-    error::{ObjectCause, ObjectError},
+    error::{Damage, ObjectError},
     rkyv::util::AlignedVec,
 };
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_oneof, proptest};
@@ -29,10 +29,10 @@ enum Extra {
 impl Extra {
     fn of(error: &ObjectError) -> Option<Extra> {
         match error.cause() {
-            ObjectCause::Control { .. } => Some(Extra::Control),
-            ObjectCause::Index { .. } => Some(Extra::Index),
-            ObjectCause::LeafCount { count: 0, .. } => Some(Extra::EmptyLeaf),
-            ObjectCause::NoFirstNode => Some(Extra::NoFirstNode),
+            Damage::Control { .. } => Some(Extra::Control),
+            Damage::Index { .. } => Some(Extra::Index),
+            Damage::LeafCount { count: 0, .. } => Some(Extra::EmptyLeaf),
+            Damage::NoFirstNode => Some(Extra::NoFirstNode),
             _ => None,
         }
     }
@@ -56,7 +56,7 @@ fn ask(sample: &Sample, bytes: &[u8]) -> Answer {
         (Ok(()), other) => assert_eq!(*other, Ok(()), "{name}: without types more is refused"),
         // Without types, shared pointers of the same layout are of one type.
         (Err(error), Ok(())) => {
-            assert!(matches!(error.cause(), ObjectCause::Shared { .. }), "{name}: {error}")
+            assert!(matches!(error.cause(), Damage::Shared { .. }), "{name}: {error}")
         }
         (Err(typed), Err(other)) => assert_eq!(typed, other, "{name}"),
     }
@@ -242,7 +242,7 @@ fn a_list_deeper_than_any_stack_is_adopted_by_type_on_a_small_stack() {
         assert_eq!(validator.split(&bytes, root, 8).unwrap().len(), 1);
         bytes[8] = 0xc0;
         let error = validator.check(&bytes, root).unwrap_err();
-        assert_eq!((error.offset(), error.cause()), (8, &ObjectCause::NotUtf8));
+        assert_eq!((error.offset(), error.cause()), (8, &Damage::NotUtf8 { valid: 0 }));
     };
     std::thread::Builder::new().stack_size(64 << 10).spawn(check).unwrap().join().unwrap();
 }

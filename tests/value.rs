@@ -19,7 +19,7 @@ use graven::rkyv::niche::niching::{DefaultNiche, NaN};
 use graven::rkyv::with::{Niche, NicheInto};
 use graven::{
     Cause, ErrorKind, Segment, Value,
-    error::{UnsoundSchema, ValueCause, ValueError},
+    error::{Question, UnsoundSchema, ValueError},
     format::{Key, Kind, Schema},
 };
 use graven_format::Limits;
@@ -293,7 +293,7 @@ fn keys_that_a_map_does_not_have_are_not_found() {
 
     for (field, key) in [("by_name", Key::from(1)), ("by_number", "1".into()), ("by_truth", 'x'.into())] {
         let error = all.field(field).unwrap().get(key).unwrap_err();
-        assert_eq!(error.cause(), &ValueCause::KeyType);
+        assert_eq!(error.question(), Some(&Question::KeyType));
         assert!(!error.is_damage());
     }
 }
@@ -326,7 +326,7 @@ fn trees_of_every_size_read_as_written_whatever_the_alignment_of_their_keys() {
 fn maps_whose_keys_cannot_be_looked_up_can_be_visited() {
     let segment = segment(&BTreeMap::from([((1u8, 2u64), 'a'), ((3, 4), 'b')]));
     let map = segment.value("").unwrap();
-    assert_eq!(map.get(1).unwrap_err().cause(), &ValueCause::KeyType);
+    assert_eq!(map.get(1).unwrap_err().question(), Some(&Question::KeyType));
     let read: Vec<(u64, char)> = map
         .entries()
         .unwrap()
@@ -371,20 +371,20 @@ fn paths_lead_through_fields_elements_keys_pointers_and_options() {
     let options = segment(&deep);
     assert_eq!(options.value("").unwrap().path("[0].c").unwrap().as_str().unwrap(), text(9));
 
-    for (path, cause, known) in [
-        ("node.parent", ValueCause::NoField { name: "parent".into() }, "node.parent"),
-        ("node.children[2].name", ValueCause::NoIndex { index: 2, len: 2 }, "node.children[2]"),
-        ("tree.nothing.x", ValueCause::NotFound, "tree.nothing"),
-        ("no_string.x", ValueCause::IsNone, "no_string.x"),
-        ("node..name", ValueCause::Path { at: 4 }, "node"),
-        ("node.name]", ValueCause::NoField { name: "name]".into() }, "node.name]"),
-        ("node[", ValueCause::Path { at: 4 }, "node"),
-        (r#"node["na"#, ValueCause::Path { at: 4 }, "node"),
-        ("strings[0]x", ValueCause::Path { at: 10 }, "strings[0]"),
-        ("strings[-1]", ValueCause::Range, "strings[-1]"),
+    for (path, question, known) in [
+        ("node.parent", Question::NoField { name: "parent".into() }, "node.parent"),
+        ("node.children[2].name", Question::NoIndex { index: 2, len: 2 }, "node.children[2]"),
+        ("tree.nothing.x", Question::NotFound, "tree.nothing"),
+        ("no_string.x", Question::IsNone, "no_string.x"),
+        ("node..name", Question::Path { at: 4 }, "node"),
+        ("node.name]", Question::NoField { name: "name]".into() }, "node.name]"),
+        ("node[", Question::Path { at: 4 }, "node"),
+        (r#"node["na"#, Question::Path { at: 4 }, "node"),
+        ("strings[0]x", Question::Path { at: 10 }, "strings[0]"),
+        ("strings[-1]", Question::Range, "strings[-1]"),
     ] {
         let error = all.path(path).unwrap_err();
-        assert_eq!((error.cause(), error.path()), (&cause, known), "{path}");
+        assert_eq!((error.question(), error.path()), (Some(&question), known), "{path}");
         assert!(!error.is_damage());
     }
 }
@@ -394,17 +394,17 @@ fn a_value_asked_for_what_it_is_not_says_what_it_is() {
     let segment = segment(&(-1i64, "text".to_string(), Some(1u8)));
     let value = segment.value("").unwrap();
     let error = value.field("0").unwrap().as_str().unwrap_err();
-    assert_eq!(error.cause(), &ValueCause::Kind { expected: "a string", got: Kind::Signed });
+    assert_eq!(error.question(), Some(&Question::Kind { expected: "a string", got: Kind::Signed }));
     assert_eq!(
         error.to_string(),
         format!("offset {} (i64): asked for a string of a value of kind Signed", value.offset())
     );
-    let cause = |result: Result<u64, ValueError>| result.unwrap_err().cause().clone();
-    assert_eq!(cause(value.field("0").unwrap().as_u64()), ValueCause::Range);
-    assert_eq!(cause(value.len()), ValueCause::Kind { expected: "a length", got: Kind::Tuple });
+    let question = |result: Result<u64, ValueError>| result.unwrap_err().question().cloned();
+    assert_eq!(question(value.field("0").unwrap().as_u64()), Some(Question::Range));
+    assert_eq!(question(value.len()), Some(Question::Kind { expected: "a length", got: Kind::Tuple }));
     assert_eq!(
-        cause(value.field("2").unwrap().as_u64()),
-        ValueCause::Kind { expected: "an integer", got: Kind::Option }
+        question(value.field("2").unwrap().as_u64()),
+        Some(Question::Kind { expected: "an integer", got: Kind::Option })
     );
 }
 

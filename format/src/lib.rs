@@ -10,7 +10,8 @@
 //! | | `sound` | whether a schema can be followed | 6.1 |
 //! | | `diff` | what differs between two layouts, in words | 6.5 |
 //! | | `written` | what of a layout the serializer has to be kept from | 9 |
-//! | objects | `validate` | whether an object's bytes are what its schema says | 8 |
+//! | objects | `damage` | what can be wrong with an object's bytes | 6.2, 6.3 |
+//! | | `validate` | whether an object's bytes are what its schema says | 8 |
 //! | | `value` | objects read by schema, without types | 5, 6 |
 //! | frame | `header` | the first 256 bytes; the only place where their offsets are numbers | 4 |
 //! | | `region` | the header page of a region of mutable memory | 16 |
@@ -39,8 +40,9 @@ pub use frame::region::{RegionHeader, RegionHeaderError};
 pub use frame::verify::{CheckedContents, CheckedTable, Verified, VerifyError, check_entry};
 pub use frame::view::View;
 pub use hash::{Digest, Fingerprint, Hasher, checksum};
-pub use objects::validate::{ObjectCause, ObjectError, Part as ObjectPart, Validator};
-pub use objects::value::{Entries, Iter, Key, Kind, Value, ValueCause, ValueError};
+pub use objects::damage::Damage;
+pub use objects::validate::{ObjectError, Part as ObjectPart, Validator};
+pub use objects::value::{Entries, Iter, Key, Kind, Question, Value, ValueError};
 #[cfg(feature = "serde")]
 pub use objects::value::{Limited, Limits};
 pub use payload::Payload;

@@ -8,7 +8,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::thread;
 
-use graven_format::{ObjectCause, Payload, Schema, Validator};
+use graven_format::{Damage, Payload, Schema, Validator};
 use tables::*;
 
 struct Counting;
@@ -104,7 +104,7 @@ fn lists_deeper_than_any_stack_are_checked_on_a_small_one_in_bounded_memory() {
 
             bytes[if box_first { 4 } else { 0 }] = 0xc0;
             let error = validator.check(&bytes, root).unwrap_err();
-            assert_eq!(*error.cause(), ObjectCause::NotUtf8);
+            assert_eq!(*error.cause(), Damage::NotUtf8 { valid: 0 });
             assert!(error.path().matches("next").count() < 30 && error.path().contains('…'), "{error}");
         });
     }
@@ -128,7 +128,7 @@ fn memory_that_is_not_to_be_had_is_an_error() {
     MOST.set(100_000);
     let error = validator.check(&bytes, root).unwrap_err();
     MOST.set(usize::MAX);
-    assert_eq!(*error.cause(), ObjectCause::OutOfMemory);
+    assert_eq!(*error.cause(), Damage::OutOfMemory);
     assert_eq!(validator.check(&bytes, root), Ok(()));
 }
 

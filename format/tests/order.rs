@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use graven_format::layout::Layout;
-use graven_format::{ObjectCause, Schema, Validator, VerifyError};
+use graven_format::{Damage, Schema, Validator, VerifyError};
 use rkyv::Archived;
 use rkyv::collections::btree_map::ArchivedBTreeMap;
 use rkyv::collections::swiss_table::{ArchivedHashSet, ArchivedIndexMap};
@@ -28,7 +28,7 @@ fn found<T: Layout>(object: &[u8], root: u64) -> Option<(u64, String)> {
     match segment.view().verify() {
         Ok(_) => None,
         Err(VerifyError::Object { name, error }) if name == "map" => match error.cause() {
-            ObjectCause::Disorder { what } => Some((error.offset(), what.clone())),
+            Damage::Disorder { what } => Some((error.offset(), what.clone())),
             _ => panic!("{error}"),
         },
         Err(other) => panic!("{other}"),

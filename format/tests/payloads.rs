@@ -2,7 +2,7 @@
 
 mod tables;
 
-use graven_format::{ObjectCause, Payload, Schema, Validator};
+use graven_format::{Damage, Payload, Schema, Validator};
 use tables::*;
 
 /// An object being put together, and where its parts are.
@@ -157,19 +157,19 @@ fn an_object_of_any_payload_is_checked_by_its_schema_in_any_build() {
                        size: usize,
                        offset: usize,
                        path: &str,
-                       expected: &dyn Fn(&ObjectCause) -> bool| {
+                       expected: &dyn Fn(&Damage) -> bool| {
             let mut damaged = Object { bytes: object.bytes.clone(), ..Object::new(payload) };
             damaged.set(at, number, size);
             let error = validator.check(&damaged.bytes, root).unwrap_err();
             assert_eq!((error.offset(), error.path()), (offset as u64, path), "{payload:?}: {error}");
             assert!(expected(error.cause()), "{payload:?}: {error}");
         };
-        let outside = |cause: &ObjectCause| matches!(cause, ObjectCause::Outside { .. });
+        let outside = |cause: &Damage| matches!(cause, Damage::Outside { .. });
         refused(list + width, 5000, width, list, "list", &outside);
         refused(list, 1, width, list, "list", &outside);
         refused(boxed, 2, width, boxed, "boxed", &outside);
-        refused(letter, 0xd800, 4, letter, "letter", &|cause| *cause == ObjectCause::Char { got: 0xd800 });
-        refused(object.number, 0, 2, object.number, "boxed", &|cause| *cause == ObjectCause::Zero);
+        refused(letter, 0xd800, 4, letter, "letter", &|cause| *cause == Damage::Char { got: 0xd800 });
+        refused(object.number, 0, 2, object.number, "boxed", &|cause| *cause == Damage::Zero);
         let long = (object.number - 2 * width) / width * width;
         refused(
             object.text + 3,
@@ -177,20 +177,18 @@ fn an_object_of_any_payload_is_checked_by_its_schema_in_any_build() {
             1,
             if payload.unaligned { object.number - 2 * width } else { long },
             "list[1]",
-            &|cause| *cause == ObjectCause::NotUtf8,
+            &|cause| *cause == Damage::NotUtf8 { valid: 3 },
         );
         let places = object.controls;
-        refused(places - 1, 2, 1, places - 1, "map{0}.value", &|cause| {
-            *cause == ObjectCause::Bool { got: 2 }
-        });
-        let expected = ObjectCause::Control { index: 30, got: 1 };
+        refused(places - 1, 2, 1, places - 1, "map{0}.value", &|cause| *cause == Damage::Bool { got: 2 });
+        let expected = Damage::Control { index: 30, got: 1 };
         refused(places + 30, 1, 1, places + 30, "map", &|cause| *cause == expected);
-        let expected = ObjectCause::Capacity { count: 2, capacity: 2 };
+        let expected = Damage::Capacity { count: 2, capacity: 2 };
         refused(map + width, 2, width, map, "map", &|cause| *cause == expected);
         refused(map + 2 * width, -1, width, map, "map", &outside);
-        let expected = ObjectCause::NodeKind { got: 3 };
+        let expected = Damage::NodeKind { got: 3 };
         refused(object.leaf, 3, 1, object.leaf, "tree", &|cause| *cause == expected);
-        let expected = ObjectCause::Count { count: 3, found: 2 };
+        let expected = Damage::Count { count: 3, found: 2 };
         refused(tree + width, 3, width, tree, "tree", &|cause| *cause == expected);
     }
 }

@@ -4,7 +4,7 @@
 mod tables;
 
 use graven_format::layout::Layout;
-use graven_format::{ObjectCause, Payload, Schema, Validator};
+use graven_format::{Damage, Payload, Schema, Validator};
 use rkyv::boxed::ArchivedBox;
 use rkyv::collections::btree_map::ArchivedBTreeMap;
 use rkyv::collections::swiss_table::{ArchivedHashMap, ArchivedHashSet, ArchivedIndexMap};
@@ -19,7 +19,7 @@ use rkyv::tuple::{ArchivedTuple2, ArchivedTuple3};
 use rkyv::vec::ArchivedVec;
 use tables::*;
 
-type Refusal = (u64, &'static str, ObjectCause);
+type Refusal = (u64, &'static str, Damage);
 
 #[track_caller]
 fn refuse(validator: &Validator, object: &[u8], root: u64, (offset, path, cause): &Refusal) {
@@ -31,7 +31,7 @@ fn refuse(validator: &Validator, object: &[u8], root: u64, (offset, path, cause)
 
 /// Both validators refuse the object alike.
 #[track_caller]
-fn refused<T: Layout>(object: &[u8], root: u64, offset: u64, path: &'static str, cause: ObjectCause) {
+fn refused<T: Layout>(object: &[u8], root: u64, offset: u64, path: &'static str, cause: Damage) {
     let refusal = (offset, path, cause);
     refuse(&Validator::of::<T>(), object, root, &refusal);
     refuse(&Validator::of_schema(&Schema::of::<T>()).unwrap(), object, root, &refusal);
@@ -48,8 +48,8 @@ fn words(words: &[i32]) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_le_bytes()).collect()
 }
 
-fn outside(target: i64, size: u64, from: u64, until: u64) -> ObjectCause {
-    ObjectCause::Outside { target: target as u64, size, from, until }
+fn outside(target: i64, size: u64, from: u64, until: u64) -> Damage {
+    Damage::Outside { target: target as u64, size, from, until }
 }
 
 // ---- where -----------------------------------------------------------------------------------------------------
@@ -57,7 +57,7 @@ fn outside(target: i64, size: u64, from: u64, until: u64) -> ObjectCause {
 #[test]
 fn a_root_lies_in_the_object_where_its_type_may() {
     for root in [2, 5, 8, u64::MAX - 1, u64::MAX] {
-        let cause = ObjectCause::Root { root, size: 4, align: 4, length: 8 };
+        let cause = Damage::Root { root, size: 4, align: 4, length: 8 };
         refused::<ArchivedU32>(&[0; 8], root, root, "", cause);
     }
     accepted::<ArchivedU32>(&[0; 8], 4);
@@ -73,7 +73,7 @@ fn a_pointer_leads_to_unclaimed_bytes_before_it() {
     {
         refused::<Boxed>(&words(&[7, distance]), 4, 4, "", outside(target, 4, 0, 4));
     }
-    refused::<Boxed>(&words(&[7, 7, -6]), 8, 8, "", ObjectCause::Unaligned { target: 2, align: 4 });
+    refused::<Boxed>(&words(&[7, 7, -6]), 8, 8, "", Damage::Unaligned { target: 2, align: 4 });
 
     type Two = ArchivedTuple2<Boxed, Boxed>;
     accepted::<Two>(&words(&[7, 7, -8, -8]), 8);
@@ -123,18 +123,18 @@ fn the_length_of_a_vec_has_its_bytes() {
 
 #[test]
 fn bytes_that_a_scalar_cannot_have_are_refused() {
-    refused::<bool>(&[0, 2], 1, 1, "", ObjectCause::Bool { got: 2 });
+    refused::<bool>(&[0, 2], 1, 1, "", Damage::Bool { got: 2 });
     for got in [0xd800, 0xdfff, 0x11_0000, u32::MAX] {
-        refused::<ArchivedChar>(&got.to_le_bytes(), 0, 0, "", ObjectCause::Char { got });
+        refused::<ArchivedChar>(&got.to_le_bytes(), 0, 0, "", Damage::Char { got });
     }
-    refused::<ArchivedNonZeroU32>(&[0; 4], 0, 0, "", ObjectCause::Zero);
+    refused::<ArchivedNonZeroU32>(&[0; 4], 0, 0, "", Damage::Zero);
     let time = [[0; 8], 1_000_000_000u64.to_le_bytes()].concat();
-    refused::<ArchivedDuration>(&time, 0, 8, "", ObjectCause::Nanoseconds { got: 1_000_000_000 });
-    refused::<ArchivedOption<bool>>(&[2, 1], 0, 0, "", ObjectCause::Tag { got: 2 });
-    refused::<ArchivedOption<bool>>(&[1, 2], 0, 1, "", ObjectCause::Bool { got: 2 });
+    refused::<ArchivedDuration>(&time, 0, 8, "", Damage::Nanoseconds { got: 1_000_000_000 });
+    refused::<ArchivedOption<bool>>(&[2, 1], 0, 0, "", Damage::Tag { got: 2 });
+    refused::<ArchivedOption<bool>>(&[1, 2], 0, 1, "", Damage::Bool { got: 2 });
     accepted::<ArchivedOption<bool>>(&[0, 2], 0);
-    refused::<ArchivedResult<bool, ()>>(&[2, 1], 0, 0, "", ObjectCause::Tag { got: 2 });
-    refused::<ArchivedResult<bool, ()>>(&[0, 3], 0, 1, "Ok.0", ObjectCause::Bool { got: 3 });
+    refused::<ArchivedResult<bool, ()>>(&[2, 1], 0, 0, "", Damage::Tag { got: 2 });
+    refused::<ArchivedResult<bool, ()>>(&[0, 3], 0, 1, "Ok.0", Damage::Bool { got: 3 });
     accepted::<ArchivedResult<bool, ()>>(&[1, 3], 0);
 }
 
@@ -192,7 +192,7 @@ fn tags_are_those_of_variants() {
         for got in 0..=255 {
             let result = check(tags, got);
             assert_eq!(result.is_ok(), tags.contains(&got), "{tags:?} {got}");
-            assert!(result.err().is_none_or(|error| *error.cause() == ObjectCause::Tag { got }));
+            assert!(result.err().is_none_or(|error| *error.cause() == Damage::Tag { got }));
         }
     }
 }
@@ -201,35 +201,29 @@ fn tags_are_those_of_variants() {
 #[test]
 fn texts_are_utf8_and_in_line_if_they_fit() {
     accepted::<ArchivedString>(b"in line\xff", 0);
-    refused::<ArchivedString>(b"in\xc0li\xff\0\0", 0, 0, "", ObjectCause::NotUtf8);
+    refused::<ArchivedString>(b"in\xc0li\xff\0\0", 0, 0, "", Damage::NotUtf8 { valid: 2 });
     let out_of_line = |text: &[u8; 12], len: u8| [&text[..], &[0x80 | len, 0, 0, 0], &words(&[-12])].concat();
     accepted::<ArchivedString>(&out_of_line(b"out of line!", 12), 12);
-    refused::<ArchivedString>(&out_of_line(b"out\xffof line!", 12), 12, 12, "", ObjectCause::NotUtf8);
-    refused::<ArchivedString>(
-        &out_of_line(b"out of line!", 8),
-        12,
-        12,
-        "",
-        ObjectCause::ShortText { len: 8 },
-    );
+    refused::<ArchivedString>(&out_of_line(b"out\xffof line!", 12), 12, 12, "", Damage::NotUtf8 { valid: 3 });
+    refused::<ArchivedString>(&out_of_line(b"out of line!", 8), 12, 12, "", Damage::ShortText { len: 8 });
     refused::<ArchivedString>(&out_of_line(b"out of line!", 13), 12, 12, "", outside(0, 13, 0, 12));
     refused::<ArchivedBox<str>>(
         &[b"\xe2\x82__".to_vec(), words(&[-4, 4])].concat(),
         4,
         4,
         "",
-        ObjectCause::NotUtf8,
+        Damage::NotUtf8 { valid: 0 },
     );
     for text in [b"abc\0", b"\0\0\0\0"] {
         let bytes = [text.to_vec(), words(&[-4, 4])].concat();
         match text[0] {
-            0 => refused::<ArchivedCString>(&bytes, 4, 4, "", ObjectCause::CString),
+            0 => refused::<ArchivedCString>(&bytes, 4, 4, "", Damage::CString),
             _ => accepted::<ArchivedCString>(&bytes, 4),
         }
     }
     for len in [0, 3] {
         let bytes = [b"abc\0".to_vec(), words(&[-4, len])].concat();
-        refused::<ArchivedCString>(&bytes, 4, 4, "", ObjectCause::CString);
+        refused::<ArchivedCString>(&bytes, 4, 4, "", Damage::CString);
     }
 }
 
@@ -239,12 +233,12 @@ fn shared_pointers_to_one_place_agree_and_do_not_lead_into_themselves() {
     type Slice = ArchivedRc<[u8], RcFlavor>;
     accepted::<ArchivedTuple2<Slice, Slice>>(&words(&[0, -4, 4, -12, 4]), 4);
     let object = words(&[0, -4, 4, -12, 3]);
-    refused::<ArchivedTuple2<Slice, Slice>>(&object, 4, 12, "1", ObjectCause::Shared { target: 0 });
+    refused::<ArchivedTuple2<Slice, Slice>>(&object, 4, 12, "1", Damage::Shared { target: 0 });
 
     // Of one layout, and two types to rkyv.
     type Mixed = ArchivedTuple2<ArchivedRc<ArchivedU32, RcFlavor>, ArchivedRc<ArchivedU32, ArcFlavor>>;
     let object = words(&[0, -4, -8]);
-    refuse(&Validator::of::<Mixed>(), &object, 4, &(8, "1", ObjectCause::Shared { target: 0 }));
+    refuse(&Validator::of::<Mixed>(), &object, 4, &(8, "1", Damage::Shared { target: 0 }));
     assert_eq!(Validator::of_schema(&Schema::of::<Mixed>()).unwrap().check(&object, 4), Ok(()));
 
     // Targets of no bytes as well.
@@ -252,7 +246,7 @@ fn shared_pointers_to_one_place_agree_and_do_not_lead_into_themselves() {
     accepted::<ArchivedTuple2<Empty, Empty>>(&words(&[-0, -4]), 0);
     let object = words(&[0, 0, -4, 0]);
     type Apart = ArchivedTuple2<Empty, Slice>;
-    refused::<Apart>(&object[4..], 0, 4, "1", ObjectCause::Shared { target: 0 });
+    refused::<Apart>(&object[4..], 0, 4, "1", Damage::Shared { target: 0 });
 
     // The first one that is visited has a window, later ones have none.
     type Late = ArchivedTuple3<
@@ -266,7 +260,7 @@ fn shared_pointers_to_one_place_agree_and_do_not_lead_into_themselves() {
 
     let node = schema(&[structure(4, 4, &[("next", 0, 1)]), ty(9, 4, 4).links(&[0])]);
     let node = Validator::of_schema(&node).unwrap();
-    refuse(&node, &words(&[0, -4]), 4, &(0, "next.next", ObjectCause::Cycle { target: 0 }));
+    refuse(&node, &words(&[0, -4]), 4, &(0, "next.next", Damage::Cycle { target: 0 }));
 }
 
 // ---- maps ------------------------------------------------------------------------------------------------------
@@ -289,12 +283,12 @@ fn hash_tables_are_as_writers_write_them() {
         bytes
     };
     accepted::<Map>(&table(), 36);
-    refused::<Map>(&with(3, 2), 36, 3, "{0}.value", ObjectCause::Bool { got: 2 });
+    refused::<Map>(&with(3, 2), 36, 3, "{0}.value", Damage::Bool { got: 2 });
     // A place that nobody uses may hold anything.
     accepted::<Map>(&with(1, 2), 36);
-    refused::<Map>(&with(40, 2), 36, 36, "", ObjectCause::Capacity { count: 2, capacity: 2 });
-    refused::<Map>(&with(40, 0), 36, 36, "", ObjectCause::Count { count: 0, found: 1 });
-    refused::<Map>(&with(44, 0), 36, 36, "", ObjectCause::Capacity { count: 1, capacity: 0 });
+    refused::<Map>(&with(40, 2), 36, 36, "", Damage::Capacity { count: 2, capacity: 2 });
+    refused::<Map>(&with(40, 0), 36, 36, "", Damage::Count { count: 0, found: 1 });
+    refused::<Map>(&with(44, 0), 36, 36, "", Damage::Capacity { count: 1, capacity: 0 });
     let huge = |capacity: i32| [&table()[..44], &words(&[capacity])].concat();
     let size = |capacity: u64| capacity * 2 + capacity.next_multiple_of(16) + 15;
     refused::<Map>(&huge(3), 36, 36, "", outside(-2, size(3), 0, 36));
@@ -314,7 +308,7 @@ fn control_bytes_that_no_writer_writes_are_refused() {
     {
         let mut bytes = table();
         bytes[4 + index] = got;
-        let cause = ObjectCause::Control { index: index as u64, got };
+        let cause = Damage::Control { index: index as u64, got };
         refused::<ArchivedHashMap<u8, bool>>(&bytes, 36, 4 + index as u64, "", cause);
     }
 }
@@ -327,7 +321,7 @@ fn a_table_of_eight_byte_words_cannot_claim_more_than_there_is() {
     for capacity in [2, u64::MAX - 30, u64::MAX - 15, u64::MAX - 1, u64::MAX] {
         let bytes = [0, 1, capacity].map(u64::to_le_bytes).concat();
         let error = validator.check(&bytes, 0).unwrap_err();
-        assert!(matches!(error.cause(), ObjectCause::Outside { target: 0, .. }), "{error}");
+        assert!(matches!(error.cause(), Damage::Outside { target: 0, .. }), "{error}");
     }
 }
 
@@ -348,11 +342,11 @@ fn an_index_map_leads_to_its_entries() {
     for index in [1, 2, 255] {
         let mut bytes = index_map();
         bytes[4] = index;
-        refused::<Map>(&bytes, 44, 4, "", ObjectCause::Index { index: index.into(), count: 1 });
+        refused::<Map>(&bytes, 44, 4, "", Damage::Index { index: index.into(), count: 1 });
     }
     let mut bytes = index_map();
     bytes[41] = 2;
-    refused::<Map>(&bytes, 44, 41, "{0}.value", ObjectCause::Bool { got: 2 });
+    refused::<Map>(&bytes, 44, 41, "{0}.value", Damage::Bool { got: 2 });
     // The entries must not lie in the table.
     let bytes = [&index_map()[..56], &words(&[-56])].concat();
     refused::<Map>(&bytes, 44, 44, "", outside(0, 2, 39, 44));
@@ -367,18 +361,18 @@ fn leaf(kind: u8, count: i32, says: i32) -> Vec<u8> {
 fn a_b_tree_is_of_nodes_that_have_the_entries_it_says() {
     type Map = ArchivedBTreeMap<u8, bool, 2>;
     accepted::<Map>(&leaf(0, 2, 2), 12);
-    refused::<Map>(&leaf(2, 2, 2), 12, 0, "", ObjectCause::NodeKind { got: 2 });
+    refused::<Map>(&leaf(2, 2, 2), 12, 0, "", Damage::NodeKind { got: 2 });
     for count in [0, 3, -1] {
-        let cause = ObjectCause::LeafCount { count: (count as u32).into(), capacity: 2 };
+        let cause = Damage::LeafCount { count: (count as u32).into(), capacity: 2 };
         refused::<Map>(&leaf(0, count, 2), 12, 0, "", cause);
     }
-    refused::<Map>(&leaf(0, 2, 1), 12, 0, "", ObjectCause::Count { count: 1, found: 2 });
-    refused::<Map>(&leaf(0, 2, 3), 12, 12, "", ObjectCause::Count { count: 3, found: 2 });
+    refused::<Map>(&leaf(0, 2, 1), 12, 0, "", Damage::Count { count: 1, found: 2 });
+    refused::<Map>(&leaf(0, 2, 3), 12, 12, "", Damage::Count { count: 3, found: 2 });
     // An inner node is longer than a leaf.
     refused::<Map>(&leaf(1, 2, 2), 12, 12, "", outside(0, 20, 0, 12));
     let mut bytes = leaf(0, 2, 2);
     bytes[4] = 7;
-    refused::<Map>(&bytes, 12, 4, "value", ObjectCause::Bool { got: 7 });
+    refused::<Map>(&bytes, 12, 4, "value", Damage::Bool { got: 7 });
     bytes[8] = 1;
     bytes[16] = 1;
     accepted::<Map>(&bytes, 12);
@@ -408,8 +402,8 @@ fn the_nodes_of_a_b_tree_are_claimed_once() {
     accepted::<Set>(&tree(-20, -16), 28);
     refused::<Set>(&tree(-20, -24), 28, 24, "", outside(0, 8, 8, 16));
     refused::<Set>(&tree(-20, -8), 28, 24, "", outside(16, 8, 8, 16));
-    refused::<Set>(&tree(-20, 1), 28, 28, "", ObjectCause::Count { count: 3, found: 2 });
-    refused::<Set>(&tree(1, -16), 28, 20, "", ObjectCause::NoFirstNode);
+    refused::<Set>(&tree(-20, 1), 28, 28, "", Damage::Count { count: 3, found: 2 });
+    refused::<Set>(&tree(1, -16), 28, 20, "", Damage::NoFirstNode);
 }
 
 #[test]
@@ -427,7 +421,7 @@ fn a_b_tree_has_no_more_levels_than_can_be_counted() {
     let (bytes, root) = tree(64);
     accepted::<Set>(&bytes, root);
     let (bytes, root) = tree(65);
-    refused::<Set>(&bytes, root, 12, "…", ObjectCause::Levels { most: 64 });
+    refused::<Set>(&bytes, root, 12, "…", Damage::Levels { most: 64 });
 }
 
 /// Keys and values in a leaf and in the inner node behind it, each of which may be what makes the entries' operations.
@@ -449,7 +443,7 @@ fn keys_and_values_of_a_b_tree_are_checked_in_all_its_nodes() {
                 let mut bytes = bytes.clone();
                 bytes[node + at + 1] = 0xc0;
                 let place = (node + at) as u64;
-                refused::<M>(&bytes, root, place, path, ObjectCause::NotUtf8);
+                refused::<M>(&bytes, root, place, path, Damage::NotUtf8 { valid: 1 });
             }
         }
     }
@@ -466,26 +460,20 @@ fn keys_and_values_of_a_b_tree_are_checked_in_all_its_nodes() {
 fn a_path_leads_through_fields_elements_variants_and_boxes() {
     type Flags = ArchivedVec<ArchivedVec<bool>>;
     let bytes = [vec![1, 0, 1, 2], words(&[-4, 2, -10, 2, -16, 2])].concat();
-    refused::<Flags>(&bytes, 20, 3, "[1][1]", ObjectCause::Bool { got: 2 });
+    refused::<Flags>(&bytes, 20, 3, "[1][1]", Damage::Bool { got: 2 });
 
     // An array is a step whether it is short or long; an option or a box none.
     let short = [vec![1, 1, 2, 0], words(&[-4])].concat();
-    refused::<ArchivedTuple2<ArchivedBox<[bool; 3]>, ()>>(&short, 4, 2, "0[2]", ObjectCause::Bool { got: 2 });
+    refused::<ArchivedTuple2<ArchivedBox<[bool; 3]>, ()>>(&short, 4, 2, "0[2]", Damage::Bool { got: 2 });
     let mut long = [1; 100];
     long[77] = 3;
-    refused::<ArchivedTuple3<u8, [bool; 99], ()>>(&long, 0, 77, "1[76]", ObjectCause::Bool { got: 3 });
+    refused::<ArchivedTuple3<u8, [bool; 99], ()>>(&long, 0, 77, "1[76]", Damage::Bool { got: 3 });
     let nested = [1, 1, 1, 1, 0, 1, 1, 5];
-    refused::<[[ArchivedOption<bool>; 2]; 2]>(&nested, 0, 7, "[1][1]", ObjectCause::Bool { got: 5 });
+    refused::<[[ArchivedOption<bool>; 2]; 2]>(&nested, 0, 7, "[1][1]", Damage::Bool { got: 5 });
     let boxed = [vec![1, 9, 0, 0], words(&[1, -8])].concat();
-    refused::<ArchivedOption<ArchivedBox<ArchivedOption<bool>>>>(
-        &boxed,
-        4,
-        1,
-        "",
-        ObjectCause::Bool { got: 9 },
-    );
+    refused::<ArchivedOption<ArchivedBox<ArchivedOption<bool>>>>(&boxed, 4, 1, "", Damage::Bool { got: 9 });
     let shared = [vec![1, 9, 0, 0], words(&[-4, 2])].concat();
-    refused::<ArchivedRc<[bool], RcFlavor>>(&shared, 4, 1, "[1]", ObjectCause::Bool { got: 9 });
+    refused::<ArchivedRc<[bool], RcFlavor>>(&shared, 4, 1, "[1]", Damage::Bool { got: 9 });
 
     let user = schema(&[
         structure(12, 4, &[("id", 0, 1), ("state", 4, 2)]),
@@ -503,10 +491,10 @@ fn a_path_leads_through_fields_elements_variants_and_boxes() {
         [vec![2, 0, 0, 0], words(&[7]), vec![tag, well, 0, 0], words(&[to])].concat()
     };
     assert_eq!(user.check(&object(0, 9, 0), 4), Ok(()));
-    refuse(&user, &object(1, 9, -12), 4, &(0, "state.Busy.with", ObjectCause::Bool { got: 2 }));
+    refuse(&user, &object(1, 9, -12), 4, &(0, "state.Busy.with", Damage::Bool { got: 2 }));
     refuse(&user, &object(1, 9, 0), 4, &(12, "state.Busy.with", outside(12, 1, 0, 4)));
-    refuse(&user, &object(7, 9, 0), 4, &(9, "state.Done.well", ObjectCause::Bool { got: 9 }));
-    refuse(&user, &object(6, 9, 0), 4, &(8, "state", ObjectCause::Tag { got: 6 }));
+    refuse(&user, &object(7, 9, 0), 4, &(9, "state.Done.well", Damage::Bool { got: 9 }));
+    refuse(&user, &object(6, 9, 0), 4, &(8, "state", Damage::Tag { got: 6 }));
 }
 
 /// `struct { next: Option<Box<Self>> with a niche, flag: bool }`, `levels` of them; the first one's flag is wrong.
@@ -548,7 +536,7 @@ fn types_nested_deeper_than_any_stack_are_compiled() {
         let validator = Validator::of_schema(&schema(&types)).unwrap();
         assert_eq!(validator.check(&[1], 0), Ok(()));
         let error = validator.check(&[2], 0).unwrap_err();
-        assert_eq!((error.offset(), error.cause()), (0, &ObjectCause::Bool { got: 2 }));
+        assert_eq!((error.offset(), error.cause()), (0, &Damage::Bool { got: 2 }));
         assert!(error.path().len() < 5000);
     }
 }

@@ -3,7 +3,7 @@
 
 mod tables;
 
-use graven_format::{Kind, Payload, Schema, UnsoundSchema, Value, ValueCause};
+use graven_format::{Damage, Kind, Payload, Question, Schema, UnsoundSchema, Value, ValueError};
 use tables::*;
 
 const BIG: Payload = Payload { big_endian: true, offset_width: 2, unaligned: true };
@@ -19,8 +19,22 @@ fn words(words: &[i32]) -> Vec<u8> {
 }
 
 #[track_caller]
-fn cause<T: std::fmt::Debug>(result: Result<T, graven_format::ValueError>) -> ValueCause {
-    result.unwrap_err().cause().clone()
+fn damage<T: std::fmt::Debug>(result: Result<T, ValueError>) -> Damage {
+    let error = result.unwrap_err();
+    assert_eq!((error.question(), error.is_damage()), (None, true), "{error}");
+    error.damage().unwrap().clone()
+}
+
+#[track_caller]
+fn question<T: std::fmt::Debug>(result: Result<T, ValueError>) -> Question {
+    let error = result.unwrap_err();
+    assert_eq!((error.damage(), error.is_damage()), (None, false), "{error}");
+    error.question().unwrap().clone()
+}
+
+/// What says that bytes are not between 0 and `until`.
+fn outside(target: u64, size: u64, until: u64) -> Damage {
+    Damage::Outside { target, size, from: 0, until }
 }
 
 // ---- other payloads ------------------------------------------------------------------------------------------------
@@ -99,31 +113,31 @@ fn a_hash_map_of_a_big_endian_build_finds_its_keys_in_any_build() {
 #[test]
 fn an_unsound_schema_or_a_root_outside_the_object_is_refused_first() {
     let broken = schema(&[ty(1, 2, 1)]);
-    let error = cause(Value::root(&[0; 8], &broken, 0));
-    assert_eq!(error, ValueCause::Schema(UnsoundSchema::Size { ty: 0, size: 2, expected: 1 }));
+    let error = damage(Value::root(&[0; 8], &broken, 0));
+    assert_eq!(error, Damage::Schema(UnsoundSchema::Size { ty: 0, size: 2, expected: 1 }));
     let number = schema(&[number(4)]);
     for at in [5, 8, u64::MAX] {
-        assert_eq!(cause(Value::root(&[0; 8], &number, at)), ValueCause::OutOfBounds { size: 4, length: 8 });
+        assert_eq!(damage(Value::root(&[0; 8], &number, at)), outside(at, 4, 8));
     }
-    assert_eq!(cause(Value::root(&[0; 8], &number, 2)), ValueCause::Unaligned { align: 4 });
+    assert_eq!(damage(Value::root(&[0; 8], &number, 2)), Damage::Unaligned { target: 2, align: 4 });
 }
 
 #[test]
 fn bytes_that_a_scalar_cannot_have_are_refused() {
     let read = |ty: Ty, bytes: &[u8]| (schema(&[ty]), bytes.to_vec());
     let (of, bytes) = read(boolean(), &[2]);
-    assert_eq!(cause(root(&bytes, &of, 0).as_bool()), ValueCause::Bool { got: 2 });
+    assert_eq!(damage(root(&bytes, &of, 0).as_bool()), Damage::Bool { got: 2 });
     let (of, bytes) = read(number(4).a(3), &0xd800u32.to_le_bytes());
-    assert_eq!(cause(root(&bytes, &of, 0).as_char()), ValueCause::Char { got: 0xd800 });
+    assert_eq!(damage(root(&bytes, &of, 0).as_char()), Damage::Char { got: 0xd800 });
     let (of, bytes) = read(number(4).b(1), &[0; 4]);
-    assert_eq!(cause(root(&bytes, &of, 0).as_u64()), ValueCause::Zero);
+    assert_eq!(damage(root(&bytes, &of, 0).as_u64()), Damage::Zero);
     let (of, bytes) = read(ty(18, 16, 8), &[0xff; 16]);
-    assert_eq!(cause(root(&bytes, &of, 0).as_duration()), ValueCause::Nanoseconds { got: u32::MAX });
+    assert_eq!(damage(root(&bytes, &of, 0).as_duration()), Damage::Nanoseconds { got: u32::MAX });
     let (of, bytes) = read(ty(6, 8, 4), b"ab\xc0d\xff\0\0\0");
-    assert_eq!(cause(root(&bytes, &of, 0).as_str()), ValueCause::NotUtf8 { valid: 2 });
+    assert_eq!(damage(root(&bytes, &of, 0).as_str()), Damage::NotUtf8 { valid: 2 });
     let (of, bytes) = read(enumeration(1, 1, &[("A", 3, &[])]), &[4]);
-    assert_eq!(cause(root(&bytes, &of, 0).variant()), ValueCause::Tag { got: 4 });
-    assert_eq!(cause(root(&bytes, &of, 0).field("x")), ValueCause::Tag { got: 4 });
+    assert_eq!(damage(root(&bytes, &of, 0).variant()), Damage::Tag { got: 4 });
+    assert_eq!(damage(root(&bytes, &of, 0).field("x")), Damage::Tag { got: 4 });
 }
 
 /// [S5]
@@ -133,14 +147,16 @@ fn pointers_lead_into_the_object_aligned_and_down() {
         let of = schema(&[ty(code, 4, 4).links(&[1]), number(4)]);
         let target = |distance| {
             let object = words(&[0, distance, 0]);
-            cause(root(&object, &of, 4).target())
+            damage(root(&object, &of, 4).target())
         };
-        assert_eq!(target(-8), ValueCause::OutOfBounds { size: 4, length: 12 });
-        assert_eq!(target(i32::MIN), ValueCause::OutOfBounds { size: 4, length: 12 });
-        assert_eq!(target(8), ValueCause::OutOfBounds { size: 4, length: 12 });
-        assert_eq!(target(-2), ValueCause::Unaligned { align: 4 });
+        assert_eq!(target(-8), outside(-4i64 as u64, 4, 4));
+        assert_eq!(target(i32::MIN), outside((i64::from(i32::MIN) + 4) as u64, 4, 4));
+        assert_eq!(target(8), outside(12, 4, 4));
+        assert_eq!(target(-2), outside(2, 4, 4));
+        let unaligned = damage(root(&words(&[0, 0, -6]), &of, 8).target());
+        assert_eq!(unaligned, Damage::Unaligned { target: 2, align: 4 });
         for up in [0, 4] {
-            assert_eq!(target(up), ValueCause::NotBelow { pointer: 4 });
+            assert_eq!(target(up), outside(4 + up as u64, 4, 4));
         }
         assert_eq!(root(&words(&[5, -4]), &of, 4).as_u64().unwrap(), 5);
     }
@@ -148,13 +164,13 @@ fn pointers_lead_into_the_object_aligned_and_down() {
     let string = schema(&[ty(6, 8, 4)]);
     let text = |distance| [&b"0123456789abc\0\0\0"[..], &words(&[0x8d, distance])].concat();
     assert_eq!(root(&text(-16), &string, 16).as_str().unwrap(), "0123456789abc");
-    assert_eq!(cause(root(&text(-12), &string, 16).as_str()), ValueCause::NotBelow { pointer: 20 });
+    assert_eq!(damage(root(&text(-12), &string, 16).as_str()), outside(4, 13, 16));
 
     // Weak ones may lead nowhere, too.
     let weak = schema(&[ty(10, 4, 4).links(&[1]), number(4)]);
-    assert_eq!(cause(root(&words(&[0, 4, 7]), &weak, 4).option()), ValueCause::NotBelow { pointer: 4 });
+    assert_eq!(damage(root(&words(&[0, 4, 7]), &weak, 4).option()), outside(8, 4, 4));
     assert!(root(&words(&[1]), &weak, 0).option().unwrap().is_none());
-    assert_eq!(cause(root(&words(&[1]), &weak, 0).path("x")), ValueCause::IsNone);
+    assert_eq!(question(root(&words(&[1]), &weak, 0).path("x")), Question::IsNone);
 }
 
 #[test]
@@ -163,15 +179,12 @@ fn lengths_are_compared_with_the_bytes_there_are() {
         let of = schema(&[ty(7, 8, 4).links(&[1]), element, boolean()]);
         for len in [2, 3, i32::MAX, -1] {
             let object = words(&[5, -4, len]);
-            assert!(matches!(
-                cause(root(&object, &of, 4).iter()),
-                ValueCause::OutOfBounds { .. } | ValueCause::NotBelow { .. }
-            ));
+            assert!(matches!(damage(root(&object, &of, 4).iter()), Damage::Outside { .. }));
             assert!(root(&object, &of, 4).len().is_err() && root(&object, &of, 4).index(0).is_err());
         }
     }
     let text = schema(&[ty(8, 8, 4).links(&[1]), ty(12, 0, 1)]);
-    assert_eq!(cause(root(&words(&[0, -4, 9]), &text, 4).as_str()), ValueCause::NotBelow { pointer: 4 });
+    assert_eq!(damage(root(&words(&[0, -4, 9]), &text, 4).as_str()), outside(0, 9, 4));
     // Out of line, in a string: the length's two parts are 0x3f and all bits above the first byte.
     let string = schema(&[ty(6, 8, 4)]);
     assert!(root(&words(&[0, -65, -4]), &string, 4).as_str().is_err());
@@ -186,7 +199,7 @@ fn c_strings_end_with_their_only_zero() {
         let object = [&bytes[..], &words(&[-4, len])].concat();
         match text {
             Some(text) => assert_eq!(root(&object, &of, 4).as_bytes().unwrap(), text),
-            None => assert_eq!(cause(root(&object, &of, 4).as_bytes()), ValueCause::CString),
+            None => assert_eq!(damage(root(&object, &of, 4).as_bytes()), Damage::CString),
         }
     }
 }
@@ -197,7 +210,7 @@ fn pointers_that_lead_straight_to_each_other_are_given_up() {
     let object = words(&[-4; 300]);
     let value = root(&object, &of, 4 * 299);
     assert_eq!(value.target().unwrap().kind(), Kind::Pointer);
-    assert_eq!(cause(value.as_u64()), ValueCause::TooDeep { limit: 254 });
+    assert_eq!(question(value.as_u64()), Question::TooDeep { limit: 254 });
     assert!(value.as_str().is_err() && value.len().is_err() && value.path("a.b.c").is_err());
 }
 
@@ -220,16 +233,16 @@ fn tables_without_room_or_with_another_count_than_they_say_are_refused() {
         map.entries()
             .and_then(|entries| entries.map(|entry| entry.map(|_| ())).collect::<Result<Vec<_>, _>>())
     };
-    assert_eq!(cause(full(3, 3)), ValueCause::Capacity { count: 3, capacity: 3 });
-    assert_eq!(cause(full(-1, 3)), ValueCause::Capacity { count: u32::MAX.into(), capacity: 3 });
-    assert!(matches!(cause(full(3, 40)), ValueCause::OutOfBounds { .. }));
-    assert!(matches!(cause(full(3, -1)), ValueCause::OutOfBounds { .. }));
-    assert_eq!(cause(full(3, 4)), ValueCause::Count { count: 3 });
+    assert_eq!(damage(full(3, 3)), Damage::Capacity { count: 3, capacity: 3 });
+    assert_eq!(damage(full(-1, 3)), Damage::Capacity { count: u32::MAX.into(), capacity: 3 });
+    assert!(matches!(damage(full(3, 40)), Damage::Outside { .. }));
+    assert!(matches!(damage(full(3, -1)), Damage::Outside { .. }));
+    assert_eq!(damage(full(3, 4)), Damage::Count { count: 3, found: 4 });
     assert!(full(0, 0).unwrap().is_empty());
     let (of, object, at) = set(&[1; 16], &[[0; 4], [0xff; 4]].concat().repeat(4)[..31], 15, 16);
     let map = root(&object, &of, at);
     let last = map.entries().unwrap().last().unwrap();
-    assert_eq!(cause(last), ValueCause::Count { count: 15 });
+    assert_eq!(damage(last), Damage::Count { count: 15, found: 8 });
 }
 
 /// [S6.3c]
@@ -261,7 +274,7 @@ fn indices_outside_the_entries_are_refused_where_a_lookup_meets_them() {
     let map = root(&object, &of, at as u64);
     assert_eq!(map.entries().unwrap().next().unwrap().unwrap().1.as_u64().unwrap(), 70);
     // The hash of 0 is 0, as all control bytes.
-    assert_eq!(cause(map.get(0)), ValueCause::Index { index: 9, count: 1 });
+    assert_eq!(damage(map.get(0)), Damage::Index { index: 9, count: 1 });
 }
 
 /// Otherwise one lookup could cost as much as all keys are long, which may be one long text again and again.
@@ -288,7 +301,7 @@ fn a_lookup_asks_of_other_keys_only_that_they_differ() {
     assert!(map.get("b").unwrap().is_some() && map.get("a").unwrap().is_some());
     assert!(map.get("c").unwrap().is_none());
     let second = map.entries().unwrap().nth(1).unwrap().unwrap().0;
-    assert_eq!(cause(second.as_str()), ValueCause::NotUtf8 { valid: 1 });
+    assert_eq!(damage(second.as_str()), Damage::NotUtf8 { valid: 1 });
 }
 
 /// A B-tree of `u8` to unit, `capacity` 1, whose nodes are put together by hand; the root comes last.
@@ -306,7 +319,7 @@ fn inner(key: u8, before: i32, behind: i32) -> Vec<u8> {
     [&[1, key, 0, 0][..], &words(&[before, behind])].concat()
 }
 
-fn keys(tree: &(Schema, Vec<u8>, u64)) -> Result<Vec<u64>, graven_format::ValueError> {
+fn keys(tree: &(Schema, Vec<u8>, u64)) -> Result<Vec<u64>, ValueError> {
     root(&tree.1, &tree.0, tree.2).entries()?.map(|entry| entry?.0.as_u64()).collect()
 }
 
@@ -321,27 +334,28 @@ fn b_trees_are_read_in_order_past_null_pointers() {
         assert_eq!(map.get(key).unwrap().is_some(), (1..=4).contains(&key));
     }
     for count in [3, 5, 40] {
-        assert_eq!(cause(keys(&tree(&nodes, 28, count))), ValueCause::Count { count: count as u64 });
+        let refused = damage(keys(&tree(&nodes, 28, count)));
+        assert!(matches!(refused, Damage::Count { count: said, .. } if said == count as u64), "{refused}");
     }
 }
 
 #[test]
 fn b_trees_with_nodes_that_cannot_be_are_refused() {
-    assert_eq!(cause(keys(&tree(&[2, 1, 0, 0, 1, 0, 0, 0], 0, 1))), ValueCause::NodeKind { got: 2 });
+    assert_eq!(damage(keys(&tree(&[2, 1, 0, 0, 1, 0, 0, 0], 0, 1))), Damage::NodeKind { got: 2 });
     for count in [0, 2, -1] {
-        let expected = ValueCause::LeafCount { count: u64::from(count as u32), capacity: 1 };
+        let expected = Damage::LeafCount { count: u64::from(count as u32), capacity: 1 };
         let damaged = tree(&leaf(1, count), 0, 1);
-        assert_eq!(cause(keys(&damaged)), expected);
-        assert_eq!(cause(root(&damaged.1, &damaged.0, damaged.2).get(1)), expected);
+        assert_eq!(damage(keys(&damaged)), expected);
+        assert_eq!(damage(root(&damaged.1, &damaged.0, damaged.2).get(1)), expected);
     }
     // Up, to itself, and to the byte behind the pointer's first.
     for (before, expected) in [(4, 16), (-4, 16), (0, 16)] {
         let damaged = keys(&tree(&[leaf(0, 1), leaf(0, 1), inner(2, before, 1)].concat(), 16, 3));
-        assert!(matches!(cause(damaged), ValueCause::NotBelow { pointer } if pointer == expected + 4));
+        assert!(matches!(damage(damaged), Damage::Outside { until, .. } if until == expected + 4));
     }
     let (of, mut object, at) = tree(&leaf(1, 1), 0, 1);
     object[at as usize..at as usize + 4].copy_from_slice(&1i32.to_le_bytes());
-    assert_eq!(cause(root(&object, &of, at).get(1)), ValueCause::NotBelow { pointer: at });
+    assert_eq!(damage(root(&object, &of, at).get(1)), outside(at + 1, 1, at));
 }
 
 /// Each inner node leads to the one before it twice: 2^40 entries, by 40 nodes.
@@ -354,8 +368,10 @@ fn b_trees_that_lead_to_the_same_node_again_and_again_end_at_the_bytes_there_are
     }
     let root_node = nodes.len() as i32 - 12;
     let bytes = nodes.len() as i32 + 8;
-    assert_eq!(cause(keys(&tree(&nodes, root_node, i32::MAX))), ValueCause::Count { count: i32::MAX as u64 });
-    assert_eq!(cause(keys(&tree(&nodes, root_node, bytes))), ValueCause::Count { count: bytes as u64 });
+    for count in [i32::MAX, bytes] {
+        let refused = damage(keys(&tree(&nodes, root_node, count)));
+        assert!(matches!(refused, Damage::Count { count: said, .. } if said == count as u64), "{refused}");
+    }
 }
 
 #[test]
@@ -365,8 +381,8 @@ fn b_trees_deeper_than_any_of_their_count_are_given_up() {
         nodes.extend(inner(200, if i == 0 { -12 } else { -16 }, 1));
     }
     let deep = tree(&nodes, nodes.len() as i32 - 12, 301);
-    assert_eq!(cause(keys(&deep)), ValueCause::TooDeep { limit: 254 });
-    assert_eq!(cause(root(&deep.1, &deep.0, deep.2).get(100)), ValueCause::TooDeep { limit: 254 });
+    assert_eq!(question(keys(&deep)), Question::TooDeep { limit: 254 });
+    assert_eq!(question(root(&deep.1, &deep.0, deep.2).get(100)), Question::TooDeep { limit: 254 });
 }
 
 // ---- elements without bytes ----------------------------------------------------------------------------------------
@@ -382,7 +398,7 @@ fn elements_without_bytes_are_counted_and_found_but_not_visited_one_by_one_witho
     let visited: Vec<_> = value.iter().unwrap().collect();
     assert_eq!(visited.len() as u64, limit + 1);
     let last = visited.into_iter().next_back().unwrap();
-    assert_eq!(cause(last), ValueCause::EmptyElements { len: u32::MAX.into(), limit });
+    assert_eq!(question(last), Question::EmptyElements { len: u32::MAX.into(), limit });
 
     let of = schema(&[array(0, 1, 1, u64::MAX), unit()]);
     assert_eq!(root(&[], &of, 0).iter().unwrap().count() as u64, limit + 1);
@@ -391,8 +407,8 @@ fn elements_without_bytes_are_counted_and_found_but_not_visited_one_by_one_witho
     let of = schema(&[ty(17, 8, 4).links(&[1, 1]).word(u32::MAX), unit()]);
     let object = words(&[0, -1, -8, -1]);
     assert_eq!(
-        cause(root(&object, &of, 8).entries()),
-        ValueCause::EmptyElements { len: u32::MAX.into(), limit }
+        question(root(&object, &of, 8).entries()),
+        Question::EmptyElements { len: u32::MAX.into(), limit }
     );
 }
 
@@ -431,11 +447,11 @@ fn entries_are_found_by_their_number_and_chars_and_bools_by_themselves() {
     let chars = root(&bytes, &of, at);
     assert_eq!(chars.path("{0}").unwrap().as_u64().unwrap(), 70);
     assert_eq!(chars.path("{1}").unwrap().as_u64().unwrap(), 71);
-    assert_eq!(cause(chars.path("{2}")), ValueCause::NoIndex { index: 2, len: 2 });
-    assert_eq!(cause(chars.path("[\"ab\"]")), ValueCause::NotFound);
-    assert_eq!(cause(chars.path("[true]")), ValueCause::KeyType);
+    assert_eq!(question(chars.path("{2}")), Question::NoIndex { index: 2, len: 2 });
+    assert_eq!(question(chars.path("[\"ab\"]")), Question::NotFound);
+    assert_eq!(question(chars.path("[true]")), Question::KeyType);
     for path in ["{", "{1", "{-1}", "{x}", "[tru]"] {
-        assert_eq!(cause(chars.path(path)), ValueCause::Path { at: 0 }, "{path}");
+        assert_eq!(question(chars.path(path)), Question::Path { at: 0 }, "{path}");
     }
     // A set of one place gives the key.
     let (of, bytes, at) = set(&[1; 16], &[[0; 1], [0xff; 1]].concat().repeat(16)[..31], 8, 16);
@@ -471,7 +487,7 @@ mod serialized {
             serde_json::to_string(&root(&object, of, at).with_limits(limits)).unwrap_err().to_string()
         };
         // The first leaf is damage, which is met first.
-        assert!(end(&of).ends_with("8 bytes lie outside the object's 808"), "{}", end(&of));
+        assert!(end(&of).ends_with("8 bytes at 1073741824, where only 0 to 0 is free"), "{}", end(&of));
         let optional = schema(&[structure(8, 4, &[("a", 0, 1), ("b", 4, 1)]), ty(10, 4, 4).links(&[0])]);
         let mut object = words(&[1, 1]);
         (0..40).for_each(|_| object.extend(words(&[-8, -12])));
@@ -505,7 +521,8 @@ mod serialized {
             object[bad] = 2;
             let value = root(&object, &of, 0);
             let error = serde_json::to_string(&value).unwrap_err().to_string();
-            let path = error.strip_suffix(&format!(": offset {bad} (unnamed): bool is 2")).unwrap();
+            let path =
+                error.strip_suffix(&format!(": offset {bad} (unnamed): bool is 2, neither 0 nor 1")).unwrap();
             let path = path.replace(r#"\""#, "\"").replace(r"\\", "\\");
             assert_eq!(value.path(&path).unwrap().offset(), bad as u64, "{path}");
         }

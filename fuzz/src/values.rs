@@ -2,7 +2,7 @@
 
 use graven::{
     Value,
-    error::{ValueCause, ValueError},
+    error::ValueError,
     format::{Kind, Limits},
 };
 
@@ -21,7 +21,7 @@ fn level(value: Value<'_>, depth: u32, left: &mut u32) -> Result<(), ValueError>
     }
     let mut damage = Ok(());
     let mut note = |result: Result<(), ValueError>| {
-        if damage.is_ok() && result.as_ref().is_err_and(is_damage) {
+        if damage.is_ok() && result.as_ref().is_err_and(ValueError::is_damage) {
             damage = result;
         }
     };
@@ -67,12 +67,6 @@ fn level(value: Value<'_>, depth: u32, left: &mut u32) -> Result<(), ValueError>
         ask(value);
     }
     damage
-}
-
-/// Damage of the bytes, not a question that the value has no answer to, and not a limit of the reader's.
-fn is_damage(error: &ValueError) -> bool {
-    error.is_damage()
-        && !matches!(error.cause(), ValueCause::TooDeep { .. } | ValueCause::EmptyElements { .. })
 }
 
 fn scalar(value: Value<'_>) -> Result<(), ValueError> {

@@ -38,7 +38,7 @@ where
     assert_eq!(error.errno(), EINVAL);
     assert!(error.to_string().contains("graven::with::ArchivedKeys"), "{error}");
     let Cause::Keys(error) = error.cause() else { panic!("{error}") };
-    assert!(matches!(error.cause(), ObjectCause::Disorder { .. }), "{error}");
+    assert!(matches!(error.cause(), Damage::Disorder { .. }), "{error}");
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "nothing is visible");
 
     let same = graven::encoded_len(value).unwrap_err();

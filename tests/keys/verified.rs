@@ -48,7 +48,7 @@ fn verifying_as_a_type_asks_the_keys_own_hash_and_order_which_verifying_by_schem
         let error = segment.verify_as::<Both<Backwards>>("").unwrap_err();
         assert_eq!(error.errno(), EINVAL);
         let Cause::Contents(error) = error.cause() else { panic!("{error}") };
-        let ObjectCause::Disorder { what } = error.cause() else { panic!("{error}") };
+        let Damage::Disorder { what } = error.cause() else { panic!("{error}") };
         (error.path().to_string(), what.clone())
     };
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use graven::{
     Value,
-    error::ValueCause,
+    error::Question,
     format::{Key, Kind},
 };
 use indexmap::{IndexMap, IndexSet};
@@ -123,8 +123,9 @@ impl<T: Same> Same for [T] {
             element.same(value.index(i as u64).unwrap());
         }
         assert!(elements.next().is_none());
-        let cause = value.index(self.len() as u64).unwrap_err().cause().clone();
-        assert_eq!(cause, ValueCause::NoIndex { index: self.len() as u64, len: self.len() as u64 });
+        let error = value.index(self.len() as u64).unwrap_err();
+        let expected = Question::NoIndex { index: self.len() as u64, len: self.len() as u64 };
+        assert_eq!(error.question(), Some(&expected));
     }
 }
 impl<T: Same> Same for Vec<T> {

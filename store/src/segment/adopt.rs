@@ -65,7 +65,7 @@ impl Segment {
     ///
     /// # Errors
     /// As [`get`](Segment::get); [`Cause::Verify`] if the checksum is another one, [`Cause::Contents`] with
-    /// [`ObjectCause::Disorder`](graven_format::ObjectCause::Disorder) of a map: the way to it, and which entry.
+    /// [`Damage::Disorder`](graven_format::Damage::Disorder) of a map: the way to it, and which entry.
     ///
     /// # Examples
     /// ```

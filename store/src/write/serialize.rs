@@ -1,6 +1,6 @@
 //! One value as the bytes of an object, and what is asked of them before the object counts.
 
-use graven_format::{ObjectCause, Payload, Schema, Validator};
+use graven_format::{Damage, Payload, Schema, Validator};
 use rkyv::rancor::BoxedError;
 use rkyv::ser::allocator::Arena;
 use rkyv::ser::sharing::Share;
@@ -73,7 +73,7 @@ where
 /// program, and what they are archived as may hash or compare otherwise.
 pub(crate) fn check_keys<T>(known: &Known, object: &[u8], root: u64) -> Result<(), Cause> {
     let asked = known.validator().check_keys(object, root).map_err(|error| match error.cause() {
-        ObjectCause::Disorder { .. } => Cause::Keys(error),
+        Damage::Disorder { .. } => Cause::Keys(error),
         _ => Cause::Contents(error),
     })?;
     if asked {

@@ -39,5 +39,5 @@ mod run;
 mod validator;
 mod words;
 
-pub use error::{ObjectCause, ObjectError};
+pub use error::ObjectError;
 pub use validator::{Part, Validator};

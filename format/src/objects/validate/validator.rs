@@ -7,11 +7,12 @@ use alloc::vec::Vec;
 use core::{fmt, ptr};
 
 use super::compile::compile;
-use super::error::{Inner, ObjectCause, ObjectError};
+use super::error::{Inner, ObjectError};
 use super::graph::Graph;
 use super::program::{NONE, Program};
 use super::run::{Fault, Machine, Maps, Task};
 use super::words::{Big2, Big4, Big8, Bytes, Little2, Little4, Little8};
+use crate::objects::damage::Damage;
 use crate::objects::value::{Effort, Keys, count, disorder};
 use crate::types::layout::{Layout, Shape};
 use crate::types::schema::unfold;
@@ -29,7 +30,7 @@ use crate::{Payload, Schema, UnsoundSchema};
 ///
 /// # Examples
 /// ```
-/// use graven_format::{ObjectCause, Validator};
+/// use graven_format::{Damage, Validator};
 /// use rkyv::{primitive::ArchivedU32, rancor::BoxedError, vec::ArchivedVec};
 ///
 /// let mut bytes = rkyv::to_bytes::<BoxedError>(&vec![true, false])?;
@@ -186,7 +187,7 @@ impl Validator {
     /// are keys 32 bytes are asked for each byte of the object, and then no more. What a key's own code costs is its own.
     ///
     /// # Errors
-    /// [`ObjectError`], the first found; [`ObjectCause::Disorder`] of a map.
+    /// [`ObjectError`], the first found; [`Damage::Disorder`] of a map.
     ///
     /// # Examples
     /// ```
@@ -308,7 +309,7 @@ impl Validator {
     #[cold]
     fn misplaced(&self, object: &[u8], root: u64) -> ObjectError {
         let length = object.len() as u64;
-        let cause = ObjectCause::Root { root, size: self.program.runs[0].size, align: self.align, length };
+        let cause = Damage::Root { root, size: self.program.runs[0].size, align: self.align, length };
         ObjectError(Box::new(Inner { offset: root, path: String::new(), cause }))
     }
 

@@ -5,7 +5,7 @@ use alloc::string::String;
 use core::fmt;
 
 use super::kind::Kind;
-use crate::UnsoundSchema;
+use crate::objects::damage::Damage;
 
 pub(super) type Result<T, E = ValueError> = core::result::Result<T, E>;
 
@@ -20,7 +20,7 @@ pub(super) struct Inner {
     pub(super) offset: u64,
     pub(super) type_name: String,
     pub(super) path: String,
-    pub(super) cause: ValueCause,
+    pub(super) cause: Cause,
 }
 
 impl ValueError {
@@ -40,29 +40,25 @@ impl ValueError {
         &self.0.path
     }
 
-    /// What is wrong, with the facts.
-    pub fn cause(&self) -> &ValueCause {
-        &self.0.cause
-    }
-
     /// Whether the object's bytes or its schema are wrong: not what was asked of them, and no limit.
     pub fn is_damage(&self) -> bool {
-        use ValueCause::*;
-        !matches!(
-            self.0.cause,
-            Kind { .. }
-                | NoField { .. }
-                | NoIndex { .. }
-                | Range
-                | KeyType
-                | NotFound
-                | IsNone
-                | Path { .. }
-                | EmptyElements { .. }
-                | TooDeep { .. }
-                | TooMany { .. }
-                | TooLong { .. }
-        )
+        self.damage().is_some()
+    }
+
+    /// What is wrong with the object's bytes or its schema, with the facts; `None` if something else is.
+    pub fn damage(&self) -> Option<&Damage> {
+        match &self.0.cause {
+            Cause::Damage(damage) => Some(damage),
+            Cause::Question(_) => None,
+        }
+    }
+
+    /// What is wrong with what was asked, or which limit was passed; `None` if the object is damaged.
+    pub fn question(&self) -> Option<&Question> {
+        match &self.0.cause {
+            Cause::Damage(_) => None,
+            Cause::Question(question) => Some(question),
+        }
     }
 
     /// The same error of a value that was found at the end of `path`.
@@ -74,92 +70,30 @@ impl ValueError {
     }
 }
 
-/// What is wrong with a value, or with what was asked of it.
-///
-/// Source: SPEC 6.2 and 6.3, which say what bytes may be.
 #[derive(Clone, PartialEq, Eq)]
+pub(super) enum Cause {
+    Damage(Damage),
+    Question(Question),
+}
+
+impl From<Damage> for Cause {
+    fn from(damage: Damage) -> Cause {
+        Cause::Damage(damage)
+    }
+}
+
+impl From<Question> for Cause {
+    fn from(question: Question) -> Cause {
+        Cause::Question(question)
+    }
+}
+
+/// What a value cannot answer, whatever its bytes, or not within a limit.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum ValueCause {
-    /// The schema cannot be followed.
-    Schema(UnsoundSchema),
-    /// Bytes outside the object.
-    OutOfBounds {
-        /// How many bytes it would be; `u64::MAX` for more.
-        size: u64,
-        /// Bytes of the object.
-        length: u64,
-    },
-    /// Not at a multiple of its type's alignment.
-    Unaligned {
-        /// The alignment.
-        align: u64,
-    },
-    /// What a pointer leads to does not end before the pointer.
-    NotBelow {
-        /// Where the pointer is.
-        pointer: u64,
-    },
-    /// A bool other than 0 and 1.
-    Bool {
-        /// The byte.
-        got: u8,
-    },
-    /// A char that is no Unicode scalar value.
-    Char {
-        /// The number.
-        got: u32,
-    },
-    /// A number that is never zero is zero.
-    Zero,
-    /// An enum's tag that none of its variants has.
-    Tag {
-        /// The byte.
-        got: u8,
-    },
-    /// Text that is not UTF-8.
-    NotUtf8 {
-        /// Bytes of the text that are.
-        valid: u64,
-    },
-    /// A C string without a final zero byte, or with another one.
-    CString,
-    /// A second or more of nanoseconds.
-    Nanoseconds {
-        /// The number.
-        got: u32,
-    },
-    /// More entries than the bytes there are could hold, or fewer or more than the map says.
-    Count {
-        /// What the map says.
-        count: u64,
-    },
-    /// A hash table without an unused place.
-    Capacity {
-        /// Its entries.
-        count: u64,
-        /// Its places.
-        capacity: u64,
-    },
-    /// A hash table of indices leads outside the entries.
-    Index {
-        /// The index.
-        index: u64,
-        /// The entries there are.
-        count: u64,
-    },
-    /// A B-tree node that is neither leaf nor inner node.
-    NodeKind {
-        /// The byte.
-        got: u8,
-    },
-    /// A B-tree leaf with no entries, or more than it has room for.
-    LeafCount {
-        /// The entries it says.
-        count: u64,
-        /// Those it has room for.
-        capacity: u64,
-    },
+pub enum Question {
     /// Asked for what this kind of value does not have.
+    #[error("asked for {expected} of a value of kind {got:?}")]
     Kind {
         /// What was asked for.
         expected: &'static str,
@@ -167,11 +101,13 @@ pub enum ValueCause {
         got: Kind,
     },
     /// No field of that name in the struct, or in the variant there is.
+    #[error("has no field {name:?}")]
     NoField {
         /// The name.
         name: String,
     },
     /// No element of that number.
+    #[error("has no element {index}, only {len}")]
     NoIndex {
         /// The number.
         index: u64,
@@ -179,19 +115,25 @@ pub enum ValueCause {
         len: u64,
     },
     /// The number does not fit what it was asked as.
+    #[error("the number does not fit what it was asked as")]
     Range,
     /// The map's keys are of a kind that cannot be looked up like this: iterate.
+    #[error("keys of this kind cannot be looked up like this; iterate")]
     KeyType,
     /// The map has no such key.
+    #[error("has no such key")]
     NotFound,
     /// Nothing there: none, or a weak pointer to what is gone.
+    #[error("there is nothing")]
     IsNone,
     /// A path that cannot be read.
+    #[error("the path cannot be read from its byte {at} on")]
     Path {
         /// Where in its text.
         at: usize,
     },
     /// Elements without bytes, too many to visit one by one.
+    #[error("{len} elements without bytes are not visited one by one beyond {limit}")]
     EmptyElements {
         /// The elements there are.
         len: u64,
@@ -199,16 +141,19 @@ pub enum ValueCause {
         limit: u64,
     },
     /// Values inside each other, deeper than the limit.
+    #[error("values inside each other deeper than {limit}")]
     TooDeep {
         /// The limit.
         limit: u32,
     },
     /// More values than the limit.
+    #[error("more than {limit} values")]
     TooMany {
         /// The limit.
         limit: u64,
     },
     /// More bytes of text than the limit.
+    #[error("more than {limit} bytes of text")]
     TooLong {
         /// The limit.
         limit: u64,
@@ -221,55 +166,13 @@ impl fmt::Display for ValueError {
         if !path.is_empty() {
             write!(f, "{}: ", path.escape_debug())?;
         }
-        write!(f, "offset {offset} ({}): {cause}", type_name.escape_debug())
-    }
-}
-
-impl fmt::Display for ValueCause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Schema(error) => error.fmt(f),
-            Self::OutOfBounds { size: u64::MAX, length } => {
-                write!(f, "lies outside the object's {length} bytes")
-            }
-            Self::OutOfBounds { size, length } => {
-                write!(f, "{size} bytes lie outside the object's {length}")
-            }
-            Self::Unaligned { align } => write!(f, "not aligned to {align}"),
-            Self::NotBelow { pointer } => write!(f, "does not end before the pointer to it, at {pointer}"),
-            Self::Bool { got } => write!(f, "bool is {got}"),
-            Self::Char { got } => write!(f, "char is {got:#x}"),
-            Self::Zero => write!(f, "number that is never zero is zero"),
-            Self::Tag { got } => write!(f, "no variant has the tag {got}"),
-            Self::NotUtf8 { valid } => write!(f, "text is not UTF-8 after {valid} bytes"),
-            Self::CString => write!(f, "C string does not end with its only zero byte"),
-            Self::Nanoseconds { got } => write!(f, "duration has {got} nanoseconds"),
-            Self::Count { count } => write!(f, "map does not have the {count} entries it says"),
-            Self::Capacity { count, capacity } => {
-                write!(f, "hash table has {count} entries in {capacity} places")
-            }
-            Self::Index { index, count } => write!(f, "index {index} leads outside {count} entries"),
-            Self::NodeKind { got } => write!(f, "B-tree node of kind {got}"),
-            Self::LeafCount { count, capacity } => {
-                write!(f, "B-tree leaf has {count} entries, room for {capacity}")
-            }
-            Self::Kind { expected, got } => write!(f, "asked for {expected} of a value of kind {got:?}"),
-            Self::NoField { name } => write!(f, "has no field {name:?}"),
-            Self::NoIndex { index, len } => write!(f, "has no element {index}, only {len}"),
-            Self::Range => write!(f, "the number does not fit what it was asked as"),
-            Self::KeyType => write!(f, "keys of this kind cannot be looked up like this; iterate"),
-            Self::NotFound => write!(f, "has no such key"),
-            Self::IsNone => write!(f, "there is nothing"),
-            Self::Path { at } => write!(f, "the path cannot be read from its byte {at} on"),
-            Self::EmptyElements { len, limit } => {
-                write!(f, "{len} elements without bytes are not visited one by one beyond {limit}")
-            }
-            Self::TooDeep { limit } => write!(f, "values inside each other deeper than {limit}"),
-            Self::TooMany { limit } => write!(f, "more than {limit} values"),
-            Self::TooLong { limit } => write!(f, "more than {limit} bytes of text"),
+        write!(f, "offset {offset} ({}): ", type_name.escape_debug())?;
+        match cause {
+            Cause::Damage(damage) => damage.fmt(f),
+            Cause::Question(question) => question.fmt(f),
         }
     }
 }
 
-crate::debug_as_display!(ValueError, ValueCause);
+crate::debug_as_display!(ValueError, Question);
 impl core::error::Error for ValueError {}

@@ -8,9 +8,10 @@
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
-use super::error::{Result, ValueCause};
+use super::error::{Question, Result};
 use super::key::{Key, KeyKind};
 use super::step::{MAX_NESTING, Value};
+use crate::objects::damage::Damage;
 use crate::types::layout::Shape;
 use crate::types::sound::{EntryLayout, NodeLayout, align_up};
 
@@ -76,9 +77,9 @@ impl<'a> Value<'a> {
     /// an index map as inserted, of a hash map none. To start O(1); each O(1) amortised, in a hash map over its capacity.
     ///
     /// # Errors
-    /// [`ValueCause::Kind`] of other values; [`ValueCause::Count`], [`ValueCause::Capacity`],
-    /// [`ValueCause::OutOfBounds`], [`ValueCause::NotBelow`]. Later ones come from the iterator, which then ends:
-    /// [`ValueCause::Count`], [`ValueCause::NodeKind`], [`ValueCause::LeafCount`], [`ValueCause::EmptyElements`].
+    /// [`Question::Kind`] of other values; [`Damage::Count`], [`Damage::Capacity`],
+    /// [`Damage::Outside`]. Later ones come from the iterator, which then ends:
+    /// [`Damage::Count`], [`Damage::NodeKind`], [`Damage::LeafCount`], [`Question::EmptyElements`].
     ///
     /// # Examples
     /// ```
@@ -129,7 +130,7 @@ impl<'a> Value<'a> {
     /// place finds less than it has. Whether keys that differ are UTF-8 is not asked.
     ///
     /// # Errors
-    /// [`ValueCause::Kind`] of other values, [`ValueCause::KeyType`] if the map's keys are of another kind; whatever is
+    /// [`Question::Kind`] of other values, [`Question::KeyType`] if the map's keys are of another kind; whatever is
     /// wrong with the map or the keys that are compared.
     ///
     /// # Examples
@@ -144,8 +145,8 @@ impl<'a> Value<'a> {
         else {
             return Err(map.not("a key"));
         };
-        let kind = map.key_kind(key_type).ok_or_else(|| map.error(ValueCause::KeyType))?;
-        if !key.fits(kind).ok_or_else(|| map.error(ValueCause::KeyType))? {
+        let kind = map.key_kind(key_type).ok_or_else(|| map.error(Question::KeyType))?;
+        if !key.fits(kind).ok_or_else(|| map.error(Question::KeyType))? {
             return Ok(None);
         }
         match map.ty().shape {
@@ -168,7 +169,7 @@ impl<'a> Value<'a> {
                 map.probe(table, key.hash(kind), |place| {
                     let index = map.word(place)?;
                     if index >= count {
-                        return Err(map.error(ValueCause::Index { index, count }));
+                        return Err(map.error(Damage::Index { index, count }));
                     }
                     let entry = start + index * layout.size;
                     match key.compare(map.place(key_type, entry, 0)?)? {
@@ -188,12 +189,12 @@ impl<'a> Value<'a> {
     }
 
     pub(super) fn entry_layout(&self, key: u32, value: u32) -> Result<EntryLayout> {
-        EntryLayout::new(self.type_of(key), self.type_of(value)).ok_or_else(|| self.outside(u64::MAX))
+        EntryLayout::new(self.type_of(key), self.type_of(value)).ok_or_else(|| self.too_large())
     }
 
     fn node_layout(&self, key: u32, value: u32, capacity: u32) -> Result<NodeLayout> {
         NodeLayout::new(self.schema.payload(), self.type_of(key), self.type_of(value), capacity)
-            .ok_or_else(|| self.outside(u64::MAX))
+            .ok_or_else(|| self.too_large())
     }
 
     /// The count of a Swiss table at this value, and the table if it has entries.
@@ -204,14 +205,14 @@ impl<'a> Value<'a> {
             return Ok((0, None));
         }
         if count >= capacity {
-            return Err(self.error(ValueCause::Capacity { count, capacity }));
+            return Err(self.error(Damage::Capacity { count, capacity }));
         }
         let sizes = || {
             let before = capacity.checked_mul(entry)?;
             let control = align_up(capacity, GROUP)?.checked_add(GROUP - 1)?;
             Some((before, before.checked_add(control)?))
         };
-        let (before, size) = sizes().ok_or_else(|| self.outside(u64::MAX))?;
+        let (before, size) = sizes().ok_or_else(|| self.too_large())?;
         let control = self.follow(self.at, before, size, align)?;
         Ok((count, Some(Table { control, capacity, entry })))
     }
@@ -223,7 +224,7 @@ impl<'a> Value<'a> {
 
     /// Where the entries of an index map start, all of them in the object.
     pub(super) fn row(&self, layout: EntryLayout, count: u64) -> Result<u64> {
-        let size = layout.size.checked_mul(count).ok_or_else(|| self.outside(u64::MAX))?;
+        let size = layout.size.checked_mul(count).ok_or_else(|| self.too_large())?;
         self.follow(self.at + 3 * self.width(), 0, size, layout.align)
     }
 
@@ -265,9 +266,9 @@ impl<'a> Value<'a> {
         let size = self.type_of(key).size.saturating_add(self.type_of(value).size);
         match (self.object.len() as u64).checked_div(size) {
             None if count > Value::MAX_EMPTY => {
-                Err(self.error(ValueCause::EmptyElements { len: count, limit: Value::MAX_EMPTY }))
+                Err(self.error(Question::EmptyElements { len: count, limit: Value::MAX_EMPTY }))
             }
-            Some(most) if count > most => Err(self.error(ValueCause::Count { count })),
+            Some(most) if count > most => Err(self.error(Damage::Count { count, found: most })),
             _ => Ok(count),
         }
     }
@@ -283,14 +284,14 @@ impl<'a> Value<'a> {
         let inner = match got {
             0 => false,
             1 => true,
-            _ => return Err(here.error(ValueCause::NodeKind { got })),
+            _ => return Err(here.error(Damage::NodeKind { got })),
         };
         let capacity = u64::from(capacity);
         let size = layout.links + width * if inner { capacity + 1 } else { 1 };
         self.follow(pointer, 0, size, layout.align)?;
         let entries = if inner { capacity } else { self.word(at + layout.links)? };
         if entries == 0 || entries > capacity {
-            return Err(here.error(ValueCause::LeafCount { count: entries, capacity }));
+            return Err(here.error(Damage::LeafCount { count: entries, capacity }));
         }
         Ok(Some(Node { at, inner, entries, next: 0 }))
     }
@@ -298,8 +299,8 @@ impl<'a> Value<'a> {
     /// The root of a B-tree that has entries.
     fn tree(&self, layout: NodeLayout, capacity: u32) -> Result<Node> {
         // The root is never null: then it would be the byte behind the pointer's first.
-        self.node(self.at, layout, capacity)?
-            .ok_or_else(|| self.error(ValueCause::NotBelow { pointer: self.at }))
+        let null = Damage::Outside { target: self.at + 1, size: 1, from: 0, until: self.at };
+        self.node(self.at, layout, capacity)?.ok_or_else(|| self.error(null))
     }
 
     fn search(&self, key: Key<'_>, key_type: u32, value: u32, capacity: u32) -> Result<Option<Value<'a>>> {
@@ -331,7 +332,7 @@ impl<'a> Value<'a> {
                 None => return Ok(None),
             }
         }
-        Err(self.error(ValueCause::TooDeep { limit: MAX_NESTING }))
+        Err(self.error(Question::TooDeep { limit: MAX_NESTING }))
     }
 }
 
@@ -352,7 +353,7 @@ impl<'a> Entries<'a> {
                 }
                 if layout.size == 0 && *next >= Value::MAX_EMPTY {
                     let limit = Value::MAX_EMPTY;
-                    return Err(map.error(ValueCause::EmptyElements { len: self.count, limit }));
+                    return Err(map.error(Question::EmptyElements { len: self.count, limit }));
                 }
                 let entry = *start + *next * layout.size;
                 *next += 1;
@@ -382,7 +383,7 @@ impl<'a> Entries<'a> {
                         let pointer = node.at + layout.links + step / 2 * map.width();
                         if let Some(below) = map.node(pointer, layout, capacity)? {
                             if open.len() >= MAX_NESTING as usize {
-                                return Err(map.error(ValueCause::TooDeep { limit: MAX_NESTING }));
+                                return Err(map.error(Question::TooDeep { limit: MAX_NESTING }));
                             }
                             open.push(below);
                         }
@@ -398,13 +399,17 @@ impl<'a> Entries<'a> {
     }
 
     fn entry(&mut self) -> Result<Option<(Value<'a>, Value<'a>)>> {
-        match (self.advance()?, self.left.checked_sub(1)) {
+        let (next, found) = (self.advance()?, self.count - self.left);
+        match (next, self.left.checked_sub(1)) {
             (None, None) => Ok(None),
             (Some((key, value)), Some(left)) => {
                 self.left = left;
                 Ok(Some((self.map.place(self.key, key, 0)?, self.map.place(self.value, value, 0)?)))
             }
-            _ => Err(self.map.error(ValueCause::Count { count: self.count })),
+            (more, _) => {
+                let found = found + u64::from(more.is_some());
+                Err(self.map.error(Damage::Count { count: self.count, found }))
+            }
         }
     }
 }

@@ -37,7 +37,7 @@ mod sequence;
 mod serialize;
 mod step;
 
-pub use error::{ValueCause, ValueError};
+pub use error::{Question, ValueError};
 pub use key::Key;
 pub use kind::Kind;
 pub use map::Entries;

@@ -2,7 +2,7 @@
 
 use alloc::string::{String, ToString};
 
-use super::error::{Result, ValueCause};
+use super::error::{Question, Result};
 use super::key::{Key, KeyKind};
 use super::kind::Kind;
 use super::step::{MAX_NESTING, Value};
@@ -43,13 +43,13 @@ impl<'a> Value<'a> {
     /// Errors of serializing name places in this form too.
     ///
     /// # Errors
-    /// [`ValueCause::Path`] if the text is no path; [`ValueCause::IsNone`], [`ValueCause::NotFound`],
-    /// [`ValueCause::NoField`], [`ValueCause::NoIndex`], [`ValueCause::Kind`] if it leads nowhere, with the path
+    /// [`Question::Path`] if the text is no path; [`Question::IsNone`], [`Question::NotFound`],
+    /// [`Question::NoField`], [`Question::NoIndex`], [`Question::Kind`] if it leads nowhere, with the path
     /// [up to there](super::ValueError::path); and whatever is wrong with the bytes on the way.
     ///
     /// # Examples
     /// ```
-    /// use graven_format::{Schema, Value, ValueCause};
+    /// use graven_format::{Question, Schema, Value};
     /// use rkyv::{option::ArchivedOption, primitive::ArchivedU32, tuple::ArchivedTuple2, vec::ArchivedVec};
     /// let bytes = rkyv::to_bytes::<rkyv::rancor::BoxedError>(&(7u32, vec![Some(8u32), None]))?;
     /// let schema = Schema::of::<ArchivedTuple2<ArchivedU32, ArchivedVec<ArchivedOption<ArchivedU32>>>>();
@@ -59,7 +59,7 @@ impl<'a> Value<'a> {
     /// assert!(value.path("1[1]")?.option()?.is_none());
     ///
     /// let error = value.path("1[2].more").unwrap_err();
-    /// assert_eq!(error.cause(), &ValueCause::NoIndex { index: 2, len: 2 });
+    /// assert_eq!(error.question(), Some(&Question::NoIndex { index: 2, len: 2 }));
     /// assert_eq!(error.path(), "1[2]");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -67,7 +67,7 @@ impl<'a> Value<'a> {
         let (mut value, mut at) = (*self, 0);
         while at < path.len() {
             let Some((step, next)) = step(path, at) else {
-                return Err(value.error(ValueCause::Path { at }).at_path(|| path[..at].to_string()));
+                return Err(value.error(Question::Path { at }).at_path(|| path[..at].to_string()));
             };
             let found = value.step(&step).map_err(|error| error.at_path(|| path[..next].to_string()))?;
             (value, at) = (found, next);
@@ -95,19 +95,19 @@ impl<'a> Value<'a> {
                 let mut chars = text.chars();
                 match (chars.next(), chars.next()) {
                     (Some(one), None) => Key::Char(one),
-                    _ => return Err(value.error(ValueCause::NotFound)),
+                    _ => return Err(value.error(Question::NotFound)),
                 }
             }
             _ => key,
         };
         if let Kind::Map | Kind::Set = value.kind() {
-            return value.get(key)?.ok_or_else(|| value.error(ValueCause::NotFound));
+            return value.get(key)?.ok_or_else(|| value.error(Question::NotFound));
         }
         match key {
             Key::Str(name) => value.field(name),
             Key::Signed(number) => match u64::try_from(number) {
                 Ok(index) => value.index(index),
-                Err(_) => Err(value.error(ValueCause::Range)),
+                Err(_) => Err(value.error(Question::Range)),
             },
             _ => Err(value.not("a step")),
         }
@@ -123,7 +123,7 @@ impl<'a> Value<'a> {
                 return Ok(if self.kind() == Kind::Set { key } else { value });
             }
         }
-        Err(self.error(ValueCause::NoIndex { index: number, len }))
+        Err(self.error(Question::NoIndex { index: number, len }))
     }
 
     /// Behind pointers and options.
@@ -133,9 +133,9 @@ impl<'a> Value<'a> {
             if value.kind() != Kind::Option {
                 return Ok(value);
             }
-            value = value.option()?.ok_or_else(|| value.error(ValueCause::IsNone))?.resolve()?;
+            value = value.option()?.ok_or_else(|| value.error(Question::IsNone))?.resolve()?;
         }
-        Err(self.error(ValueCause::TooDeep { limit: MAX_NESTING }))
+        Err(self.error(Question::TooDeep { limit: MAX_NESTING }))
     }
 }
 

@@ -4,16 +4,17 @@
 
 use core::time::Duration;
 
-use super::error::{Result, ValueCause};
+use super::error::{Question, Result};
 use super::kind::Kind;
 use super::step::Value;
+use crate::objects::damage::Damage;
 use crate::types::layout::Shape;
 
 impl<'a> Value<'a> {
     /// The bool. O(1).
     ///
     /// # Errors
-    /// [`ValueCause::Kind`], [`ValueCause::Bool`].
+    /// [`Question::Kind`], [`Damage::Bool`].
     pub fn as_bool(&self) -> Result<bool> {
         let value = self.resolve()?;
         if value.kind() != Kind::Bool {
@@ -22,7 +23,7 @@ impl<'a> Value<'a> {
         match value.bytes(value.at, 1)? {
             [0] => Ok(false),
             [1] => Ok(true),
-            other => Err(value.error(ValueCause::Bool { got: other.first().copied().unwrap_or_default() })),
+            other => Err(value.error(Damage::Bool { got: other.first().copied().unwrap_or_default() })),
         }
     }
 
@@ -31,7 +32,7 @@ impl<'a> Value<'a> {
         match self.ty().shape {
             Shape::Number { nonzero, big_endian, .. } if kinds.contains(&self.kind()) => {
                 match self.number(self.at, self.ty().size, big_endian)? {
-                    0 if nonzero => Err(self.error(ValueCause::Zero)),
+                    0 if nonzero => Err(self.error(Damage::Zero)),
                     bits => Ok((bits, 8 * self.ty().size as u32)),
                 }
             }
@@ -47,13 +48,13 @@ impl<'a> Value<'a> {
             Kind::Unsigned => T::try_from(bits).ok(),
             _ => T::try_from((bits << (128 - width)) as i128 >> (128 - width)).ok(),
         };
-        number.ok_or_else(|| value.error(ValueCause::Range))
+        number.ok_or_else(|| value.error(Question::Range))
     }
 
     /// The integer, of whatever width and sign, as a `u64`. O(1).
     ///
     /// # Errors
-    /// [`ValueCause::Kind`], [`ValueCause::Zero`]; [`ValueCause::Range`] if it is none.
+    /// [`Question::Kind`], [`Damage::Zero`]; [`Question::Range`] if it is none.
     pub fn as_u64(&self) -> Result<u64> {
         self.integer()
     }
@@ -85,7 +86,7 @@ impl<'a> Value<'a> {
     /// The float, of four or eight bytes; NaN and infinities as they are. O(1).
     ///
     /// # Errors
-    /// [`ValueCause::Kind`].
+    /// [`Question::Kind`].
     pub fn as_f64(&self) -> Result<f64> {
         let value = self.resolve()?;
         Ok(match value.bits("a float", &[Kind::Float])? {
@@ -97,32 +98,32 @@ impl<'a> Value<'a> {
     /// The char. O(1).
     ///
     /// # Errors
-    /// [`ValueCause::Kind`], [`ValueCause::Char`].
+    /// [`Question::Kind`], [`Damage::Char`].
     pub fn as_char(&self) -> Result<char> {
         let value = self.resolve()?;
         let (bits, _) = value.bits("a char", &[Kind::Char])?;
         let got = bits as u32;
-        char::from_u32(got).ok_or_else(|| value.error(ValueCause::Char { got }))
+        char::from_u32(got).ok_or_else(|| value.error(Damage::Char { got }))
     }
 
     /// The duration. O(1).
     ///
     /// # Errors
-    /// [`ValueCause::Kind`], [`ValueCause::Nanoseconds`].
+    /// [`Question::Kind`], [`Damage::Nanoseconds`].
     pub fn as_duration(&self) -> Result<Duration> {
         let value = self.resolve()?;
         let Shape::Duration { big_endian } = value.ty().shape else { return Err(value.not("a duration")) };
         let seconds = value.number(value.at, 8, big_endian)? as u64;
         match value.number(value.at + 8, 4, big_endian)? as u32 {
             nanoseconds @ ..=999_999_999 => Ok(Duration::new(seconds, nanoseconds)),
-            got => Err(value.error(ValueCause::Nanoseconds { got })),
+            got => Err(value.error(Damage::Nanoseconds { got })),
         }
     }
 
     /// The text of a string. O(bytes), to check that it is UTF-8; nothing is copied.
     ///
     /// # Errors
-    /// [`ValueCause::Kind`], [`ValueCause::NotUtf8`]; [`ValueCause::OutOfBounds`], [`ValueCause::NotBelow`].
+    /// [`Question::Kind`], [`Damage::NotUtf8`]; [`Damage::Outside`].
     ///
     /// Source: SPEC 6.3, String.
     pub fn as_str(&self) -> Result<&'a str> {
@@ -133,7 +134,7 @@ impl<'a> Value<'a> {
             _ => return Err(value.not("a string")),
         };
         core::str::from_utf8(bytes)
-            .map_err(|error| value.error(ValueCause::NotUtf8 { valid: error.valid_up_to() as u64 }))
+            .map_err(|error| value.error(Damage::NotUtf8 { valid: error.valid_up_to() as u64 }))
     }
 
     /// The bytes of a string, not yet known to be UTF-8.
@@ -156,7 +157,7 @@ impl<'a> Value<'a> {
     /// value. O(1), for C strings O(bytes); nothing is copied.
     ///
     /// # Errors
-    /// [`ValueCause::Kind`], [`ValueCause::CString`]; [`ValueCause::OutOfBounds`], [`ValueCause::NotBelow`].
+    /// [`Question::Kind`], [`Damage::CString`]; [`Damage::Outside`].
     pub fn as_bytes(&self) -> Result<&'a [u8]> {
         let value = self.resolve()?;
         match value.ty().shape {
@@ -165,7 +166,7 @@ impl<'a> Value<'a> {
             Shape::Opaque { .. } => value.bytes(value.at, value.ty().size),
             Shape::CStr => match value.bytes(value.at, value.len)?.split_last() {
                 Some((0, text)) if !text.contains(&0) => Ok(text),
-                _ => Err(value.error(ValueCause::CString)),
+                _ => Err(value.error(Damage::CString)),
             },
             _ => {
                 let run = value.run("bytes")?;

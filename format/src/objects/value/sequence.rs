@@ -1,6 +1,6 @@
 //! Elements back to back: vectors, arrays, slices.
 
-use super::error::{Result, ValueCause};
+use super::error::{Question, Result};
 use super::kind::Kind;
 use super::step::Value;
 use crate::types::layout::Shape;
@@ -13,7 +13,7 @@ impl<'a> Value<'a> {
             Shape::Slice { element } => Ok(Run { element, start: self.at, len: self.len }),
             Shape::Vec { element } => {
                 let (len, of) = (self.word(self.at + self.width())?, self.type_of(element));
-                let size = of.size.checked_mul(len).ok_or_else(|| self.outside(u64::MAX))?;
+                let size = of.size.checked_mul(len).ok_or_else(|| self.too_large())?;
                 Ok(Run { element, start: self.follow(self.at, 0, size, of.align.into())?, len })
             }
             _ => Err(self.not(expected)),
@@ -24,8 +24,7 @@ impl<'a> Value<'a> {
     /// may turn out to have another number of entries when they are visited.
     ///
     /// # Errors
-    /// [`ValueCause::Kind`] of other values; [`ValueCause::OutOfBounds`], [`ValueCause::NotBelow`],
-    /// [`ValueCause::Count`], [`ValueCause::Capacity`] if the elements cannot be where they are said to be.
+    /// [`Question::Kind`] of other values; [`Damage::Outside`], [`Damage::Count`], [`Damage::Capacity`] if the elements cannot be where they are said to be.
     #[allow(clippy::len_without_is_empty)] // fallible, and not of every value
     pub fn len(&self) -> Result<u64> {
         let value = self.resolve()?;
@@ -39,14 +38,13 @@ impl<'a> Value<'a> {
     /// An element of a sequence. O(1).
     ///
     /// # Errors
-    /// [`ValueCause::Kind`] of other values, [`ValueCause::NoIndex`]; [`ValueCause::OutOfBounds`],
-    /// [`ValueCause::NotBelow`].
+    /// [`Question::Kind`] of other values, [`Question::NoIndex`]; [`Damage::Outside`].
     pub fn index(&self, index: u64) -> Result<Value<'a>> {
         let value = self.resolve()?;
         let run = value.run("an element by number")?;
         match index < run.len {
             true => value.element(run, index),
-            false => Err(value.error(ValueCause::NoIndex { index, len: run.len })),
+            false => Err(value.error(Question::NoIndex { index, len: run.len })),
         }
     }
 
@@ -58,7 +56,7 @@ impl<'a> Value<'a> {
     /// The elements of a sequence. O(1) each.
     ///
     /// # Errors
-    /// As [`index`](Value::index). Elements without bytes end with [`ValueCause::EmptyElements`] after
+    /// As [`index`](Value::index). Elements without bytes end with [`Question::EmptyElements`] after
     /// [`MAX_EMPTY`](Value::MAX_EMPTY) of them.
     ///
     /// # Examples
@@ -109,7 +107,7 @@ impl<'a> Iterator for Iter<'a> {
         if self.value.type_of(element).size == 0 && index >= Value::MAX_EMPTY {
             self.next = len;
             let limit = Value::MAX_EMPTY;
-            return Some(Err(self.value.error(ValueCause::EmptyElements { len, limit })));
+            return Some(Err(self.value.error(Question::EmptyElements { len, limit })));
         }
         Some(self.value.element(self.run, index))
     }

@@ -24,7 +24,7 @@ use core::cell::Cell;
 use serde::ser::{SerializeMap, SerializeSeq, SerializeTuple};
 use serde::{Serialize, Serializer};
 
-use super::error::{Result, ValueCause, ValueError};
+use super::error::{Question, Result, ValueError};
 use super::kind::Kind;
 use super::path::push_name;
 use super::step::{Value, is_tuple};
@@ -143,7 +143,7 @@ impl<'a> Node<'_, 'a> {
         let limit = self.walk.limits.elements;
         match self.walk.elements.get().checked_sub(count) {
             Some(left) => self.walk.elements.set(left),
-            None => return Err(self.value.error(ValueCause::TooMany { limit })),
+            None => return Err(self.value.error(Question::TooMany { limit })),
         }
         Ok(())
     }
@@ -152,7 +152,7 @@ impl<'a> Node<'_, 'a> {
         let limit = self.walk.limits.bytes;
         match self.walk.bytes.get().checked_sub(count as u64) {
             Some(left) => self.walk.bytes.set(left),
-            None => return Err(self.value.error(ValueCause::TooLong { limit })),
+            None => return Err(self.value.error(Question::TooLong { limit })),
         }
         Ok(())
     }
@@ -235,7 +235,7 @@ impl<'a> Node<'_, 'a> {
         let start = || {
             let (run, limit) = (self.value.run("elements")?, Value::MAX_EMPTY);
             if self.value.type_of(run.element).size == 0 && run.len > limit {
-                return Err(self.value.error(ValueCause::EmptyElements { len: run.len, limit }));
+                return Err(self.value.error(Question::EmptyElements { len: run.len, limit }));
             }
             self.take_elements(run.len)?;
             Ok((self.value.iter()?, run.len))
@@ -318,7 +318,7 @@ impl Serialize for Node<'_, '_> {
         let start = || {
             let limit = self.walk.limits.depth;
             if self.depth > limit {
-                return Err(self.value.error(ValueCause::TooDeep { limit }));
+                return Err(self.value.error(Question::TooDeep { limit }));
             }
             self.value.resolve()
         };

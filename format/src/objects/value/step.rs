@@ -4,9 +4,10 @@ use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use core::fmt;
 
-use super::error::{Inner, Result, ValueCause, ValueError};
+use super::error::{Cause, Inner, Question, Result, ValueError};
 use super::kind::Kind;
 use crate::Schema;
+use crate::objects::damage::Damage;
 use crate::types::layout::{Field, Niche, NumberKind, Shape, Type, Variant};
 
 /// Pointers that may lead straight to each other, and levels of a B-tree. SPEC 11.
@@ -72,7 +73,7 @@ impl<'a> Value<'a> {
     /// alignment.
     ///
     /// # Errors
-    /// [`ValueCause::Schema`]; [`ValueCause::OutOfBounds`], [`ValueCause::Unaligned`] of the root.
+    /// [`Damage::Schema`]; [`Damage::Outside`], [`Damage::Unaligned`] of the root.
     ///
     /// # Examples
     /// See [`Value`].
@@ -80,18 +81,18 @@ impl<'a> Value<'a> {
     /// Source: SPEC 8, steps 18 and 19.
     pub fn root(object: &'a [u8], schema: &'a Schema, root: u64) -> Result<Value<'a>> {
         let value = Value { object, schema, ty: 0, at: root, len: 0 };
-        schema.check_sound().map_err(|error| value.error(ValueCause::Schema(error)))?;
+        schema.check_sound().map_err(|error| value.error(Damage::Schema(error)))?;
         value.place(0, root, 0)
     }
 
     /// The value of type `ty` at `at`, if it lies in the object and is aligned.
     pub(super) fn place(&self, ty: u32, at: u64, len: u64) -> Result<Value<'a>> {
         let value = Value { ty, at, len, ..*self };
-        let size = value.byte_len().ok_or_else(|| value.outside(u64::MAX))?;
+        let size = value.byte_len().ok_or_else(|| value.too_large())?;
         value.bytes(at, size)?;
         let align = value.ty().align.into();
         if !at.is_multiple_of(align) {
-            return Err(value.error(ValueCause::Unaligned { align }));
+            return Err(value.error(Damage::Unaligned { target: at, align }));
         }
         Ok(value)
     }
@@ -109,22 +110,27 @@ impl<'a> Value<'a> {
         &self.schema.types()[ty as usize]
     }
 
-    pub(super) fn error(&self, cause: ValueCause) -> ValueError {
+    pub(super) fn error(&self, cause: impl Into<Cause>) -> ValueError {
         let name = &*self.ty().name;
         let name = if name.is_empty() { "unnamed" } else { name };
         let mut type_name: String = name.chars().take(MAX_NAME).collect();
         if type_name.len() < name.len() {
             type_name.push('…');
         }
-        ValueError(Box::new(Inner { offset: self.at, type_name, path: String::new(), cause }))
+        ValueError(Box::new(Inner { offset: self.at, type_name, path: String::new(), cause: cause.into() }))
     }
 
     pub(super) fn not(&self, expected: &'static str) -> ValueError {
-        self.error(ValueCause::Kind { expected, got: self.kind() })
+        self.error(Question::Kind { expected, got: self.kind() })
     }
 
-    pub(super) fn outside(&self, size: u64) -> ValueError {
-        self.error(ValueCause::OutOfBounds { size, length: self.object.len() as u64 })
+    fn outside(&self, target: u64, size: u64) -> ValueError {
+        let until = self.object.len() as u64;
+        self.error(Damage::Outside { target, size, from: 0, until })
+    }
+
+    pub(super) fn too_large(&self) -> ValueError {
+        self.outside(self.at, u64::MAX)
     }
 
     /// Bytes of the object.
@@ -133,7 +139,7 @@ impl<'a> Value<'a> {
             let (from, to) = (usize::try_from(at).ok()?, usize::try_from(at.checked_add(size)?).ok()?);
             self.object.get(from..to)
         };
-        range().ok_or_else(|| self.outside(size))
+        range().ok_or_else(|| self.outside(at, size))
     }
 
     /// A number of at most 16 bytes.
@@ -166,16 +172,18 @@ impl<'a> Value<'a> {
 
     /// As [`follow`](Value::follow), for distances that count from `base`, which the target lies before.
     pub(super) fn reach(&self, pointer: u64, base: u64, before: u64, size: u64, align: u64) -> Result<u64> {
-        let target = base.checked_add_signed(self.distance(pointer)?);
-        let first = target.and_then(|target| target.checked_sub(before));
-        let (Some(target), Some(first)) = (target, first) else { return Err(self.outside(size)) };
-        let end = first.checked_add(size).ok_or_else(|| self.outside(size))?;
-        self.bytes(first, size)?;
+        let distance = self.distance(pointer)?;
+        let found = || {
+            let target = base.checked_add_signed(distance)?;
+            let first = target.checked_sub(before)?;
+            (first.checked_add(size)? <= base).then_some((first, target))
+        };
+        let Some((first, target)) = found() else {
+            let target = base.wrapping_add_signed(distance).wrapping_sub(before);
+            return Err(self.error(Damage::Outside { target, size, from: 0, until: base }));
+        };
         if !first.is_multiple_of(align) {
-            return Err(Value { at: first, ..*self }.error(ValueCause::Unaligned { align }));
-        }
-        if end > base {
-            return Err(self.error(ValueCause::NotBelow { pointer }));
+            return Err(Value { at: first, ..*self }.error(Damage::Unaligned { target: first, align }));
         }
         Ok(target)
     }
@@ -232,8 +240,7 @@ impl<'a> Value<'a> {
     /// What a box or a shared pointer leads to. O(1).
     ///
     /// # Errors
-    /// [`ValueCause::Kind`] of other values; [`ValueCause::OutOfBounds`], [`ValueCause::Unaligned`],
-    /// [`ValueCause::NotBelow`].
+    /// [`Question::Kind`] of other values; [`Damage::Outside`], [`Damage::Unaligned`].
     ///
     /// Source: SPEC 5; 6.3, "Who may point where".
     pub fn target(&self) -> Result<Value<'a>> {
@@ -246,7 +253,7 @@ impl<'a> Value<'a> {
     pub(super) fn pointee(&self, ty: u32) -> Result<Value<'a>> {
         let len = if self.type_of(ty).shape.is_unsized() { self.word(self.at + self.width())? } else { 0 };
         let target = Value { ty, len, ..*self };
-        let size = target.byte_len().ok_or_else(|| self.outside(u64::MAX))?;
+        let size = target.byte_len().ok_or_else(|| self.too_large())?;
         let align = target.ty().align.into();
         self.place(ty, self.follow(self.at, 0, size, align)?, len)
     }
@@ -254,7 +261,7 @@ impl<'a> Value<'a> {
     /// This value, or what boxes and shared pointers lead to: never of [`Kind::Pointer`]. O(pointers).
     ///
     /// # Errors
-    /// As [`target`](Value::target); [`ValueCause::TooDeep`] for pointers that lead straight to each other, more than
+    /// As [`target`](Value::target); [`Question::TooDeep`] for pointers that lead straight to each other, more than
     /// 254 of them.
     pub fn resolve(&self) -> Result<Value<'a>> {
         let mut value = *self;
@@ -264,25 +271,25 @@ impl<'a> Value<'a> {
             }
             value = value.target()?;
         }
-        Err(self.error(ValueCause::TooDeep { limit: MAX_NESTING }))
+        Err(self.error(Question::TooDeep { limit: MAX_NESTING }))
     }
 
     /// A field of a struct, a tuple or an enum's variant, by name; those of tuples are `0`, `1`, …. O(fields).
     ///
     /// # Errors
-    /// [`ValueCause::Kind`] of other values, [`ValueCause::NoField`]; of enums [`ValueCause::Tag`].
+    /// [`Question::Kind`] of other values, [`Question::NoField`]; of enums [`Damage::Tag`].
     pub fn field(&self, name: &str) -> Result<Value<'a>> {
         let value = self.resolve()?;
         match value.field_list("a field")?.iter().find(|field| field.name == name) {
             Some(field) => value.place_field(field),
-            None => Err(value.error(ValueCause::NoField { name: name.to_string() })),
+            None => Err(value.error(Question::NoField { name: name.to_string() })),
         }
     }
 
     /// The fields of a struct, a tuple or an enum's variant, with their names, in the order of declaration. O(1) each.
     ///
     /// # Errors
-    /// [`ValueCause::Kind`] of other values; of enums [`ValueCause::Tag`].
+    /// [`Question::Kind`] of other values; of enums [`Damage::Tag`].
     pub fn fields(&self) -> Result<impl ExactSizeIterator<Item = (&'a str, Result<Value<'a>>)> + use<'a>> {
         let value = self.resolve()?;
         let fields = value.field_list("fields")?;
@@ -298,27 +305,27 @@ impl<'a> Value<'a> {
     }
 
     pub(super) fn place_field(&self, field: &Field<u32>) -> Result<Value<'a>> {
-        let at = self.at.checked_add(field.offset).ok_or_else(|| self.outside(u64::MAX))?;
+        let at = self.at.checked_add(field.offset).ok_or_else(|| self.too_large())?;
         self.place(field.ty, at, 0)
     }
 
     /// The variant that an enum's tag says, with its name; of options in the encoding of an enum too. O(variants).
     ///
     /// # Errors
-    /// [`ValueCause::Kind`] of other values, [`ValueCause::Tag`].
+    /// [`Question::Kind`] of other values, [`Damage::Tag`].
     pub fn variant(&self) -> Result<&'a Variant<u32>> {
         let value = self.resolve()?;
         let Shape::Enum { variants } = &value.ty().shape else { return Err(value.not("a variant")) };
         let got = value.number(value.at, 1, false)? as u8;
         let found = variants.iter().find(|variant| variant.tag == got);
-        found.ok_or_else(|| value.error(ValueCause::Tag { got }))
+        found.ok_or_else(|| value.error(Damage::Tag { got }))
     }
 
     /// What an option holds, in whatever encoding, or a weak pointer leads to. O(1).
     ///
     /// # Errors
-    /// [`ValueCause::Kind`] of other values, [`ValueCause::Tag`]; of weak pointers [`ValueCause::OutOfBounds`],
-    /// [`ValueCause::Unaligned`], [`ValueCause::NotBelow`].
+    /// [`Question::Kind`] of other values, [`Damage::Tag`]; of weak pointers [`Damage::Outside`],
+    /// [`Damage::Unaligned`].
     ///
     /// Source: SPEC 6.2, niched and weak.
     pub fn option(&self) -> Result<Option<Value<'a>>> {

@@ -1,7 +1,7 @@
 //! Checks of a few bytes in each value of a run.
 
 use super::state::{Machine, Wrong};
-use crate::objects::validate::ObjectCause;
+use crate::objects::damage::Damage;
 use crate::objects::validate::column::{Column, Columns, Flat};
 use crate::objects::validate::words::Words;
 
@@ -51,14 +51,14 @@ impl<W: Words, const SPLIT: bool> Machine<'_, W, SPLIT> {
             };
             let Some(place) = wrong else { continue };
             let cause = match flat {
-                Flat::Bool => ObjectCause::Bool { got: byte(place) },
-                Flat::Below(_) | Flat::Tags(_) => ObjectCause::Tag { got: byte(place) },
+                Flat::Bool => Damage::Bool { got: byte(place) },
+                Flat::Below(_) | Flat::Tags(_) => Damage::Tag { got: byte(place) },
                 // SAFETY: as above: it was read before.
-                Flat::Char { big } => ObjectCause::Char { got: unsafe { self.bytes.u32(place, big) } },
-                Flat::NonZero(_) => ObjectCause::Zero,
+                Flat::Char { big } => Damage::Char { got: unsafe { self.bytes.u32(place, big) } },
+                Flat::NonZero(_) => Damage::Zero,
                 Flat::Nanoseconds { big } => {
                     // SAFETY: as above.
-                    ObjectCause::Nanoseconds { got: unsafe { self.bytes.u32(place, big) } }
+                    Damage::Nanoseconds { got: unsafe { self.bytes.u32(place, big) } }
                 }
             };
             let index = (place - at - offset).checked_div(size).unwrap_or(0);

@@ -5,13 +5,13 @@ use alloc::vec::Vec;
 use core::fmt::Write;
 
 use super::state::{Frame, NAMED, State};
-use crate::objects::validate::ObjectCause;
+use crate::objects::damage::Damage;
 use crate::objects::validate::program::{Op, Pointee, Program, Step, Wanted};
 
 /// What is wrong, where in the bytes, and where in the program.
 pub(in crate::objects::validate) struct Fault {
     pub(in crate::objects::validate) offset: u64,
-    pub(in crate::objects::validate) cause: ObjectCause,
+    pub(in crate::objects::validate) cause: Damage,
     pub(super) column: Option<(u64, u32)>,
     pub(super) stack: Vec<Frame>,
     pub(super) now: State,

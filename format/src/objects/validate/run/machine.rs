@@ -7,7 +7,7 @@ use super::fault::Fault;
 use super::maps::Claimed;
 use super::state::*;
 use super::text::Text;
-use crate::objects::validate::ObjectCause;
+use crate::objects::damage::Damage;
 use crate::objects::validate::program::{NONE, Op, Pointee, Run, Table};
 use crate::objects::validate::words::Words;
 
@@ -118,13 +118,13 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
                 let short = len <= 2 * W::WIDTH;
                 if text.out_of_line & (missed | short) {
                     let cause =
-                        if short { ObjectCause::ShortText { len } } else { outside(start, len, low, high) };
+                        if short { Damage::ShortText { len } } else { outside(start, len, low, high) };
                     check!(Wrong::at(place, cause));
                 }
                 low = select_unpredictable(text.out_of_line, start.wrapping_add(len), low);
                 // SAFETY: in the window, or inside the value.
                 if !unsafe { self.bytes.is_utf8(start, len) } {
-                    check!(Wrong::at(place, ObjectCause::NotUtf8));
+                    check!(self.not_utf8(place, start, len));
                 }
                 pc += 1;
                 continue;
@@ -160,7 +160,7 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
                 let got = unsafe { self.bytes.byte(at + offset) };
                 let case = match program.cases[cases as usize].get(usize::from(got)) {
                     Some(case) if case.to != NONE => case,
-                    _ => check!(Wrong::at(at + offset, ObjectCause::Tag { got })),
+                    _ => check!(Wrong::at(at + offset, Damage::Tag { got })),
                 };
                 if probes {
                     let [first, second] = case.probes.map(|probe| {
@@ -294,7 +294,7 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
 
     fn push(&mut self, frame: Frame) -> Result<(), Wrong> {
         if self.stack.len() == self.stack.capacity() && self.stack.try_reserve(32).is_err() {
-            return Wrong::at(frame.at, ObjectCause::OutOfMemory);
+            return Wrong::at(frame.at, Damage::OutOfMemory);
         }
         self.stack.push(frame);
         Ok(())
@@ -344,7 +344,7 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
                     return Ok(State { pc: pc + 2, ..state });
                 }
                 if self.trees.try_reserve(1).is_err() {
-                    return Wrong::at(at + offset, ObjectCause::OutOfMemory);
+                    return Wrong::at(at + offset, Damage::OutOfMemory);
                 }
                 self.trees.push(Entered { count, found: 0, frames: self.stack.len() });
                 let tree = &program.trees[tree as usize];
@@ -366,12 +366,12 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
                     // SAFETY: inside the node, which was claimed as an inner one.
                     if unsafe { self.bytes.distance::<W>(link) } == 1 {
                         if number == 0 {
-                            return Wrong::at(link, ObjectCause::NoFirstNode);
+                            return Wrong::at(link, Damage::NoFirstNode);
                         }
                         continue;
                     }
                     if level == LEVELS {
-                        return Wrong::at(link, ObjectCause::Levels { most: LEVELS });
+                        return Wrong::at(link, Damage::Levels { most: LEVELS });
                     }
                     let below = self.node(link, tree, low, high)?;
                     match below.start(program, tree, low) {
@@ -391,7 +391,7 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
                     unreachable!("pushed by `Tree`")
                 };
                 if count != found {
-                    return Wrong::at(at + offset, ObjectCause::Count { count, found });
+                    return Wrong::at(at + offset, Damage::Count { count, found });
                 }
                 next(low)
             }
@@ -416,18 +416,18 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
                     return if same(self.passed[known]) {
                         skip
                     } else {
-                        Wrong::at(place, ObjectCause::Shared { target })
+                        Wrong::at(place, Damage::Shared { target })
                     };
                 }
                 if let Ok(known) = self.open.binary_search_by(|known| target.cmp(&known.at)) {
                     let cause = match same(self.open[known]) {
-                        true => ObjectCause::Cycle { target },
-                        false => ObjectCause::Shared { target },
+                        true => Damage::Cycle { target },
+                        false => Damage::Shared { target },
                     };
                     return Wrong::at(place, cause);
                 }
                 if self.open.try_reserve(1).is_err() {
-                    return Wrong::at(place, ObjectCause::OutOfMemory);
+                    return Wrong::at(place, Damage::OutOfMemory);
                 }
                 self.open.push(found);
                 let run = match share.kind {
@@ -452,7 +452,7 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
                 let Some(target) = self.open.pop() else { unreachable!("pushed by `Share`") };
                 debug_assert!(self.passed.last().is_none_or(|last| last.at < target.at));
                 if self.passed.try_reserve(1).is_err() {
-                    return Wrong::at(at + offset, ObjectCause::OutOfMemory);
+                    return Wrong::at(at + offset, Damage::OutOfMemory);
                 }
                 self.passed.push(target);
                 next(low)
@@ -469,7 +469,7 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
                     // - a valid structure: all operations of the value come before this one, and its columns before
                     //   them.
                     if let Err(error) = unsafe { invariant.check(value) } {
-                        return Wrong::at(at + offset, ObjectCause::Invariant(error));
+                        return Wrong::at(at + offset, Damage::Invariant(error));
                     }
                 }
                 next(low)

@@ -1,7 +1,7 @@
 //! Claims of hash tables and of B-tree nodes.
 
 use super::state::{Entered, Machine, State, Wrong, claim};
-use crate::objects::validate::ObjectCause;
+use crate::objects::damage::Damage;
 use crate::objects::validate::program::{Entries, NONE, Program, Run, Tree};
 use crate::objects::validate::words::Words;
 
@@ -46,7 +46,7 @@ impl<W: Words, const SPLIT: bool> Machine<'_, W, SPLIT> {
             return Ok(None);
         }
         if count >= capacity {
-            return Wrong::at(place, ObjectCause::Capacity { count, capacity });
+            return Wrong::at(place, Damage::Capacity { count, capacity });
         }
         // SAFETY: as above.
         let control = place.wrapping_add(unsafe { self.bytes.distance::<W>(place) });
@@ -78,10 +78,10 @@ impl<W: Words, const SPLIT: bool> Machine<'_, W, SPLIT> {
             };
             let index = (0..bytes.len()).find(wrong).unwrap_or(0);
             let (index, got) = (index as u64, bytes[index]);
-            return Wrong::at(control + index, ObjectCause::Control { index, got });
+            return Wrong::at(control + index, Damage::Control { index, got });
         }
         if found != count {
-            return Wrong::at(place, ObjectCause::Count { count, found });
+            return Wrong::at(place, Damage::Count { count, found });
         }
         Ok(Some(Claimed { control, capacity, count, start, end: control + controls }))
     }
@@ -96,7 +96,7 @@ impl<W: Words, const SPLIT: bool> Machine<'_, W, SPLIT> {
             // SAFETY: the table is claimed, with a word for each place.
             let index = unsafe { self.bytes.word::<W>(at) };
             if index >= count {
-                return Wrong::at(at, ObjectCause::Index { index, count });
+                return Wrong::at(at, Damage::Index { index, count });
             }
         }
         Ok(end)
@@ -111,7 +111,7 @@ impl<W: Words, const SPLIT: bool> Machine<'_, W, SPLIT> {
         let inner = match unsafe { self.bytes.byte(at) } {
             0 => false,
             1 => true,
-            got => return Wrong::at(at, ObjectCause::NodeKind { got }),
+            got => return Wrong::at(at, Damage::NodeKind { got }),
         };
         let size = if inner { tree.inner_size } else { tree.leaf_size };
         claim(place, at, size, tree.layout.align, low, high)?;
@@ -120,14 +120,14 @@ impl<W: Words, const SPLIT: bool> Machine<'_, W, SPLIT> {
             // SAFETY: a leaf was just claimed, and has its count there.
             entries = unsafe { self.bytes.word::<W>(at + tree.layout.links) };
             if entries == 0 || entries > tree.capacity {
-                let cause = ObjectCause::LeafCount { count: entries, capacity: tree.capacity };
+                let cause = Damage::LeafCount { count: entries, capacity: tree.capacity };
                 return Wrong::at(at, cause);
             }
         }
         if let Some(Entered { count, found, .. }) = self.trees.last_mut() {
             *found += entries;
             if *found > *count {
-                return Wrong::at(at, ObjectCause::Count { count: *count, found: *found });
+                return Wrong::at(at, Damage::Count { count: *count, found: *found });
             }
         }
         let same = |size: u64| if size == 0 { entries.min(1) } else { entries };

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 use core::marker::PhantomData;
 
-use crate::objects::validate::ObjectCause;
+use crate::objects::damage::Damage;
 use crate::objects::validate::graph::Graph;
 use crate::objects::validate::program::Program;
 use crate::objects::validate::words::Bytes;
@@ -85,7 +85,7 @@ pub(super) struct Frame {
 /// What is wrong, and where in the bytes.
 pub(super) struct Wrong {
     pub(super) offset: u64,
-    pub(super) cause: ObjectCause,
+    pub(super) cause: Damage,
     /// In which value of the run that was about to be stepped into, and in which column.
     pub(super) column: Option<(u64, u32)>,
 }
@@ -97,7 +97,7 @@ impl Wrong {
     }
 
     #[cold]
-    pub(super) fn at<T>(offset: u64, cause: ObjectCause) -> Result<T, Wrong> {
+    pub(super) fn at<T>(offset: u64, cause: Damage) -> Result<T, Wrong> {
         Err(Wrong { offset, cause, column: None })
     }
 }
@@ -159,14 +159,14 @@ pub(super) fn claim(
         return Wrong::at(place, outside(target, size, low, high));
     }
     if target & (align - 1) != 0 {
-        return Wrong::at(place, ObjectCause::Unaligned { target, align });
+        return Wrong::at(place, Damage::Unaligned { target, align });
     }
     Ok(())
 }
 
 #[cold]
-pub(super) fn outside(target: u64, size: u64, from: u64, until: u64) -> ObjectCause {
-    ObjectCause::Outside { target, size, from, until }
+pub(super) fn outside(target: u64, size: u64, from: u64, until: u64) -> Damage {
+    Damage::Outside { target, size, from, until }
 }
 
 impl<'a, W, const SPLIT: bool> Machine<'a, W, SPLIT> {
@@ -191,13 +191,13 @@ impl<'a, W, const SPLIT: bool> Machine<'a, W, SPLIT> {
             Maps::Pass => Ok(()),
             Maps::Note(maps) => {
                 if maps.try_reserve(1).is_err() {
-                    return Wrong::at(at, ObjectCause::OutOfMemory);
+                    return Wrong::at(at, Damage::OutOfMemory);
                 }
                 maps.push((ty, at));
                 Ok(())
             }
             Maps::Refuse(map, what) if *map == (ty, at) => {
-                Wrong::at(at, ObjectCause::Disorder { what: core::mem::take(what) })
+                Wrong::at(at, Damage::Disorder { what: core::mem::take(what) })
             }
             Maps::Refuse(..) => Ok(()),
         }

@@ -3,7 +3,7 @@
 use core::hint::select_unpredictable;
 
 use super::state::{Machine, Wrong, claim};
-use crate::objects::validate::ObjectCause;
+use crate::objects::damage::Damage;
 use crate::objects::validate::words::{Bytes, Words};
 
 impl<W: Words, const SPLIT: bool> Machine<'_, W, SPLIT> {
@@ -29,13 +29,23 @@ impl<W: Words, const SPLIT: bool> Machine<'_, W, SPLIT> {
             // SAFETY: just claimed.
             let text = unsafe { self.bytes.slice(target, len) };
             if text.iter().position(|byte| *byte == 0) != text.len().checked_sub(1) || text.is_empty() {
-                return Wrong::at(place, ObjectCause::CString);
+                return Wrong::at(place, Damage::CString);
             }
         // SAFETY: just claimed.
         } else if !unsafe { self.bytes.is_utf8(target, len) } {
-            return Wrong::at(place, ObjectCause::NotUtf8);
+            return self.not_utf8(place, target, len);
         }
         Ok(target + len)
+    }
+
+    /// The error for claimed bytes that are not UTF-8.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn not_utf8<T>(&self, place: u64, start: u64, len: u64) -> Result<T, Wrong> {
+        // SAFETY: our callers' texts are claimed.
+        let text = core::str::from_utf8(unsafe { self.bytes.slice(start, len) });
+        let valid = text.map_or_else(|error| error.valid_up_to() as u64, |_| len);
+        Wrong::at(place, Damage::NotUtf8 { valid })
     }
 }
 
