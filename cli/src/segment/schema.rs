@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use clap::Args;
 use graven_format::layout::{Field, Shape, Type, Variant};
 use graven_format::{Entry, Schema, Section};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::Failure;
 use crate::names::Names;
@@ -182,60 +182,48 @@ fn table_json(schema: &Schema) -> Value {
         let field = |field: &Field<u32>| json!({ "name": field.name, "offset": number(field.offset), "type": field.ty });
         fields.iter().map(field).collect()
     };
+    let lower = |name: &dyn std::fmt::Debug| format!("{name:?}").to_lowercase();
     let ty = |(ty, index): (&Type<u32>, u32)| {
-        let mut object = Map::new();
-        let mut put = |key: &str, value: Value| object.insert(key.to_owned(), value);
-        put("index", index.into());
-        put("name", names.of(index).into());
-        put("shape", shape_name(&ty.shape).into());
-        put("size", number(ty.size));
-        put("align", ty.align.into());
-        put("invariants", ty.invariants.into());
-        match &ty.shape {
-            Shape::Struct { fields: list } => {
-                put("fields", fields(list));
-            }
+        let mut all = json!({
+            "index": index,
+            "name": names.of(index),
+            "shape": shape_name(&ty.shape),
+            "size": number(ty.size),
+            "align": ty.align,
+            "invariants": ty.invariants,
+        });
+        let own = match &ty.shape {
+            Shape::Struct { fields: list } => json!({ "fields": fields(list) }),
             Shape::Enum { variants } => {
-                let variant = |variant: &Variant<u32>| json!({ "name": variant.name, "tag": variant.tag, "fields": fields(&variant.fields) });
-                put("variants", variants.iter().map(variant).collect());
+                let variant = |variant: &Variant<u32>| {
+                    let Variant { name, tag, fields: list } = variant;
+                    json!({ "name": name, "tag": tag, "fields": fields(list) })
+                };
+                json!({ "variants": variants.iter().map(variant).collect::<Value>() })
             }
             Shape::Number { kind, nonzero, big_endian } => {
-                put("kind", format!("{kind:?}").to_lowercase().into());
-                put("nonzero", (*nonzero).into());
-                put("big_endian", (*big_endian).into());
+                json!({ "kind": lower(kind), "nonzero": nonzero, "big_endian": big_endian })
             }
-            Shape::Array { element, len } => {
-                put("element", (*element).into());
-                put("len", number(*len));
-            }
-            Shape::Vec { element } | Shape::Slice { element } => {
-                put("element", (*element).into());
-            }
+            Shape::Array { element, len } => json!({ "element": element, "len": number(*len) }),
+            Shape::Vec { element } | Shape::Slice { element } => json!({ "element": element }),
             Shape::Box { pointee } | Shape::Shared { pointee } | Shape::Weak { pointee } => {
-                put("pointee", (*pointee).into());
+                json!({ "pointee": pointee })
             }
-            Shape::Niched { inner, niche } => {
-                put("inner", (*inner).into());
-                put("niche", format!("{niche:?}").to_lowercase().into());
-            }
+            Shape::Niched { inner, niche } => json!({ "inner": inner, "niche": lower(niche) }),
             Shape::HashMap { key, value } | Shape::IndexMap { key, value } => {
-                put("key", (*key).into());
-                put("value", (*value).into());
+                json!({ "key": key, "value": value })
             }
             Shape::BTreeMap { key, value, capacity } => {
-                put("key", (*key).into());
-                put("value", (*value).into());
-                put("capacity", (*capacity).into());
+                json!({ "key": key, "value": value, "capacity": capacity })
             }
-            Shape::Duration { big_endian } => {
-                put("big_endian", (*big_endian).into());
-            }
-            Shape::Opaque { tag } => {
-                put("tag", tag.as_ref().into());
-            }
-            _ => {}
+            Shape::Duration { big_endian } => json!({ "big_endian": big_endian }),
+            Shape::Opaque { tag } => json!({ "tag": tag.as_ref() }),
+            _ => json!({}),
+        };
+        if let (Value::Object(all), Value::Object(own)) = (&mut all, own) {
+            all.extend(own);
         }
-        Value::Object(object)
+        all
     };
     let types: Value = schema.types().iter().zip(0..).map(ty).collect();
     json!({ "payload": payload(schema.payload()), "types": types })
