@@ -109,45 +109,34 @@ Examples:
     },
 }
 
-/// How a command ended that did not fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// It did what it was to do.
-    Done,
-    /// It compared two things that differ.
-    Different,
-}
-
 impl Cli {
-    /// The exit code of this command's failures: `diff` means something else by 1.
-    pub fn failure_code(&self) -> u8 {
-        if let Command::Diff(_) = self.command { 2 } else { 1 }
-    }
-
-    /// The exit code if nobody reads the output any more.
-    pub fn closed_pipe_code(&self) -> u8 {
-        if let Command::Diff(_) = self.command { 2 } else { 0 }
+    /// The exit code of a failure. `diff` means something else by 1, and by 0 that it found nothing; of others it is no
+    /// failure that nobody reads their output any more.
+    pub fn failure_code(&self, failure: &Failure) -> u8 {
+        match (&self.command, failure.is_closed_pipe()) {
+            (Command::Diff(_), _) => 2,
+            (_, closed_pipe) => u8::from(!closed_pipe),
+        }
     }
 }
 
-/// Does what the command line says, and prints to `out`.
+/// Does what the command line says, and prints to `out`. Returns the exit code: 1 if `diff` found a difference.
 ///
 /// # Errors
 /// [`Failure`]. Then `out` has what was found before.
-pub fn run(cli: &Cli, out: &mut dyn Write) -> Result<Outcome, Failure> {
+pub fn run(cli: &Cli, out: &mut dyn Write) -> Result<u8, Failure> {
     match &cli.command {
         Command::Inspect(it) => it.run(out),
         Command::Schema(it) => it.run(out),
         Command::Verify(it) => it.run(out),
         Command::Dump(it) => it.run(out),
-        Command::Diff(it) if it.run(out)? => return Ok(Outcome::Different),
-        Command::Diff(_) => Ok(()),
+        Command::Diff(it) => return it.run(out).map(u8::from),
         Command::Draw(it) => it.run(out),
         Command::Store(command) => command.run(out),
         Command::Topology(command) => command.run(out),
         Command::Completions { shell } => completions(*shell, out),
-    }?;
-    Ok(Outcome::Done)
+    }
+    .map(|()| 0)
 }
 
 fn completions(shell: Shell, out: &mut dyn Write) -> Result<(), Failure> {

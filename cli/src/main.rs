@@ -6,7 +6,7 @@ use std::io::{BufWriter, Write, stderr, stdout};
 use std::process::ExitCode;
 
 use clap::Parser;
-use graven_cli::{Cli, Outcome, run};
+use graven_cli::{Cli, run};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -14,16 +14,13 @@ fn main() -> ExitCode {
     let done = run(&cli, &mut out);
     // What was found before a failure comes out first, and a failure to print it does not hide that failure.
     let printed = out.flush();
-    match done.and_then(|outcome| Ok(printed.map(|()| outcome)?)) {
-        Ok(Outcome::Done) => ExitCode::SUCCESS,
-        Ok(Outcome::Different) => ExitCode::from(1),
+    let code = done.and_then(|code| Ok(printed.map(|()| code)?)).unwrap_or_else(|failure| {
         // Whoever reads has seen enough: `graven inspect FILE | head`.
-        // Only `diff` may not say 0 for that: it would mean that it found nothing.
-        Err(failure) if failure.is_closed_pipe() => ExitCode::from(cli.closed_pipe_code()),
-        Err(failure) => {
+        if !failure.is_closed_pipe() {
             // Nobody is left to tell if standard error is closed too.
             let _ = writeln!(stderr(), "graven: {failure}");
-            ExitCode::from(cli.failure_code())
         }
-    }
+        cli.failure_code(&failure)
+    });
+    code.into()
 }
