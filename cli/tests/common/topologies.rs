@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use graven_topology::{
-    Attributes, Bridge, Builder, Cache, CacheKind, CpuSet, DistanceMatrix, Location, MemoryAttribute, Node,
-    NodeId, NodeSet, OsDevice, Pci, Topology, Type,
-};
+use graven_topology::attributes::{Bridge, Cache, CacheKind, OsDevice, Pci};
+use graven_topology::facts::{DistanceMatrix, MemoryAttribute};
+use graven_topology::{Attributes, Builder, CpuSet, Location, Node, NodeId, NodeSet, Topology, Type};
 
 use super::{print, text};
 
