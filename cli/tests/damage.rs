@@ -85,12 +85,12 @@ fn checked(
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| panic!("{}", what()))
 }
 
-/// Calls `damage` with each of the offsets and a copy of the segment of its own, on all processors.
-fn for_each(offsets: &[usize], original: &[u8], damage: impl Fn(usize, &mut [u8]) + Sync) {
+/// Calls `damage` with each of the positions and a copy of the segment of its own, on all processors.
+fn for_each(positions: &[usize], original: &[u8], damage: impl Fn(usize, &mut [u8]) + Sync) {
     let next = AtomicUsize::new(0);
     let work = || {
         let mut bytes = original.to_vec();
-        while let Some(&at) = offsets.get(next.fetch_add(1, Ordering::Relaxed)) {
+        while let Some(&at) = positions.get(next.fetch_add(1, Ordering::Relaxed)) {
             damage(at, &mut bytes);
         }
     };
@@ -106,8 +106,8 @@ fn any_byte_of_header_schema_and_directory_may_have_any_value() {
     let original = small_bytes();
     all(&original, || "the segment".into()).unwrap();
     let [schema, directory] = sections(&original);
-    let offsets: Vec<usize> = (0..256).chain(schema).chain(directory).collect();
-    for_each(&offsets, &original, |at, bytes| {
+    let positions: Vec<usize> = (0..256).chain(schema).chain(directory).collect();
+    for_each(&positions, &original, |at, bytes| {
         let was = original[at];
         for value in [0, 0xff].into_iter().chain((0..8).map(|bit| was ^ 1 << bit)) {
             if value == was {
@@ -132,8 +132,8 @@ fn any_byte_of_the_objects_may_have_any_value() {
     let original = rich_bytes();
     values(&original, &original, || "the segment".into()).unwrap();
     let [schema, _] = sections(&original);
-    let offsets: Vec<usize> = (4096..schema.start).collect();
-    for_each(&offsets, &original, |at, bytes| {
+    let positions: Vec<usize> = (4096..schema.start).collect();
+    for_each(&positions, &original, |at, bytes| {
         let was = original[at];
         for value in [0, 0xff, was ^ 1, was ^ 4, was ^ 0x80] {
             if value != was {
@@ -160,8 +160,8 @@ fn any_number_of_bytes_may_be_missing() {
 fn any_word_of_schema_and_directory_may_have_any_extreme_value() {
     let original = small_bytes();
     let [schema, directory] = sections(&original);
-    let offsets: Vec<usize> = schema.chain(directory).collect();
-    for_each(&offsets, &original, |at, bytes| {
+    let positions: Vec<usize> = schema.chain(directory).collect();
+    for_each(&positions, &original, |at, bytes| {
         for value in [1, 0x7fff_ffff, i64::MAX as u64, u64::MAX] {
             for size in [4, 8] {
                 let end = (at + size).min(original.len());

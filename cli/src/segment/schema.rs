@@ -175,7 +175,7 @@ fn line(out: &mut dyn Write, offset: u64, size: Option<u64>, what: &str) -> Resu
     Ok(())
 }
 
-/// A table for JSON. Types refer to each other by their position in `types`.
+/// A table for JSON. Types refer to each other by their index in `types`.
 fn table_json(schema: &Schema) -> Value {
     let mut names = Names::new(schema);
     let fields = |fields: &[Field<u32>]| -> Value {

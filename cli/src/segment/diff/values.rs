@@ -1,7 +1,7 @@
 //! What differs between two values, which may be of different layouts and builds: by what they mean.
 //!
 //! Pointers and options are passed through, numbers of all widths compare, fields are matched by name, sequences by
-//! position, entries of maps by key. Nothing recurses: pairs that are open are on a stack of iterators.
+//! index, entries of maps by key. Nothing recurses: pairs that are open are on a stack of iterators.
 
 use std::collections::HashMap;
 

@@ -142,11 +142,11 @@ impl Rows {
                 _ => spare(row, *total).min(total.width / row.len() as u64 / 3),
             };
             let mut x = 0;
-            for (position, size) in self.sizes[row.clone()].iter().enumerate() {
+            for (index, size) in self.sizes[row.clone()].iter().enumerate() {
                 let mut own = size.width + more;
                 let left = width.saturating_sub(x + own);
                 // What division left over.
-                if position + 1 == row.len() && left < row.len() as u64 {
+                if index + 1 == row.len() && left < row.len() as u64 {
                     own += left;
                 }
                 places.push((x, y, Size::new(own, total.height)));
