@@ -31,23 +31,6 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use rkyv::rancor::{Fallible, Source};
 use support::*;
 
-/// Checks what all errors have in common, and gives back the message.
-fn check(error: &Error, kind: ErrorKind, errno: Errno) -> String {
-    assert_eq!(error.kind(), kind, "{error}");
-    assert_eq!(error.errno(), errno as i32, "{error}");
-    let message = error.to_string();
-    assert!(message.len() > 10 && !message.contains('\n'), "{message}");
-    if let Some(file) = error.file() {
-        assert!(message.starts_with(&format!("{}: ", file.display())), "{message}");
-    }
-    match error.object() {
-        Some("") => assert!(message.contains("root"), "{message}"),
-        Some(name) => assert!(message.contains(&format!("object {name:?}")), "{message}"),
-        None => {}
-    }
-    message
-}
-
 /// A segment with one object of a name, in a directory of its own.
 fn with_object<T>(name: &str, value: &T) -> (tempfile::TempDir, std::path::PathBuf)
 where

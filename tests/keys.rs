@@ -179,7 +179,7 @@ macro_rules! kinds {
                     tree_set: (0..KEYS).map(make).collect(),
                     nested: Some(vec![entries().collect(); 2]),
                 };
-                let segment = written(&maps);
+                let segment = segment_of(&maps);
                 segment.verify().unwrap();
                 segment.verify_as::<Maps>("").unwrap();
                 let archived = segment.root::<Maps>().unwrap();
@@ -266,14 +266,6 @@ kinds! {
     odd: Odd, false, Odd;
 }
 
-/// A segment with this root.
-fn written<T>(value: &T) -> Segment
-where
-    T: Archive<Archived: Layout> + for<'a> Serialize<graven::Serializer<'a>>,
-{
-    Segment::from_bytes(bytes_of(value)).unwrap()
-}
-
 /// Keys that are archived as something else.
 #[graven::object]
 struct Files {
@@ -302,7 +294,7 @@ fn keys_that_a_wrapper_archives_as_something_else_are_found_by_what_they_are_arc
         sorted: (0..KEYS).map(path).collect(),
         many: vec![entries().collect(); 2],
     };
-    let segment = written(&files);
+    let segment = segment_of(&files);
     segment.verify().unwrap();
     segment.verify_as::<Files>("").unwrap();
     let archived = segment.root::<Files>().unwrap();
@@ -335,7 +327,7 @@ fn a_routing_table_is_looked_up_by_an_address_that_a_program_has() {
         by_address: HashMap<IpAddr, String>,
     }
     let routes = Routes { by_address: (0..KEYS).map(|n| (ip(n), text(n))).collect() };
-    let segment = written(&routes);
+    let segment = segment_of(&routes);
     let archived = segment.root::<Routes>().unwrap();
     for n in 0..KEYS {
         let found = graven::with::archived(&ip(n), |key| archived.by_address.get(key)).unwrap();

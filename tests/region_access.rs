@@ -35,7 +35,7 @@ fn offsets_out_of_bounds_odd_or_overflowing_are_invalid() {
     let region = store(&dir).region("numbers").size(64).create().unwrap();
     for offset in [64, 72, 1 << 32, u64::MAX - 7] {
         for error in [region.get::<u64>(offset).unwrap_err(), region.put(offset, 1u64).unwrap_err()] {
-            let RegionError::Bounds { offset: got, length: 8, size: 64 } = *cause(&error) else {
+            let RegionError::Bounds { offset: got, length: 8, size: 64 } = *region_error(&error) else {
                 panic!("{error}");
             };
             assert_eq!((got, error.errno()), (offset, EINVAL));
@@ -62,13 +62,6 @@ fn offsets_out_of_bounds_odd_or_overflowing_are_invalid() {
     region.write_at(64, &[]).unwrap();
     assert_eq!(region.write_at(65, &[]).unwrap_err().errno(), EINVAL);
     region.read_at(0, &mut []).unwrap();
-}
-
-fn cause(error: &graven::Error) -> &RegionError {
-    match error.cause() {
-        Cause::Region(cause) => cause,
-        other => panic!("{other:?}"),
-    }
 }
 
 #[test]
@@ -137,14 +130,14 @@ fn a_read_only_attachment_reads_and_cannot_be_made_to_write() {
         region.wait(Timeout::Now).unwrap_err(),
     ];
     for error in refused {
-        assert_eq!(cause(&error), &RegionError::ReadOnly);
+        assert_eq!(region_error(&error), &RegionError::ReadOnly);
         assert_eq!(error.errno(), Errno::EPERM as i32);
     }
     // A handle for writing of the same process changes nothing about that.
     let writer = store.region("read").attach(Timeout::Now).unwrap();
     writer.put(0, 6u8).unwrap();
     assert_eq!(region.get::<u8>(0).unwrap(), 6);
-    assert_eq!(cause(&region.lock().unwrap_err()), &RegionError::ReadOnly);
+    assert_eq!(region_error(&region.lock().unwrap_err()), &RegionError::ReadOnly);
     let guard = writer.lock().unwrap();
     assert_eq!(region.get::<u8>(0).unwrap_err().errno(), Errno::EDEADLK as i32);
     drop(guard);

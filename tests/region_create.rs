@@ -16,13 +16,6 @@ use support::*;
 
 const WITHIN: Timeout = Timeout::Within(Duration::from_secs(2));
 
-fn cause(error: &graven::Error) -> &RegionError {
-    match error.cause() {
-        Cause::Region(cause) => cause,
-        other => panic!("{other:?}"),
-    }
-}
-
 /// Starts `count` processes that do `role` at the same time: what each tells.
 fn at_once(test: &str, role: &str, count: usize) -> Vec<String> {
     let mut others: Vec<Other> = (0..count).map(|_| Other::start(other(test, role))).collect();
@@ -84,7 +77,7 @@ fn of_fifty_processes_that_create_or_attach_one_creates_and_all_are_attached() {
 fn asking_for_more_than_there_is_or_for_nothing_is_invalid() {
     let dir = directory();
     let store = store(&dir);
-    assert_eq!(cause(&store.region("a").create_or_attach().unwrap_err()), &RegionError::Absent);
+    assert_eq!(region_error(&store.region("a").create_or_attach().unwrap_err()), &RegionError::Absent);
     assert_eq!(store.region("a").create_or_attach().unwrap_err().errno(), Errno::ENOENT as i32);
     let region = store.region("a").size(100).create_or_attach().unwrap();
     let smaller = RegionError::Smaller { asked: 200, existing: 100 };
@@ -92,21 +85,21 @@ fn asking_for_more_than_there_is_or_for_nothing_is_invalid() {
         store.region("a").size(200).create_or_attach().unwrap_err(),
         store.region("a").size(200).attach(Timeout::Now).unwrap_err(),
     ] {
-        assert_eq!(cause(&error), &smaller);
+        assert_eq!(region_error(&error), &smaller);
         assert_eq!(error.errno(), EINVAL);
     }
     assert_eq!(store.region("a").create_or_attach().unwrap().id(), region.id());
     assert_eq!(store.region("a").size(50).create_or_attach().unwrap().size(), 100);
 
-    assert_eq!(cause(&store.region("b").create().unwrap_err()), &RegionError::Size { asked: 0 });
+    assert_eq!(region_error(&store.region("b").create().unwrap_err()), &RegionError::Size { asked: 0 });
     let error = store.region("b").size(u64::MAX).create().unwrap_err();
-    assert_eq!(cause(&error), &RegionError::Size { asked: u64::MAX });
+    assert_eq!(region_error(&error), &RegionError::Size { asked: u64::MAX });
     for key in ["", ".b", "a/b", "../b"] {
         assert!(matches!(store.region(key).size(1).create().unwrap_err().cause(), Cause::StoreName { .. }));
         assert_eq!(store.region(key).attach(Timeout::Now).unwrap_err().errno(), EINVAL);
     }
     let error = store.region("b").size(1).read_only(true).create().unwrap_err();
-    assert_eq!(cause(&error), &RegionError::ReadOnly);
+    assert_eq!(region_error(&error), &RegionError::ReadOnly);
     assert_eq!(store.regions().unwrap(), ["a"]);
 }
 
@@ -230,7 +223,7 @@ fn waiting_for_a_region_takes_the_time_given_and_hardly_any_of_the_processor() {
     };
     let (start, before) = (Instant::now(), cpu());
     let error = store.region("absent").attach(Timeout::Within(Duration::from_millis(50))).unwrap_err();
-    assert_eq!(cause(&error), &RegionError::NotCreated);
+    assert_eq!(region_error(&error), &RegionError::NotCreated);
     assert_eq!(error.errno(), Errno::ETIMEDOUT as i32);
     println!("waited {:?}, {} µs of the processor", start.elapsed(), cpu() - before);
     assert!(start.elapsed() >= Duration::from_millis(50));
@@ -309,7 +302,7 @@ fn modes_are_those_asked_for_and_users_meet_in_a_store_they_can_reach() {
     assert_eq!((metadata.uid(), metadata.gid()), (65534, 65534));
     shared.unlink().unwrap();
     for error in [shared.chown(Some(0), None).unwrap_err(), shared.chmod(0o600).unwrap_err()] {
-        assert_eq!(cause(&error), &RegionError::Unlinked);
+        assert_eq!(region_error(&error), &RegionError::Unlinked);
         assert_eq!(error.errno(), Errno::ENOENT as i32);
     }
 }
@@ -327,7 +320,7 @@ fn an_exact_address_is_exact_or_refused_and_nothing_is_mapped_over() {
     assert_eq!(placed.get::<u64>(0).unwrap(), 5);
     let taken = |at: usize| {
         let error = store.region("placed").at(At::Exact(at)).attach(Timeout::Now).unwrap_err();
-        assert_eq!(cause(&error), &RegionError::AddressTaken { address: at, length: 3 * PAGE });
+        assert_eq!(region_error(&error), &RegionError::AddressTaken { address: at, length: 3 * PAGE });
         assert_eq!(error.errno(), Errno::EBUSY as i32);
     };
     taken(at);
@@ -465,7 +458,7 @@ fn unlinking_one_leaves_another_of_the_same_key_and_a_mapping_outlives_its_name(
     assert_eq!(store.region("key").attach(Timeout::Now).unwrap_err().errno(), Errno::ENOENT as i32);
     let b = store.region("key").size(8).create().unwrap();
     assert_ne!(a.id(), b.id());
-    assert_eq!(cause(&a.unlink().unwrap_err()), &RegionError::Unlinked);
+    assert_eq!(region_error(&a.unlink().unwrap_err()), &RegionError::Unlinked);
     assert_eq!(store.region("key").attach(Timeout::Now).unwrap().id(), b.id());
     a.put(0, a2.get::<u64>(0).unwrap() + 1).unwrap();
     assert_eq!((a2.get::<u64>(0).unwrap(), b.get::<u64>(0).unwrap()), (2, 0));

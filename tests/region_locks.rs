@@ -19,10 +19,6 @@ use support::*;
 
 const SHORT: Duration = Duration::from_millis(60);
 
-fn errno<T>(result: graven::Result<T>) -> i32 {
-    result.map(drop).expect_err("refused").errno()
-}
-
 /// Attaches to `key` in the directory that the role names, and does as it says.
 fn holder(role: &str) -> ! {
     let (what, dir) = role.split_once(' ').unwrap();

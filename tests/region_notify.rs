@@ -14,10 +14,6 @@ use support::*;
 
 const WITHIN: Timeout = Timeout::Within(Duration::from_secs(2));
 
-fn errno(result: graven::Result<()>) -> i32 {
-    result.expect_err("refused").errno()
-}
-
 fn taken(region: &Region) -> usize {
     std::iter::from_fn(|| region.wait(Timeout::Now).ok()).count()
 }

@@ -38,13 +38,6 @@ fn set_score(guard: &mut Guard<'_, ArchivedBoard>, index: usize, score: u64) {
     slice.unseal()[index] = score.into();
 }
 
-fn region_error(error: &graven::Error) -> &RegionError {
-    match error.cause() {
-        Cause::Region(cause) => cause,
-        other => panic!("{other:?}"),
-    }
-}
-
 #[test]
 fn every_attachment_sees_and_makes_edits_of_the_same_value() {
     const TEST: &str = "every_attachment_sees_and_makes_edits_of_the_same_value";

@@ -3,13 +3,11 @@
 mod support;
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use graven::{ErrorKind, Timeout};
 use nix::sys::resource::{Resource, setrlimit};
 use support::*;
-
-const SOON: Timeout = Timeout::Within(Duration::from_secs(20));
 
 /// Attaches to `one` in the directory of the role, says so, and stays. Whether this process is to do that.
 fn be_attached() -> bool {

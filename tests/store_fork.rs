@@ -16,8 +16,6 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
 use support::*;
 
-const SOON: Timeout = Timeout::Within(Duration::from_secs(20));
-
 fn child(work: impl FnOnce()) -> Pid {
     // SAFETY: the child goes on in this thread alone, uses what glibc keeps usable after a fork, and leaves by `_exit`,
     // also if it panics.

@@ -23,8 +23,6 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction
 use nix::sys::time::TimeValLike;
 use support::*;
 
-const SOON: Timeout = Timeout::Within(Duration::from_secs(20));
-
 /// Tests of inotify take turns: the instances are the user's.
 static TURN: Mutex<()> = Mutex::new(());
 

@@ -13,18 +13,12 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use graven::{Cause, Error, ErrorKind, Lifetime, Segment, Store, Timeout, Writer};
+use graven::{Cause, ErrorKind, Lifetime, Segment, Store, Timeout, Writer};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, poll};
 use support::*;
 
-const SOON: Timeout = Timeout::Within(Duration::from_secs(20));
 const FILES: [&str; 4] = ["one.ctl", "one.grv", "one.life", "one.own"];
-
-fn check(error: &Error, kind: ErrorKind, errno: Errno) -> String {
-    assert_eq!((error.kind(), error.errno()), (kind, errno as i32), "{error}");
-    error.to_string()
-}
 
 /// A process that owns `one` and has published 7; its words are those of `options`.
 fn owner_process(test: &str, dir: &std::path::Path, options: &str) -> Other {

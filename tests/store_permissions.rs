@@ -7,20 +7,15 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
-use graven::{Error, ErrorKind, Timeout};
+use graven::{ErrorKind, Timeout};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, Flock, FlockArg, fcntl};
 use nix::libc;
 use nix::sys::stat::{Mode, umask};
 use support::*;
 
-const SOON: Timeout = Timeout::Within(Duration::from_secs(20));
 const NOBODY: u32 = 65534;
 const SOMEBODY: u32 = 65533;
-
-fn check(error: &Error, kind: ErrorKind, errno: Errno) {
-    assert_eq!((error.kind(), error.errno()), (kind, errno as i32), "{error}");
-}
 
 /// A directory that everybody may write to, as /dev/shm.
 fn open_to_all() -> tempfile::TempDir {

@@ -6,10 +6,7 @@ use super::*;
 fn what_the_system_denies_is_an_error_of_its_own_number() {
     let test = "system::what_the_system_denies_is_an_error_of_its_own_number";
     if let Some(path) = role().and_then(|role| path_in(&role, "as nobody")) {
-        let nobody = 65534;
-        nix::unistd::setgroups(&[]).unwrap();
-        nix::unistd::setgid(nobody.into()).unwrap();
-        nix::unistd::setuid(nobody.into()).unwrap();
+        become_user(65534);
         let secret = path.join("secret.grv");
         for error in [map(&secret).unwrap_err(), Segment::read(&secret).unwrap_err()] {
             check(&error, ErrorKind::System, Errno::EACCES);

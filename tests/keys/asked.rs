@@ -30,18 +30,18 @@ impl<S: Fallible + ?Sized> Serialize<S> for Thousand {
 fn integers_are_asked_sixteen_times_for_each_type_that_is_archived_as_one() {
     let table = |from: u32| (from..from + KEYS).map(|n| (Thousand(n), n)).collect::<HashMap<_, _>>();
     for _ in 0..20 {
-        written(&(0..KEYS).map(|n| (n, n)).collect::<HashMap<_, _>>());
+        segment_of(&(0..KEYS).map(|n| (n, n)).collect::<HashMap<_, _>>());
     }
     assert_eq!(refused(&table(1000)), "");
     for _ in 0..15 {
-        written(&table(0));
+        segment_of(&table(0));
     }
     assert_eq!(refused(&table(1000)), "");
     for few in [0, 1].repeat(20) {
-        written(&(0..few).map(|n| (Thousand(n), n)).collect::<HashMap<_, _>>());
+        segment_of(&(0..few).map(|n| (Thousand(n), n)).collect::<HashMap<_, _>>());
     }
     assert_eq!(refused(&table(1000)), "", "empty maps say nothing");
-    written(&table(0));
+    segment_of(&table(0));
     let segment = Segment::from_bytes(bytes_of(&table(1000))).unwrap();
     assert!(segment.verify().unwrap_err().to_string().contains("map is out of order"));
 }

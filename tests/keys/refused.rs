@@ -76,8 +76,8 @@ fn a_map_whose_keys_would_be_lost_and_that_no_macro_sees_is_refused_when_it_is_w
 fn every_value_is_asked_again() {
     let table = |key: fn(u32) -> Place| Table { entries: (0..KEYS).map(|n| (key(n), n)).collect() };
     for _ in 0..3 {
-        written(&Table::<Place> { entries: HashMap::new() });
-        let segment = written(&table(|n| Place::Number(n.into())));
+        segment_of(&Table::<Place> { entries: HashMap::new() });
+        let segment = segment_of(&table(|n| Place::Number(n.into())));
         segment.verify_as::<Table<Place>>("").unwrap();
         assert_eq!(refused(&table(|n| Place::Words { words: vec![n as u16; 3] })), "entries");
     }
@@ -208,7 +208,7 @@ fn keys_have_the_alignments_that_objects_have() {
         // Three nodes of 4096 bytes each, and their padding.
         println!("SKIPPED: pages do not fit into the reach of 16-bit offsets");
     } else {
-        let segment = written(&maps);
+        let segment = segment_of(&maps);
         segment.verify_as::<Maps>("").unwrap();
         let archived = segment.root::<Maps>().unwrap();
         for n in 0..few {

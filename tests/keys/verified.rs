@@ -41,7 +41,7 @@ fn verifying_as_a_type_asks_the_keys_own_hash_and_order_which_verifying_by_schem
     let map = |n: u32| (0..n).map(|n| (name(n), n)).collect::<HashMap<_, _>>();
     let tree = |n: u32| (0..n).map(|n| (name(n), n)).collect::<BTreeMap<_, _>>();
     let segment =
-        |map, tree| written::<Both<Name>>(&(1, vec![(HashMap::new(), BTreeMap::new()), (map, tree)]));
+        |map, tree| segment_of::<Both<Name>>(&(1, vec![(HashMap::new(), BTreeMap::new()), (map, tree)]));
     let error = |segment: &Segment| {
         segment.verify().unwrap();
         assert!(segment.get::<Both<Backwards>>("").is_ok(), "it is safe to read");
@@ -66,7 +66,7 @@ fn verifying_as_a_type_asks_the_keys_own_hash_and_order_which_verifying_by_schem
     struct Own {
         entries: HashMap<Backwards, u32>,
     }
-    let segment = written(&Own { entries: (0..KEYS).map(|n| (backwards(n), n)).collect() });
+    let segment = segment_of(&Own { entries: (0..KEYS).map(|n| (backwards(n), n)).collect() });
     segment.verify_as::<Own>("").unwrap();
     segment.verify_as::<Table<Name>>("").unwrap_err();
 }

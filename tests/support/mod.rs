@@ -9,13 +9,18 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 
+use graven::error::RegionError;
+use graven::format::Header;
 use graven::rkyv::rancor::{Fallible, Source};
 use graven::rkyv::{Place, primitive::ArchivedU32};
-use graven::{Archive, Segment, Serialize, Store, format::Header};
+use graven::{Archive, Cause, Error, ErrorKind, Segment, Serialize, Store, Timeout};
 use graven_format::checksum;
+use nix::errno::Errno;
 
 pub(crate) const PAGE: u64 = 4096;
-pub(crate) const EINVAL: i32 = nix::errno::Errno::EINVAL as i32;
+pub(crate) const EINVAL: i32 = Errno::EINVAL as i32;
+/// For what is to happen, however slow the machine is.
+pub(crate) const SOON: Timeout = Timeout::Within(std::time::Duration::from_secs(20));
 
 // ---- values --------------------------------------------------------------------------------------------------------
 
@@ -198,6 +203,14 @@ where
     fs::read(path).expect("read back")
 }
 
+/// A segment with this root.
+pub(crate) fn segment_of<T>(value: &T) -> Segment
+where
+    T: Archive<Archived: graven::Layout> + for<'a> Serialize<graven::Serializer<'a>>,
+{
+    Segment::from_bytes(bytes_of(value)).expect("as written")
+}
+
 /// A number of the header by its name in SPEC 4.
 pub(crate) fn set_header(bytes: &mut [u8], name: &str, value: u64) {
     let place = Header::PLACES.iter().find(|place| place.name == name).expect("a field of the header");
@@ -259,6 +272,37 @@ impl Random {
 
     pub(crate) fn below(&mut self, limit: usize) -> usize {
         (self.next() % limit as u64) as usize
+    }
+}
+
+// ---- errors --------------------------------------------------------------------------------------------------------
+
+/// Checks what all errors have in common, and gives back the message.
+pub(crate) fn check(error: &Error, kind: ErrorKind, errno: Errno) -> String {
+    assert_eq!(error.kind(), kind, "{error}");
+    assert_eq!(error.errno(), errno as i32, "{error}");
+    let message = error.to_string();
+    assert!(message.len() > 10 && !message.contains('\n'), "{message}");
+    if let Some(file) = error.file() {
+        assert!(message.starts_with(&format!("{}: ", file.display())), "{message}");
+    }
+    match error.object() {
+        Some("") => assert!(message.contains("root"), "{message}"),
+        Some(name) => assert!(message.contains(&format!("object {name:?}")), "{message}"),
+        None => {}
+    }
+    message
+}
+
+/// The number of an error that has to be there.
+pub(crate) fn errno<T>(result: graven::Result<T>) -> i32 {
+    result.map(drop).expect_err("refused").errno()
+}
+
+pub(crate) fn region_error(error: &Error) -> &RegionError {
+    match error.cause() {
+        Cause::Region(cause) => cause,
+        other => panic!("{other:?}"),
     }
 }
 
