@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use graven::error::VerifyError;
 use graven::{Archive, Cause, Deserialize, ErrorKind, Layout, Serialize, Timeout};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, poll};
@@ -297,7 +298,7 @@ fn a_damaged_object_is_not_kept() {
     fs::remove_file(&path).unwrap();
     fs::write(&path, bytes).unwrap();
     let error = owner.publish_with(|draft| draft.keep("")).unwrap_err();
-    assert!(matches!(error.cause(), Cause::Checksum { .. }), "{error}");
+    assert!(matches!(error.cause(), Cause::Verify(VerifyError::ObjectChecksum { .. })), "{error}");
     assert_eq!(error.file(), Some(&*path));
     assert_eq!(owner.generation(), 1);
 }

@@ -253,7 +253,9 @@ fn an_object_that_is_not_what_its_checksum_says_is_not_copied() {
     let damaged = Segment::from_bytes(&bytes).unwrap();
     let error = fails_and_goes_on(Writer::options(), |writer| writer.copy(&damaged, "damaged").unwrap_err());
     let message = check(&error, ErrorKind::InvalidSegment, Errno::EINVAL);
-    let Cause::Checksum { recorded, computed } = error.cause() else { panic!("{error}") };
+    let Cause::Verify(VerifyError::ObjectChecksum { recorded, computed, .. }) = error.cause() else {
+        panic!("{error}")
+    };
     assert_ne!(recorded, computed);
     assert!(message.contains("object \"damaged\"") && message.contains("checksum"), "{message}");
     let error = fails_and_goes_on(Writer::options(), |writer| writer.copy(&damaged, "none").unwrap_err());

@@ -133,14 +133,6 @@ pub enum Cause {
         /// rkyv's words.
         message: String,
     },
-    /// The object to be copied is not what its checksum says.
-    #[error("damaged: its checksum is {computed:016x}, the directory says {recorded:016x}")]
-    Checksum {
-        /// As recorded in the directory.
-        recorded: u64,
-        /// Of the bytes there are.
-        computed: u64,
-    },
     /// The file is a directory, a device, a pipe or a socket.
     #[error("not a regular file")]
     NotRegular,
@@ -213,8 +205,7 @@ impl Cause {
             | Cause::Unsound(_)
             | Cause::Verify(_)
             | Cause::Contents(_)
-            | Cause::Deserialize { .. }
-            | Cause::Checksum { .. } => ErrorKind::InvalidSegment,
+            | Cause::Deserialize { .. } => ErrorKind::InvalidSegment,
             Cause::Value(error) if error.is_damage() => ErrorKind::InvalidSegment,
             Cause::Value(_) => ErrorKind::InvalidArgument,
             Cause::Layout(_) => ErrorKind::LayoutDiffers,

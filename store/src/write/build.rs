@@ -129,9 +129,9 @@ impl Build {
             let object = segment.section(entry.object);
             stream.append(object)?;
             // Hashed on its way, as what is new: a second look at the bytes would cost as much as copying them.
-            let (recorded, computed) = (entry.checksum, stream.checksum());
-            if recorded != computed && !matches!(source, Source::Edited) {
-                return Err(Cause::Checksum { recorded, computed });
+            let computed = stream.checksum();
+            if !matches!(source, Source::Edited) {
+                segment.view().verify_object(&entry, computed)?;
             }
             if !matches!(source, Source::Ours) {
                 let check =

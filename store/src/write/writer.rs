@@ -229,7 +229,7 @@ impl Writer {
     /// what [`Segment::verify`] checks. Cost: O(bytes).
     ///
     /// # Errors
-    /// As [`put`](Writer::put); [`Cause::NoObject`] (ENOENT), [`Cause::Directory`], [`Cause::Checksum`] and
+    /// As [`put`](Writer::put); [`Cause::NoObject`] (ENOENT), [`Cause::Directory`] and
     /// [`Cause::Verify`] (EINVAL) of `segment`.
     pub fn copy(&mut self, segment: &Segment, name: &str) -> Result<()> {
         self.copy_from(segment, name, Source::Any)
