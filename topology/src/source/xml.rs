@@ -23,13 +23,13 @@
 //! A file is never trusted: no DTD is read and no entity expanded, elements nest to 512 at most, and a file may
 //! have 256 MiB and a million objects. Memory is bounded by a multiple of the file's length, and nothing recurses.
 
+mod beside;
 mod error;
 mod export;
 mod import;
 mod names;
 mod object;
 mod scan;
-mod tables;
 mod tree;
 mod v1;
 mod v2;

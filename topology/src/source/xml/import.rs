@@ -1,15 +1,15 @@
 //! From tags to a description: objects first, then what is said of them.
 
 use crate::model::attributes::PageType;
-use crate::model::builder::{Node, NodeId};
+use crate::model::builder::{Builder, Node, NodeId};
 use crate::model::tables::Topology;
 use crate::model::types::{CacheKind, ChildKind, Type};
 
+use super::beside::Beside;
 use super::error::{Place, XmlError};
 use super::names::{Names, Objects};
 use super::object::{self, INTEL_DIE, Reading, number_u64, sorted};
 use super::scan::{Item, Scanner, Tag, quote};
-use super::tables::{self, Tables};
 use super::tree::Tree;
 use super::v1::{self, Latencies};
 use super::v2::{self, Device};
@@ -45,12 +45,12 @@ pub(super) fn import(text: &str) -> Result<Topology, XmlError> {
         infos: 0,
         latencies: Vec::new(),
     };
-    let tables = import.document()?;
-    import.finish(tables)
+    let beside = import.document()?;
+    import.finish(beside)
 }
 
 impl Import<'_> {
-    fn document(&mut self) -> Result<Tables, XmlError> {
+    fn document(&mut self) -> Result<Beside, XmlError> {
         let topology = match self.scanner.next()? {
             Item::Open(tag) => tag,
             _ => return Err(XmlError::Truncated { at: self.scanner.place(0) }),
@@ -60,32 +60,34 @@ impl Import<'_> {
             return Err(XmlError::NotTopology { at, found: quote(&topology.name) });
         }
         self.major = self.version(&topology)?;
-        let mut tables = Tables::default();
+        let mut beside = None;
         loop {
-            match self.scanner.next()? {
-                Item::Open(tag) if tag.name == "object" && self.tree.drafts.is_empty() => {
-                    self.objects(tag)?
+            match (self.scanner.next()?, &mut beside) {
+                (Item::Open(tag), None) if tag.name == "object" => {
+                    self.objects(tag)?;
+                    beside = Some(self.grown()?);
                 }
-                Item::Open(tag) if tag.name == "object" => return Err(self.scanner.unexpected(&tag)),
-                Item::Open(tag) if self.tree.drafts.is_empty() => return Err(self.scanner.unexpected(&tag)),
-                Item::Open(tag) if self.major >= 2 && tag.name == "info" => {
+                (Item::Open(tag), None) => return Err(self.scanner.unexpected(&tag)),
+                (Item::Open(tag), _) if tag.name == "object" => return Err(self.scanner.unexpected(&tag)),
+                (Item::Open(tag), Some(beside)) if self.major >= 2 && tag.name == "info" => {
                     // Rule "3.0: infos of the topology" are the root's.
-                    if let Some(info) = self.info(&tag)? {
-                        self.tree.drafts[0].node.infos.push(info);
-                    }
+                    let info = self.info(&tag)?;
+                    beside
+                        .builder
+                        .node_mut(Builder::ROOT)
+                        .into_iter()
+                        .for_each(|root| root.infos.extend(info.clone()));
                 }
-                Item::Open(tag) if self.major >= 2 => tables.read(&mut self.scanner, tag)?,
-                Item::Open(_) => self.scanner.skip()?,
-                Item::Text(_) => {}
-                Item::Close => break,
-                Item::End => break,
+                (Item::Open(tag), Some(beside)) if self.major >= 2 => beside.read(&mut self.scanner, tag)?,
+                (Item::Open(_), _) => self.scanner.skip()?,
+                (Item::Text(_), _) => {}
+                (Item::Close | Item::End, _) => break,
             }
         }
-        if self.tree.drafts.is_empty() {
-            return Err(XmlError::NoObject { at: self.scanner.place_of(topology.offset) });
-        }
+        let none = || XmlError::NoObject { at: self.scanner.place_of(topology.offset) };
+        let beside = beside.ok_or_else(none)?;
         match self.scanner.next()? {
-            Item::End => Ok(tables),
+            Item::End => Ok(beside),
             _ => Err(XmlError::NoObject { at: self.scanner.place_of(topology.offset) }),
         }
     }
@@ -399,7 +401,8 @@ impl Import<'_> {
         reading.os_device_kinds.unwrap_or_else(|| v2::kinds_of_type(reading.os_device, &device))
     }
 
-    fn finish(mut self, tables: Tables) -> Result<Topology, XmlError> {
+    /// All objects were read: they go to a builder.
+    fn grown(&mut self) -> Result<Beside, XmlError> {
         if self.major < 2 {
             v1::number_groups(&mut self.tree);
         }
@@ -407,20 +410,23 @@ impl Import<'_> {
             let at = self.scanner.place_of(self.tree.drafts[0].offset);
             return Err(XmlError::Sets { at, ty: Type::Machine, rule: "the root has no cpuset" });
         }
-        if self.major >= 3 {
-            tables::spread_page_sizes(&mut self.tree, &self.nodes);
-        }
-        tables.tell_memory_tiers(&mut self.tree, &self.nodes);
         self.tree
             .finish()
             .map_err(|error| self.limit(error.offset, "runs of sets copied to objects", error.limit))?;
-        let (mut builder, ids) = self.tree.build();
-        let nodes: Vec<NodeId> = self.nodes.iter().filter_map(|&position| ids[position]).collect();
+        let (builder, ids) = core::mem::take(&mut self.tree).build();
+        Ok(Beside::new(builder, Objects { names: core::mem::take(&mut self.names), ids }))
+    }
+
+    fn finish(self, mut beside: Beside) -> Result<Topology, XmlError> {
+        let nodes: Vec<NodeId> = self.nodes.iter().filter_map(|&node| beside.objects.ids[node]).collect();
+        if self.major >= 3 {
+            beside.spread_page_sizes(&nodes);
+        }
+        beside.tell_memory_tiers(&nodes);
+        let mut builder = beside.builder;
         if nodes.len() == self.nodes.len() {
             v1::add_distances(&mut builder, self.latencies, &nodes);
         }
-        let objects = Objects { names: self.names, ids };
-        tables.add(&mut builder, &self.scanner, &objects)?;
         builder.flags(FLAGS);
         builder.keep_structure()?;
         Ok(builder.build()?)

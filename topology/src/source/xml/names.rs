@@ -14,22 +14,20 @@ pub(super) struct Names {
     pub(super) by_os_index: BTreeMap<(Type, u32), usize>,
 }
 
-/// What a reference leads to: an object that stays, or one that hwloc would have taken out.
-pub(super) enum Named {
-    Object(NodeId),
-    Gone,
-}
-
-/// The objects when all are known.
+/// The objects when all are known; what hwloc would have taken out is `None`.
 pub(super) struct Objects {
     pub(super) names: Names,
     pub(super) ids: Vec<Option<NodeId>>,
 }
 
 impl Objects {
-    fn resolve(&self, position: Option<usize>, error: impl FnOnce() -> XmlError) -> Result<Named, XmlError> {
+    fn resolve(
+        &self,
+        position: Option<usize>,
+        error: impl FnOnce() -> XmlError,
+    ) -> Result<Option<NodeId>, XmlError> {
         let position = position.ok_or_else(error)?;
-        Ok(self.ids.get(position).copied().flatten().map_or(Named::Gone, Named::Object))
+        Ok(self.ids.get(position).copied().flatten())
     }
 
     /// The object with this gp_index, which must be of type `ty`.
@@ -38,7 +36,7 @@ impl Objects {
         ty: Type,
         index: u64,
         at: impl FnOnce() -> Place,
-    ) -> Result<Named, XmlError> {
+    ) -> Result<Option<NodeId>, XmlError> {
         let found = self.names.by_gp_index.get(&index).filter(|(found, _)| *found == ty);
         self.resolve(found.map(|(_, position)| *position), || XmlError::UnknownObject { at: at(), ty, index })
     }
@@ -49,7 +47,7 @@ impl Objects {
         ty: Type,
         index: u64,
         at: impl FnOnce() -> Place,
-    ) -> Result<Named, XmlError> {
+    ) -> Result<Option<NodeId>, XmlError> {
         let small = u32::try_from(index).ok();
         let found = small.and_then(|small| self.names.by_os_index.get(&(ty, small)));
         self.resolve(found.copied(), || XmlError::UnknownObject { at: at(), ty, index })

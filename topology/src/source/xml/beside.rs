@@ -1,18 +1,17 @@
 //! What stands beside the objects: distances, memory attributes, kinds of processors, and the rest.
 //!
-//! Read before the tree is final, so references are kept with their place and resolved at the end.
+//! It comes after all objects, so it goes to the builder as it is read.
 
 use crate::model::attributes::PageType;
-use crate::model::builder::{Attributes, Builder, Location, NodeId};
+use crate::model::builder::{Attributes, Builder, Location, Node, NodeId};
 use crate::model::facts::{DistanceMatrix, MemoryAttribute};
 use crate::model::set::{Bits, Set};
 use crate::model::types::Type;
 
 use super::error::XmlError;
-use super::names::{Named, Objects};
+use super::names::Objects;
 use super::object::{number_u32, number_u64, set, sorted, type_of};
 use super::scan::{Item, MAX_VALUES, Scanner, Tag};
-use super::tree::Tree;
 
 /// How many localities, features and other elements a file may have beside the objects.
 const MAX_RECORDS: usize = 1 << 16;
@@ -21,54 +20,24 @@ const MAX_KINDS: usize = 1 << 10;
 /// hwloc 3's kind of distances that are counted in hops, which are latencies to hwloc 2.
 const HOPS: u64 = 1 << 5;
 
-#[derive(Debug)]
-struct Matrix {
-    offset: usize,
-    name: Option<String>,
-    kind: u64,
-    by_os_index: bool,
-    objects: Vec<(Type, u64)>,
-    values: Vec<u64>,
-}
-
-#[derive(Debug)]
-enum From {
-    Any,
-    Cpuset(Set),
-    Object(Type, u64),
-}
-
-#[derive(Debug)]
-struct Value {
-    offset: usize,
-    target: (Type, u64),
-    from: From,
-    value: u64,
-}
-
-#[derive(Debug)]
-struct Attribute {
-    name: String,
-    flags: u32,
-    values: Vec<Value>,
-}
-
 type Infos = Vec<(String, String)>;
 
-/// All that stands beside the objects.
-#[derive(Debug, Default)]
-pub(super) struct Tables {
-    matrices: Vec<Matrix>,
-    attributes: Vec<Attribute>,
-    cpu_kinds: Vec<(Set, Option<u32>, Infos)>,
-    memory_tiers: Vec<(u64, Set, Infos)>,
-    pci_localities: Vec<(u32, u32, u32, Set)>,
-    support: Vec<String>,
+/// What is said beside the objects goes to the builder as it is read: the objects are there before.
+pub(super) struct Beside {
+    pub(super) builder: Builder,
+    pub(super) objects: Objects,
+    /// The nodes of each memory tier.
+    tiers: Vec<Set>,
+    kinds: usize,
     values: u64,
     records: usize,
 }
 
-impl Tables {
+impl Beside {
+    pub(super) fn new(builder: Builder, objects: Objects) -> Self {
+        Self { builder, objects, tiers: Vec::new(), kinds: 0, values: 0, records: 0 }
+    }
+
     /// Reads the element that was just opened. Elements that are not known are skipped.
     pub(super) fn read(&mut self, scanner: &mut Scanner<'_>, tag: Tag) -> Result<(), XmlError> {
         self.records += 1;
@@ -90,7 +59,7 @@ impl Tables {
             "support" => {
                 let value = tag.get("value").unwrap_or("1");
                 if let Some(name) = tag.get("name").filter(|_| value != "0") {
-                    self.support.push(name.to_owned());
+                    self.builder.support(name);
                 }
                 scanner.skip()
             }
@@ -171,20 +140,31 @@ impl Tables {
                 return Err(XmlError::Count { at, what, expected, found });
             }
         }
-        let name = tag.get("name").map(str::to_owned);
-        self.matrices.push(Matrix { offset: tag.offset, name, kind, by_os_index, objects, values });
+        let at = || scanner.place_of(tag.offset);
+        let ids = objects.into_iter().map(|(ty, index)| match by_os_index {
+            true => self.objects.by_os_index(ty, index, at),
+            false => self.objects.by_gp_index(ty, index, at),
+        });
+        let ids: Vec<Option<NodeId>> = ids.collect::<Result<_, _>>()?;
+        let mut pairs =
+            ids.iter().flat_map(|row| ids.iter().map(move |column| row.is_some() && column.is_some()));
+        values.retain(|_| pairs.next() == Some(true));
+        let ids: Vec<NodeId> = ids.iter().flatten().copied().collect();
+        if ids.len() >= 2 {
+            self.builder.distances(tag.get("name"), kind, ids, values);
+        }
         Ok(())
     }
 
     fn attribute(&mut self, scanner: &mut Scanner<'_>, tag: &Tag) -> Result<(), XmlError> {
-        let name = tag.get("name").ok_or_else(|| scanner.missing(tag, "name"))?.to_owned();
+        let name = tag.get("name").ok_or_else(|| scanner.missing(tag, "name"))?;
         let flags = number_u32(scanner, tag, "flags")?.ok_or_else(|| scanner.missing(tag, "flags"))?;
-        let mut values = Vec::new();
+        let id = self.builder.memory_attribute(name, flags);
         loop {
             match scanner.next()? {
                 Item::Open(child) if child.name == "memattr_value" => {
                     self.count(scanner, &child, 1)?;
-                    values.push(memory_value(scanner, &child, flags)?);
+                    self.memory_value(scanner, &child, id, flags)?;
                     scanner.skip()?;
                 }
                 Item::Open(child) if child.name == "info" => scanner.skip()?,
@@ -193,7 +173,40 @@ impl Tables {
                 Item::Close | Item::End => break,
             }
         }
-        self.attributes.push(Attribute { name, flags, values });
+        Ok(())
+    }
+
+    fn memory_value(
+        &mut self,
+        scanner: &Scanner<'_>,
+        tag: &Tag,
+        attribute: u32,
+        flags: u32,
+    ) -> Result<(), XmlError> {
+        let required = |attribute: &'static str| {
+            number_u64(scanner, tag, attribute)?.ok_or_else(|| scanner.missing(tag, attribute))
+        };
+        let object = |ty: &'static str, index: &'static str| {
+            let ty = type_of(scanner, tag, ty)?.ok_or_else(|| scanner.missing(tag, ty))?;
+            self.objects.by_gp_index(ty, required(index)?, || scanner.place_of(tag.offset))
+        };
+        let target = object("target_obj_type", "target_obj_gp_index")?;
+        let value = required("value")?;
+        let from = if flags & MemoryAttribute::NEED_INITIATOR == 0 {
+            None
+        } else if let Some(cpuset) = set(scanner, tag, "initiator_cpuset")? {
+            Some(Location::Cpuset(cpuset))
+        } else if tag.get("initiator_obj_type").is_some() {
+            match object("initiator_obj_type", "initiator_obj_gp_index")? {
+                Some(object) => Some(Location::Object(object)),
+                None => return Ok(()),
+            }
+        } else {
+            return Err(scanner.missing(tag, "initiator_cpuset"));
+        };
+        if let Some(target) = target {
+            self.builder.memory_value(attribute, target, from, value);
+        }
         Ok(())
     }
 
@@ -223,16 +236,18 @@ impl Tables {
             _ => number_u32(scanner, tag, "forced_efficiency")?,
         };
         let infos = self.infos(scanner)?;
-        self.cpu_kinds.push((cpuset, efficiency, infos));
-        few(scanner, tag, "kinds of processors", self.cpu_kinds.len())
+        self.builder.cpu_kind(cpuset, efficiency, infos);
+        self.kinds += 1;
+        few(scanner, tag, "kinds of processors", self.kinds)
     }
 
     fn memory_tier(&mut self, scanner: &mut Scanner<'_>, tag: &Tag) -> Result<(), XmlError> {
         let nodeset = set(scanner, tag, "nodeset")?.ok_or_else(|| scanner.missing(tag, "nodeset"))?;
         let kinds = number_u64(scanner, tag, "kinds")?.unwrap_or(0);
         let infos = self.infos(scanner)?;
-        self.memory_tiers.push((kinds, nodeset, infos));
-        few(scanner, tag, "memory tiers", self.memory_tiers.len())
+        self.tiers.push(nodeset.clone());
+        self.builder.memory_tier(kinds, nodeset, infos);
+        few(scanner, tag, "memory tiers", self.tiers.len())
     }
 
     fn pci_locality(&mut self, scanner: &mut Scanner<'_>, tag: &Tag) -> Result<(), XmlError> {
@@ -246,99 +261,53 @@ impl Tables {
         };
         let (domain, first, last) = (number("domain")?, number("bus_min")?, number("bus_max")?);
         let cpuset = set(scanner, tag, "cpuset")?.ok_or_else(|| scanner.missing(tag, "cpuset"))?;
-        self.pci_localities.push((domain, first, last, cpuset));
+        self.builder.pci_locality(domain, first, last, cpuset);
         scanner.skip()
     }
 
     /// Rule "3.0: memory tiers are also infos", of nodes and of the root. Nothing is added twice.
-    pub(super) fn tell_memory_tiers(&self, tree: &mut Tree, nodes: &[usize]) {
-        if self.memory_tiers.is_empty() {
+    pub(super) fn tell_memory_tiers(&mut self, nodes: &[NodeId]) {
+        if self.tiers.is_empty() {
             return;
         }
-        let in_tier: Vec<(usize, u32)> =
-            nodes.iter().filter_map(|&node| Some((node, tree.drafts[node].node.os_index?))).collect();
-        let mut tell = |position: usize, name: &str, value: usize| {
+        let mut tell = |id: NodeId, name: &str, value: &dyn Fn(&Node) -> Option<usize>| {
+            let Some(node) = self.builder.node_mut(id) else { return };
+            let Some(value) = value(node) else { return };
             let info = (name.to_owned(), value.to_string());
-            let infos = &mut tree.drafts[position].node.infos;
-            if !infos.contains(&info) {
-                infos.push(info);
+            if !node.infos.contains(&info) {
+                node.infos.push(info);
             }
         };
-        tell(0, "MemoryTiersNr", self.memory_tiers.len());
-        for (node, os_index) in in_tier {
-            // A node is in one tier; hwloc would say all that name it.
-            let tier = self.memory_tiers.iter().position(|(_, nodeset, _)| nodeset.contains(os_index));
-            if let Some(number) = tier {
-                tell(node, "MemoryTier", number);
-            }
-        }
+        tell(Builder::ROOT, "MemoryTiersNr", &|_| Some(self.tiers.len()));
+        // A node is in one tier; hwloc would say all that name it.
+        let tier = |node: &Node| {
+            self.tiers.iter().position(|tier| node.os_index.is_some_and(|index| tier.contains(index)))
+        };
+        nodes.iter().for_each(|&id| tell(id, "MemoryTier", &tier));
     }
 
-    /// Hands all of it to the builder.
-    pub(super) fn add(
-        self,
-        builder: &mut Builder,
-        scanner: &Scanner<'_>,
-        objects: &Objects,
-    ) -> Result<(), XmlError> {
-        for matrix in self.matrices {
-            let mut ids: Vec<Option<NodeId>> = Vec::new();
-            for (ty, index) in matrix.objects {
-                let at = || scanner.place_of(matrix.offset);
-                let named = match matrix.by_os_index {
-                    true => objects.by_os_index(ty, index, at)?,
-                    false => objects.by_gp_index(ty, index, at)?,
-                };
-                ids.push(match named {
-                    Named::Object(id) => Some(id),
-                    Named::Gone => None,
-                });
-            }
-            let len = ids.len();
-            let kept = |position: usize| ids[position / len].is_some() && ids[position % len].is_some();
-            let values: Vec<u64> = matrix
-                .values
-                .iter()
-                .enumerate()
-                .filter(|(position, _)| kept(*position))
-                .map(|(_, value)| *value)
-                .collect();
-            let ids: Vec<NodeId> = ids.into_iter().flatten().collect();
-            if ids.len() >= 2 {
-                builder.distances(matrix.name.as_deref(), matrix.kind, ids, values);
+    /// Rule "3.0: page sizes are spread": the root's list is that of each node without one of its own, with all of its
+    /// memory in pages of the first size.
+    pub(super) fn spread_page_sizes(&mut self, nodes: &[NodeId]) {
+        let Some(root) = self.builder.node_mut(Builder::ROOT) else { return };
+        let info =
+            |name: &str| root.infos.iter().find(|(found, _)| found == name).map(|(_, value)| value.clone());
+        let (Some(count), Some(sizes)) = (info("PageSizeNr"), info("PageSizes")) else { return };
+        let count = count.trim().parse().unwrap_or(0usize).min(64);
+        let sizes: Vec<u64> =
+            sizes.split(',').take(count).filter_map(|size| page_size(size.trim())).collect();
+        let Some(&first) = sizes.first() else { return };
+        for &id in nodes {
+            if let Some(Attributes::Numa { local_memory, page_types }) =
+                self.builder.node_mut(id).map(|node| &mut node.attributes)
+                && page_types.is_empty()
+            {
+                let memory = *local_memory;
+                let count = |size| if size == first { memory / first } else { 0 };
+                *page_types =
+                    sorted(sizes.iter().map(|&size| PageType { size, count: count(size) }).collect());
             }
         }
-        for attribute in self.attributes {
-            let id = builder.memory_attribute(&attribute.name, attribute.flags);
-            for value in attribute.values {
-                let at = || scanner.place_of(value.offset);
-                let Named::Object(target) = objects.by_gp_index(value.target.0, value.target.1, at)? else {
-                    continue;
-                };
-                let from = match value.from {
-                    From::Any => None,
-                    From::Cpuset(cpuset) => Some(Location::Cpuset(cpuset)),
-                    From::Object(ty, index) => match objects.by_gp_index(ty, index, at)? {
-                        Named::Object(object) => Some(Location::Object(object)),
-                        Named::Gone => continue,
-                    },
-                };
-                builder.memory_value(id, target, from, value.value);
-            }
-        }
-        for (cpuset, efficiency, infos) in self.cpu_kinds {
-            builder.cpu_kind(cpuset, efficiency, infos);
-        }
-        for (kinds, nodeset, infos) in self.memory_tiers {
-            builder.memory_tier(kinds, nodeset, infos);
-        }
-        for (domain, first, last, cpuset) in self.pci_localities {
-            builder.pci_locality(domain, first, last, cpuset);
-        }
-        for name in self.support {
-            builder.support(name);
-        }
-        Ok(())
     }
 }
 
@@ -355,51 +324,6 @@ fn content_value(scanner: &Scanner<'_>, tag: &Tag, word: &str, expected: &'stati
         attribute: "(content)".to_owned(),
         value: super::scan::quote(word),
         expected,
-    }
-}
-
-fn memory_value(scanner: &Scanner<'_>, tag: &Tag, flags: u32) -> Result<Value, XmlError> {
-    let required = |attribute: &'static str| {
-        number_u64(scanner, tag, attribute)?.ok_or_else(|| scanner.missing(tag, attribute))
-    };
-    let object = |ty: &'static str, index: &'static str| {
-        let ty = type_of(scanner, tag, ty)?.ok_or_else(|| scanner.missing(tag, ty))?;
-        Ok::<_, XmlError>((ty, required(index)?))
-    };
-    let target = object("target_obj_type", "target_obj_gp_index")?;
-    let value = required("value")?;
-    let from = if flags & MemoryAttribute::NEED_INITIATOR == 0 {
-        From::Any
-    } else if let Some(cpuset) = set(scanner, tag, "initiator_cpuset")? {
-        From::Cpuset(cpuset)
-    } else if tag.get("initiator_obj_type").is_some() {
-        let (ty, index) = object("initiator_obj_type", "initiator_obj_gp_index")?;
-        From::Object(ty, index)
-    } else {
-        return Err(scanner.missing(tag, "initiator_cpuset"));
-    };
-    Ok(Value { offset: tag.offset, target, from, value })
-}
-
-/// Rule "3.0: page sizes are spread": the root's list is that of each node without one of its own, with all of its
-/// memory in pages of the first size.
-pub(super) fn spread_page_sizes(tree: &mut Tree, nodes: &[usize]) {
-    let info = |name: &str| {
-        let infos = &tree.drafts[0].node.infos;
-        infos.iter().find(|(found, _)| found == name).map(|(_, value)| value.clone())
-    };
-    let (Some(count), Some(sizes)) = (info("PageSizeNr"), info("PageSizes")) else { return };
-    let count = count.trim().parse().unwrap_or(0usize).min(64);
-    let sizes: Vec<u64> = sizes.split(',').take(count).filter_map(|size| page_size(size.trim())).collect();
-    let Some(&first) = sizes.first() else { return };
-    for &position in nodes {
-        if let Attributes::Numa { local_memory, page_types } = &mut tree.drafts[position].node.attributes
-            && page_types.is_empty()
-        {
-            let memory = *local_memory;
-            let count = |size| if size == first { memory / first } else { 0 };
-            *page_types = sorted(sizes.iter().map(|&size| PageType { size, count: count(size) }).collect());
-        }
     }
 }
 
