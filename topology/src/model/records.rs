@@ -250,11 +250,11 @@ impl Native for ArchivedSetEntry {
 /// The indexes from `start` to before `end`.
 #[graven::object]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Run {
+pub struct SetRun {
     /// The first index.
     pub start: u32,
     /// The index after the last one; [`END`](crate::END) if there is no last one.
     pub end: u32,
 }
 
-native_record!(Run, ArchivedRun { start, end });
+native_record!(SetRun, ArchivedSetRun { start, end });

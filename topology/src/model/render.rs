@@ -80,21 +80,21 @@ impl<T: Topo> fmt::Display for Line<'_, T> {
         if object.ty() != Type::Machine {
             write!(f, " L#{}", object.logical_index())?;
         }
-        let mut facts = Facts { separator: " (" };
+        let mut parenthesis = Parenthesis { separator: " (" };
         // Cores and packages have an os_index too, which is unique only within their parent: lstopo leaves it out.
         if let Some(index) = object.os_index().filter(|_| matches!(object.ty(), Type::Pu | Type::NumaNode)) {
-            facts.add(f, format_args!("P#{index}"))?;
+            parenthesis.add(f, format_args!("P#{index}"))?;
         }
         if object.ty() == Type::Machine && object.total_memory() > 0 {
-            facts.add(f, format_args!("{} total", Size(object.total_memory())))?;
+            parenthesis.add(f, format_args!("{} total", Size(object.total_memory())))?;
         }
         if let Some(size) =
             object.local_memory().or(object.cache().map(|cache| cache.size)).filter(|&size| size > 0)
         {
-            facts.add(f, format_args!("{}", Size(size)))?;
+            parenthesis.add(f, format_args!("{}", Size(size)))?;
         }
         if let Some(pci) = object.pci() {
-            facts.add(
+            parenthesis.add(
                 f,
                 format_args!(
                     "{:04x}:{:02x}:{:02x}.{:01x} {:04x}:{:04x}",
@@ -102,7 +102,7 @@ impl<T: Topo> fmt::Display for Line<'_, T> {
                 ),
             )?;
         }
-        facts.end(f)?;
+        parenthesis.end(f)?;
         match object.name() {
             Some(name) if !name.is_empty() => write!(f, " \"{}\"", name.escape_debug()),
             _ => Ok(()),
@@ -111,11 +111,11 @@ impl<T: Topo> fmt::Display for Line<'_, T> {
 }
 
 /// What stands in parentheses, if anything does.
-struct Facts {
+struct Parenthesis {
     separator: &'static str,
 }
 
-impl Facts {
+impl Parenthesis {
     fn add(&mut self, f: &mut fmt::Formatter<'_>, fact: fmt::Arguments<'_>) -> fmt::Result {
         f.write_str(self.separator)?;
         self.separator = " ";

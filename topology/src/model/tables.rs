@@ -15,7 +15,7 @@ use super::facts::{
     CpuKind, DistanceMatrix, Filter, MemoryAttribute, MemoryTarget, MemoryTier, MemoryValue, PciLocality,
 };
 use super::native::Native;
-use super::records::{Extra, Info, Level, NONE, Object, OsIndexEntry, Run, SetEntry, Span};
+use super::records::{Extra, Info, Level, NONE, Object, OsIndexEntry, SetEntry, SetRun, Span};
 use super::types::Type;
 
 /// A machine's topology: hwloc's object model as tables.
@@ -63,7 +63,7 @@ pub struct OsIndexTable {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SetTable {
     pub(crate) entries: Vec<SetEntry>,
-    pub(crate) runs: Vec<Run>,
+    pub(crate) runs: Vec<SetRun>,
     pub(crate) words: Vec<u64>,
 }
 
@@ -133,7 +133,7 @@ pub trait Tables {
     /// Number of runs of all sets that have several.
     fn run_count(&self) -> u32;
     /// The run at `index`.
-    fn run(&self, index: u32) -> Option<Run>;
+    fn run(&self, index: u32) -> Option<SetRun>;
     /// Number of words of all sets that are stored as words.
     fn word_count(&self) -> u32;
     /// The word at `index`.
@@ -239,7 +239,7 @@ macro_rules! tables {
                 level_count, level_record -> Level: self.levels;
                 cousin_count, cousin -> u32: self.cousins;
                 set_count, set_entry -> SetEntry: self.sets.entries;
-                run_count, run -> Run: self.sets.runs;
+                run_count, run -> SetRun: self.sets.runs;
                 word_count, word -> u64: self.sets.words;
                 page_type_count, page_type -> PageType: self.attributes.page_types;
                 extra_count, extra -> Extra: self.extras;

@@ -11,7 +11,7 @@ use crate::model::error::CheckError;
 use crate::model::facts::InitiatorEntry;
 use crate::model::json::records;
 use crate::model::read::Topo;
-use crate::model::records::{NONE, OsIndexEntry, Run, SetEntry, Span};
+use crate::model::records::{NONE, OsIndexEntry, SetEntry, SetRun, Span};
 use crate::model::render::render;
 use crate::model::set::{Bits, Set};
 use crate::model::tables::{ArchivedTopology, OsIndexTable, SetTable, Topology};
@@ -162,7 +162,7 @@ refuses! {
     words_beyond_the_last_index_are_refused: |t| set_entry(t, WORDS, SetEntry::Words { first: 0, len: 1, base: NONE })
         => CheckError::SetForm { .. },
     words_that_start_with_nothing_are_refused: |t| t.sets.words[0] = 0 => CheckError::SetForm { .. },
-    runs_without_set_are_refused: |t| t.sets.runs.push(Run { start: 1, end: 2 }) => CheckError::SetForm { .. },
+    runs_without_set_are_refused: |t| t.sets.runs.push(SetRun { start: 1, end: 2 }) => CheckError::SetForm { .. },
     words_without_set_are_refused: |t| t.sets.words.push(1) => CheckError::SetForm { .. },
     a_set_beyond_the_table_is_refused: |t| t.objects[1].cpuset = 999
         => CheckError::SetIndex { object: 1, field: "cpuset", found: 999, .. },

@@ -53,7 +53,7 @@ use files::Files;
 use io::Devices;
 use machine::CpuInfo;
 use memory::NumaNode;
-use nest::{Flat, Tree};
+use nest::{Flat, Nest};
 use performance::Performance;
 
 /// Kind of a group that was added so that devices have a parent with the processors they are near to: hwloc's
@@ -169,7 +169,7 @@ impl Detector {
         flats.extend(distances.iter().flat_map(|distances| distances.groups(&nodes)));
         flats.extend(devices.localities().filter_map(|set| group(IO_GROUP, set)));
         nest::without_redundant_groups(&mut flats, &cpus.online);
-        let mut tree = Tree::nest(&cpus.online, flats);
+        let mut tree = Nest::nest(&cpus.online, flats);
         for node in &nodes {
             tree.attach(node.memory(&files), &node.local);
         }

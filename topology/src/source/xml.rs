@@ -24,17 +24,17 @@
 //! have 256 MiB and a million objects. Memory is bounded by a multiple of the file's length, and nothing recurses.
 
 mod beside;
+mod drafts;
 mod error;
 mod export;
 mod import;
 mod names;
 mod object;
 mod scan;
-mod tree;
 mod v1;
 mod v2;
 
-pub use error::{Place, XmlError};
+pub use error::{LineColumn, XmlError};
 
 use std::io;
 
@@ -78,7 +78,7 @@ pub fn read(mut reader: impl io::Read) -> Result<Topology, XmlError> {
     let mut limited = io::Read::take(&mut reader, MAX_BYTES + 1);
     io::Read::read_to_end(&mut limited, &mut bytes).map_err(|source| XmlError::Io { source })?;
     if bytes.len() as u64 > MAX_BYTES {
-        return Err(XmlError::TooMany { at: Place::default(), what: "bytes", limit: MAX_BYTES });
+        return Err(XmlError::TooMany { at: LineColumn::default(), what: "bytes", limit: MAX_BYTES });
     }
     match core::str::from_utf8(&bytes) {
         Ok(text) => parse(text),

@@ -26,7 +26,7 @@ impl Builder {
     pub fn keep_structure(&mut self) -> Result<(), BuildError> {
         self.validate()?;
         let sets = Sets::of(&self.nodes);
-        let mut tree = Tree {
+        let mut tree = Relatives {
             children: ordered_children(&self.nodes, &sets),
             parents: self.nodes.iter().map(|(_, parent)| *parent).collect(),
         };
@@ -79,7 +79,7 @@ impl Builder {
     }
 
     /// The objects that stayed, in tree order, with new numbers.
-    fn reorder(&mut self, tree: &Tree) {
+    fn reorder(&mut self, tree: &Relatives) {
         let mut place = vec![NONE; self.nodes.len()];
         let mut order = Vec::new();
         let mut stack = vec![0u32];
@@ -113,12 +113,12 @@ fn priority(ty: Type) -> u32 {
     }
 }
 
-struct Tree {
+struct Relatives {
     children: Lists,
     parents: Vec<u32>,
 }
 
-impl Tree {
+impl Relatives {
     fn identical(&self, nodes: &[(Node, u32)], above: &[u32], below: &[u32]) -> bool {
         let pus = below.iter().any(|&id| nodes[id as usize].0.ty == Type::Pu);
         above.len() == below.len()

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::attributes::{Cache, Group, Numa, PageType};
-use crate::model::records::{Extra, Info, NONE, OsIndexEntry, Run, SetEntry, Span};
+use crate::model::records::{Extra, Info, NONE, OsIndexEntry, SetEntry, SetRun, Span};
 use crate::model::set::{Bits, Set};
 use crate::model::tables::{AttributeTables, OsIndexTable, SetTable};
 
@@ -86,7 +86,7 @@ impl SetTable {
                     SetEntry::Words { first: start as u32, len: words, base }
                 } else {
                     let first = self.runs.len() as u32;
-                    self.runs.extend(set.runs().map(|run| Run { start: run.start, end: run.end }));
+                    self.runs.extend(set.runs().map(|run| SetRun { start: run.start, end: run.end }));
                     SetEntry::Runs { first, len }
                 }
             }

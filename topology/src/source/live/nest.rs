@@ -59,7 +59,7 @@ pub(super) struct Memory {
 }
 
 /// An object in its place.
-struct Place {
+struct Nested {
     node: Node,
     /// All its processors that are online.
     set: CpuSet,
@@ -73,7 +73,7 @@ struct Place {
     gone: bool,
 }
 
-impl Place {
+impl Nested {
     fn new(node: Node, set: CpuSet, parent: usize) -> Self {
         let kept = set.clone();
         Self { node, set, kept, parent, memory: Vec::new(), devices: false, gone: false }
@@ -81,15 +81,15 @@ impl Place {
 }
 
 /// What has been placed, parents before children; first the Machine.
-pub(super) struct Tree {
-    places: Vec<Place>,
+pub(super) struct Nest {
+    places: Vec<Nested>,
     /// The smallest object around each processor.
     around: BTreeMap<u32, usize>,
     /// NUMA nodes that were attached but are not kept.
     dropped_nodes: Vec<(usize, u32)>,
 }
 
-impl Tree {
+impl Nest {
     /// Puts all below the Machine with the processors `machine`.
     ///
     /// Larger sets go first, and for each processor we know the last object placed around it. An object belongs
@@ -97,19 +97,19 @@ impl Tree {
     /// or larger, and is dropped. O(processors × levels).
     pub(super) fn nest(machine: &CpuSet, mut flats: Vec<Flat>) -> Self {
         flats.sort_by_key(|flat| (Reverse(flat.set.weight()), flat.node.ty.nesting(), flat.set.first()));
-        let mut places = vec![Place::new(Node::new(Type::Machine), machine.clone(), 0)];
+        let mut places = vec![Nested::new(Node::new(Type::Machine), machine.clone(), 0)];
         let mut around: BTreeMap<u32, usize> = machine.iter().map(|cpu| (cpu, 0)).collect();
         for Flat { node, set } in flats {
             let Some(&owner) = set.first().and_then(|cpu| around.get(&cpu)) else { continue };
             let crosses = set.iter().any(|cpu| around.get(&cpu) != Some(&owner));
-            let above: &Place = &places[owner];
+            let above: &Nested = &places[owner];
             if crosses || (above.node.ty == node.ty && above.set == set) {
                 continue;
             }
             for cpu in set.iter() {
                 around.insert(cpu, places.len());
             }
-            places.push(Place::new(node, set, owner));
+            places.push(Nested::new(node, set, owner));
         }
         Self { places, around, dropped_nodes: Vec::new() }
     }
@@ -130,7 +130,7 @@ impl Tree {
         };
         if local.is_empty() {
             let Flat { node, set } = Flat::group(Group::MEMORY, 0, CpuSet::new());
-            let mut group = Place::new(node, set, 0);
+            let mut group = Nested::new(node, set, 0);
             group.memory.push(memory);
             return self.places.push(group);
         }
@@ -237,7 +237,7 @@ fn numbers(memory: &[Memory]) -> NodeSet {
 
 /// A tree that is in the builder.
 pub(super) struct Built {
-    tree: Tree,
+    tree: Nest,
     ids: Vec<NodeId>,
     /// The NUMA nodes by number.
     pub(super) numa: BTreeMap<u32, NodeId>,

@@ -8,7 +8,7 @@ use crate::model::types::Type;
 
 /// Where in the text something is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Place {
+pub struct LineColumn {
     /// The line, from 1.
     pub line: u64,
     /// The column in it, from 1, in bytes.
@@ -17,7 +17,7 @@ pub struct Place {
     pub element: String,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for LineColumn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}, column {}", self.line, self.column)?;
         match self.element.as_str() {
@@ -44,38 +44,38 @@ pub enum XmlError {
     /// Not XML, as a tag that ends nothing. Was the file edited by hand?
     Syntax {
         /// Where.
-        at: Place,
+        at: LineColumn,
         /// What the XML parser says.
         message: String,
     },
     /// The text ends inside of an element: the file was cut off.
     Truncated {
         /// Where.
-        at: Place,
+        at: LineColumn,
     },
     /// A document type with definitions of its own: take the part between `[` and `]` out. No entity is expanded.
     Dtd {
         /// Where.
-        at: Place,
+        at: LineColumn,
     },
     /// A reference to an entity other than the five that XML has.
     Entity {
         /// Where.
-        at: Place,
+        at: LineColumn,
         /// The entity, or what is wrong with it.
         name: String,
     },
     /// Elements are nested deeper than any topology's.
     TooDeep {
         /// Where.
-        at: Place,
+        at: LineColumn,
         /// How many levels are allowed.
         limit: u64,
     },
     /// More of something than any machine has: see [`crate::xml`].
     TooMany {
         /// Where.
-        at: Place,
+        at: LineColumn,
         /// Of what.
         what: &'static str,
         /// How many are allowed.
@@ -84,47 +84,47 @@ pub enum XmlError {
     /// The outermost element is no `<topology>`: not one of hwloc's topologies.
     NotTopology {
         /// Where.
-        at: Place,
+        at: LineColumn,
         /// What it is.
         found: String,
     },
     /// A format that is not known: 1.x, 2.x and 3.0 are. Export the file again with an older hwloc.
     Version {
         /// Where.
-        at: Place,
+        at: LineColumn,
         /// The version.
         found: String,
     },
     /// An element where it has no meaning.
     UnexpectedElement {
         /// Where.
-        at: Place,
+        at: LineColumn,
         /// The element.
         found: String,
     },
     /// The topology has no object.
     NoObject {
         /// Where.
-        at: Place,
+        at: LineColumn,
     },
     /// An attribute that must be there is not.
     MissingAttribute {
         /// Where.
-        at: Place,
+        at: LineColumn,
         /// The attribute.
         attribute: &'static str,
     },
     /// An attribute twice on one element.
     DuplicateAttribute {
         /// Where.
-        at: Place,
+        at: LineColumn,
         /// The attribute.
         attribute: String,
     },
     /// A value that is none for its attribute, such as a number out of range.
     Value {
         /// Where.
-        at: Place,
+        at: LineColumn,
         /// The attribute.
         attribute: String,
         /// The value; the start of it if it is long.
@@ -135,7 +135,7 @@ pub enum XmlError {
     /// A name that is no type of object.
     UnknownType {
         /// Where.
-        at: Place,
+        at: LineColumn,
         /// The attribute.
         attribute: &'static str,
         /// The name.
@@ -144,7 +144,7 @@ pub enum XmlError {
     /// An object below one that cannot have it.
     Misplaced {
         /// Where.
-        at: Place,
+        at: LineColumn,
         /// The object's type.
         child: Type,
         /// Its parent's type.
@@ -153,7 +153,7 @@ pub enum XmlError {
     /// An object without a set that its type must have, or with one that it cannot have.
     Sets {
         /// Where.
-        at: Place,
+        at: LineColumn,
         /// The object's type.
         ty: Type,
         /// What is wrong.
@@ -162,7 +162,7 @@ pub enum XmlError {
     /// The type of a cache is not that of its level and kind.
     CacheType {
         /// Where.
-        at: Place,
+        at: LineColumn,
         /// The type.
         ty: Type,
         /// The level.
@@ -171,7 +171,7 @@ pub enum XmlError {
     /// A number that must be unique is used twice.
     Duplicate {
         /// Where it is used again.
-        at: Place,
+        at: LineColumn,
         /// The attribute.
         attribute: &'static str,
         /// The number.
@@ -180,7 +180,7 @@ pub enum XmlError {
     /// A reference to an object that is not in the file.
     UnknownObject {
         /// Where.
-        at: Place,
+        at: LineColumn,
         /// The type that is named.
         ty: Type,
         /// The number that is named: os_index or gp_index.
@@ -189,7 +189,7 @@ pub enum XmlError {
     /// A list that is shorter or longer than was announced.
     Count {
         /// Where.
-        at: Place,
+        at: LineColumn,
         /// Of what.
         what: &'static str,
         /// How many there should be.

@@ -6,11 +6,11 @@ use crate::model::tables::Topology;
 use crate::model::types::{CacheKind, ChildKind, Type};
 
 use super::beside::Beside;
-use super::error::{Place, XmlError};
+use super::drafts::Drafts;
+use super::error::{LineColumn, XmlError};
 use super::names::{Names, Objects};
 use super::object::{self, INTEL_DIE, Reading, number_u64, sorted};
 use super::scan::{Item, Scanner, Tag, quote};
-use super::tree::Tree;
 use super::v1::{self, Latencies};
 use super::v2::{self, Device};
 
@@ -25,7 +25,7 @@ const FLAGS: u64 = 1 | 1 << 3;
 struct Import<'x> {
     scanner: Scanner<'x>,
     major: u32,
-    tree: Tree,
+    tree: Drafts,
     names: Names,
     /// NUMA nodes in the order of the file.
     nodes: Vec<usize>,
@@ -39,7 +39,7 @@ pub(super) fn import(text: &str) -> Result<Topology, XmlError> {
     let mut import = Import {
         scanner,
         major: 1,
-        tree: Tree { next_gp_index: 1, ..Tree::default() },
+        tree: Drafts { next_gp_index: 1, ..Drafts::default() },
         names: Names::default(),
         nodes: Vec::new(),
         infos: 0,
@@ -56,7 +56,7 @@ impl Import<'_> {
             _ => return Err(XmlError::Truncated { at: self.scanner.place(0) }),
         };
         if topology.name != "topology" && topology.name != "root" {
-            let at = Place { element: String::new(), ..self.scanner.place(topology.offset) };
+            let at = LineColumn { element: String::new(), ..self.scanner.place(topology.offset) };
             return Err(XmlError::NotTopology { at, found: quote(&topology.name) });
         }
         self.major = self.version(&topology)?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::model::builder::NodeId;
 use crate::model::types::Type;
 
-use super::error::{Place, XmlError};
+use super::error::{LineColumn, XmlError};
 
 /// The objects that a reference may name.
 #[derive(Debug, Default)]
@@ -35,7 +35,7 @@ impl Objects {
         &self,
         ty: Type,
         index: u64,
-        at: impl FnOnce() -> Place,
+        at: impl FnOnce() -> LineColumn,
     ) -> Result<Option<NodeId>, XmlError> {
         let found = self.names.by_gp_index.get(&index).filter(|(found, _)| *found == ty);
         self.resolve(found.map(|(_, position)| *position), || XmlError::UnknownObject { at: at(), ty, index })
@@ -46,7 +46,7 @@ impl Objects {
         &self,
         ty: Type,
         index: u64,
-        at: impl FnOnce() -> Place,
+        at: impl FnOnce() -> LineColumn,
     ) -> Result<Option<NodeId>, XmlError> {
         let small = u32::try_from(index).ok();
         let found = small.and_then(|small| self.names.by_os_index.get(&(ty, small)));

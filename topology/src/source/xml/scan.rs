@@ -7,7 +7,7 @@ use quick_xml::Reader;
 use quick_xml::errors::{Error as ParseError, SyntaxError};
 use quick_xml::events::{BytesStart, Event};
 
-use super::error::{Place, XmlError};
+use super::error::{LineColumn, XmlError};
 
 /// How deep elements may be nested.
 pub(super) const MAX_DEPTH: usize = 512;
@@ -63,10 +63,10 @@ impl<'x> Scanner<'x> {
     }
 
     /// Where `offset` is.
-    pub(super) fn place(&self, offset: usize) -> Place {
+    pub(super) fn place(&self, offset: usize) -> LineColumn {
         let before = self.text.as_bytes().get(..offset).unwrap_or(self.text.as_bytes());
         let line_start = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
-        Place {
+        LineColumn {
             line: before.iter().filter(|&&byte| byte == b'\n').count() as u64 + 1,
             column: (before.len() - line_start) as u64 + 1,
             element: self.open.last().cloned().unwrap_or_default(),
@@ -74,10 +74,10 @@ impl<'x> Scanner<'x> {
     }
 
     /// Where the tag of `offset` is, which may have been closed long ago.
-    pub(super) fn place_of(&self, offset: usize) -> Place {
+    pub(super) fn place_of(&self, offset: usize) -> LineColumn {
         let rest = self.text.get(offset..).unwrap_or("").trim_start_matches('<');
         let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '>' | '/')).unwrap_or(0);
-        Place { element: rest[..end].to_owned(), ..self.place(offset) }
+        LineColumn { element: rest[..end].to_owned(), ..self.place(offset) }
     }
 
     fn offset(&self) -> usize {
@@ -233,7 +233,7 @@ impl<'x> Scanner<'x> {
 
     pub(super) fn unexpected(&self, tag: &Tag) -> XmlError {
         let parent = self.open.len().checked_sub(2).map(|above| self.open[above].clone());
-        let at = Place { element: parent.unwrap_or_default(), ..self.place(tag.offset) };
+        let at = LineColumn { element: parent.unwrap_or_default(), ..self.place(tag.offset) };
         XmlError::UnexpectedElement { at, found: quote(&tag.name) }
     }
 

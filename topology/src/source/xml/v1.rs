@@ -6,15 +6,15 @@ use crate::model::facts::DistanceMatrix;
 use crate::model::set::Bits;
 use crate::model::types::Type;
 
+use super::drafts::Drafts;
 use super::error::XmlError;
 use super::object::{Reading, number_u64};
 use super::scan::{Item, MAX_VALUES, Scanner, Tag};
-use super::tree::Tree;
 
 /// Where a NUMA node goes: to its parent, or to a group with its own processors that is put in between.
 ///
 /// Not so for MCDRAM without processors beside one other node (KNL): that is attached where the other is.
-pub(super) fn memory_parent(tree: &mut Tree, reading: &Reading, parent: usize) -> usize {
+pub(super) fn memory_parent(tree: &mut Drafts, reading: &Reading, parent: usize) -> usize {
     let above = &tree.drafts[parent].node;
     if above.complete_cpuset == reading.node.complete_cpuset {
         return parent;
@@ -37,7 +37,7 @@ pub(super) fn memory_parent(tree: &mut Tree, reading: &Reading, parent: usize) -
 }
 
 /// Numbers for the groups that [`memory_parent`] made, when all of the file's are known.
-pub(super) fn number_groups(tree: &mut Tree) {
+pub(super) fn number_groups(tree: &mut Drafts) {
     for id in 1..tree.drafts.len() {
         if tree.drafts[id].node.gp_index.is_none() {
             tree.drafts[id].node.gp_index = Some(tree.take_gp_index());

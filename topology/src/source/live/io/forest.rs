@@ -12,29 +12,29 @@ use super::super::nest::Built;
 use super::address::Address;
 use super::pci::Device;
 
-/// What a part of the forest is below.
+/// What a branch of the forest is below.
 #[derive(Debug, Clone)]
-pub(super) enum Place {
-    /// Another part, by index.
-    Part(usize),
+pub(super) enum Below {
+    /// Another branch, by index.
+    Branch(usize),
     /// The object with these processors; the Machine if there are none.
     Near(CpuSet),
     /// The object that has this NUMA node.
     Numa(u32),
 }
 
-struct Part {
+struct Branch {
     node: Node,
-    place: Place,
+    place: Below,
     /// Nothing by itself: a bridge is only kept for what is behind it.
     only_bridge: bool,
     /// Whether it stays: see [`Forest::settle`].
     kept: bool,
 }
 
-/// Parts, each after the one it is below.
+/// Branches, each after the one it is below.
 pub(super) struct Forest {
-    parts: Vec<Part>,
+    branches: Vec<Branch>,
     devices: BTreeMap<Address, usize>,
     /// First and last bus behind bridges, and which: the widest first, so the last that fits is the nearest.
     bridges: BTreeMap<u32, Vec<(u8, u8, usize)>>,
@@ -46,7 +46,7 @@ impl Forest {
     /// `devices` are sorted by address; `local` says which processors a device is near to. O(n log n), and 256
     /// steps for each bridge.
     pub(super) fn new(devices: Vec<Device>, local: impl Fn(Address) -> CpuSet) -> Self {
-        let mut forest = Self { parts: Vec::new(), devices: BTreeMap::new(), bridges: BTreeMap::new() };
+        let mut forest = Self { branches: Vec::new(), devices: BTreeMap::new(), bridges: BTreeMap::new() };
         for domain in devices.chunk_by(|one, other| one.address.domain == other.address.domain) {
             forest.add_domain(domain, &local);
         }
@@ -67,46 +67,46 @@ impl Forest {
             before[usize::from(first)..=usize::from(last)].fill(Some(index));
         }
         // A bridge's own bus has a lower number than those behind it, so parents come first.
-        let mut parts = vec![0; devices.len()];
+        let mut branches = vec![0; devices.len()];
         let mut hosts: BTreeMap<u8, (usize, u8)> = BTreeMap::new();
         for (index, device) in devices.iter().enumerate() {
             let Address { bus, .. } = device.address;
             let place = match before[usize::from(bus)] {
-                Some(bridge) => parts[bridge],
+                Some(bridge) => branches[bridge],
                 None => {
                     let (host, last) = *hosts.entry(bus).or_insert_with(|| {
-                        let place = Place::Near(local(device.address));
-                        self.parts.push(Part {
+                        let place = Below::Near(local(device.address));
+                        self.branches.push(Branch {
                             node: Node::new(Type::Bridge),
                             place,
                             only_bridge: true,
                             kept: false,
                         });
-                        (self.parts.len() - 1, bus)
+                        (self.branches.len() - 1, bus)
                     });
                     let last = device.buses.map_or(last, |(_, end)| end.max(last));
                     hosts.insert(bus, (host, last));
                     host
                 }
             };
-            parts[index] = self.parts.len();
-            self.devices.insert(device.address, self.parts.len());
-            self.parts.push(Part::of(device, Place::Part(place)));
+            branches[index] = self.branches.len();
+            self.devices.insert(device.address, self.branches.len());
+            self.branches.push(Branch::of(device, Below::Branch(place)));
         }
         let hosts = hosts.into_iter().map(|(first, (host, last))| {
             let (secondary_bus, subordinate_bus) = (first, last);
             let bridge = Bridge { host: true, domain, secondary_bus, subordinate_bus, ..Bridge::default() };
-            self.parts[host].node.attributes = Attributes::Bridge(bridge);
+            self.branches[host].node.attributes = Attributes::Bridge(bridge);
             (first, last, host)
         });
         let mut ranges: Vec<_> = hosts.collect();
-        ranges.extend(bridges.iter().map(|&(first, last, index)| (first, last, parts[index])));
+        ranges.extend(bridges.iter().map(|&(first, last, index)| (first, last, branches[index])));
         self.bridges.insert(domain, ranges);
     }
 
     /// Where the host bridges are.
     pub(super) fn localities(&self) -> impl Iterator<Item = &CpuSet> {
-        self.parts.iter().filter_map(Part::near)
+        self.branches.iter().filter_map(Branch::near)
     }
 
     /// The device at an address, or the nearest bridge before it.
@@ -120,37 +120,37 @@ impl Forest {
     }
 
     /// Adds an OS device. It is the last of its siblings.
-    pub(super) fn add(&mut self, place: Place, node: Node) {
-        self.parts.push(Part { node, place, only_bridge: false, kept: false });
+    pub(super) fn add(&mut self, place: Below, node: Node) {
+        self.branches.push(Branch { node, place, only_bridge: false, kept: false });
     }
 
     /// Decides what stays: all if `whole`, else no bridges with nothing behind them.
     pub(super) fn settle(&mut self, whole: bool) {
-        for index in (0..self.parts.len()).rev() {
-            let part = &mut self.parts[index];
-            part.kept |= whole || !part.only_bridge;
-            if let (true, &Place::Part(above)) = (part.kept, &part.place) {
-                self.parts[above].kept = true;
+        for index in (0..self.branches.len()).rev() {
+            let branch = &mut self.branches[index];
+            branch.kept |= whole || !branch.only_bridge;
+            if let (true, &Below::Branch(above)) = (branch.kept, &branch.place) {
+                self.branches[above].kept = true;
             }
         }
     }
 
     /// Where what stays is.
     pub(super) fn kept_localities(&self) -> impl Iterator<Item = &CpuSet> {
-        self.parts.iter().filter(|part| part.kept).filter_map(Part::near)
+        self.branches.iter().filter(|branch| branch.kept).filter_map(Branch::near)
     }
 
     /// Adds what stays to the builder.
     pub(super) fn build(mut self, built: &Built, builder: &mut Builder) {
         self.say_localities(built, builder);
-        let mut ids: Vec<(NodeId, u32)> = vec![(Builder::ROOT, 0); self.parts.len()];
-        for (index, part) in self.parts.iter_mut().enumerate().filter(|(_, part)| part.kept) {
-            let (parent, depth) = match &part.place {
-                &Place::Part(above) => (ids[above].0, ids[above].1 + 1),
-                Place::Near(cpus) => (built.io_parent(cpus), 0),
-                Place::Numa(number) => (built.memory_parent(*number), 0),
+        let mut ids: Vec<(NodeId, u32)> = vec![(Builder::ROOT, 0); self.branches.len()];
+        for (index, branch) in self.branches.iter_mut().enumerate().filter(|(_, branch)| branch.kept) {
+            let (parent, depth) = match &branch.place {
+                &Below::Branch(above) => (ids[above].0, ids[above].1 + 1),
+                Below::Near(cpus) => (built.io_parent(cpus), 0),
+                Below::Numa(number) => (built.memory_parent(*number), 0),
             };
-            let mut node = std::mem::replace(&mut part.node, Node::new(Type::Misc));
+            let mut node = std::mem::replace(&mut branch.node, Node::new(Type::Misc));
             if let Attributes::Bridge(bridge) = &mut node.attributes {
                 bridge.depth = depth;
             }
@@ -161,8 +161,9 @@ impl Forest {
     /// Which buses are near to which processors, neighbours of one kind together.
     fn say_localities(&self, built: &Built, builder: &mut Builder) {
         let mut last: Option<(u32, u32, u32, CpuSet)> = None;
-        for part in &self.parts {
-            let (Place::Near(cpus), Attributes::Bridge(bridge)) = (&part.place, &part.node.attributes) else {
+        for branch in &self.branches {
+            let (Below::Near(cpus), Attributes::Bridge(bridge)) = (&branch.place, &branch.node.attributes)
+            else {
                 continue;
             };
             let cpus = built.kept(cpus);
@@ -190,15 +191,15 @@ impl Forest {
     }
 }
 
-impl Part {
+impl Branch {
     fn near(&self) -> Option<&CpuSet> {
         match &self.place {
-            Place::Near(cpus) => Some(cpus),
+            Below::Near(cpus) => Some(cpus),
             _ => None,
         }
     }
 
-    fn of(device: &Device, place: Place) -> Self {
+    fn of(device: &Device, place: Below) -> Self {
         let (ty, attributes) = match device.buses {
             Some((secondary_bus, subordinate_bus)) => {
                 let (upstream, domain) = (device.pci, device.address.domain);

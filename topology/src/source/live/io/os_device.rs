@@ -9,7 +9,7 @@ use crate::model::builder::{Attributes, Node};
 use super::super::dax::{self, Origin};
 use super::super::files::{Files, one_line};
 use super::address::Address;
-use super::forest::{Forest, Place, os_device};
+use super::forest::{Below, Forest, os_device};
 use super::{block, fabric, pci};
 
 /// Adds the OS devices to the forest: those of the classes that hwloc's filter calls important, or of all.
@@ -40,7 +40,7 @@ pub(super) fn add_all(files: &Files<'_>, whole: bool, forest: &mut Forest) {
 }
 
 /// Below what a device is; `None` if it is to be skipped: a virtual one, or one on USB unless `whole`.
-fn place(files: &Files<'_>, path: &str, whole: bool, forest: &Forest) -> Option<Place> {
+fn place(files: &Files<'_>, path: &str, whole: bool, forest: &Forest) -> Option<Below> {
     let real = files.resolve(path).ok()?;
     // Once a class had directories, with a link to the device in them.
     let real = match real.to_str()? {
@@ -52,11 +52,11 @@ fn place(files: &Files<'_>, path: &str, whole: bool, forest: &Forest) -> Option<
         return None;
     }
     if let Some(address) = Address::last_in(&real).filter(|_| text.contains("/pci")) {
-        if let Some(part) = forest.find(address) {
-            return Some(Place::Part(part));
+        if let Some(branch) = forest.find(address) {
+            return Some(Below::Branch(branch));
         }
         if let Some(cpus) = pci::local_cpus(files, address) {
-            return Some(Place::Near(cpus));
+            return Some(Below::Near(cpus));
         }
     }
     // Of a class the device that it points to has the number; on a bus the device itself; before Linux 5.5
@@ -64,7 +64,7 @@ fn place(files: &Files<'_>, path: &str, whole: bool, forest: &Forest) -> Option<
     let node = ["device/numa_node", "numa_node", "../numa_node"]
         .iter()
         .find_map(|name| files.number::<u32>(&format!("{path}/{name}")));
-    Some(node.map_or_else(|| Place::Near(Default::default()), Place::Numa))
+    Some(node.map_or_else(|| Below::Near(Default::default()), Below::Numa))
 }
 
 /// Memory as a device. That of NUMA nodes is described there.

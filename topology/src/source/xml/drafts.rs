@@ -23,7 +23,7 @@ pub(super) struct Draft {
 
 /// All objects of a file.
 #[derive(Debug, Default)]
-pub(super) struct Tree {
+pub(super) struct Drafts {
     pub(super) drafts: Vec<Draft>,
     pub(super) allowed_cpuset: Option<Set>,
     pub(super) allowed_nodeset: Option<Set>,
@@ -62,7 +62,7 @@ fn add(set: &mut Option<Set>, more: &Option<Set>) {
     }
 }
 
-impl Tree {
+impl Drafts {
     pub(super) fn take_gp_index(&mut self) -> u64 {
         let number = self.next_gp_index;
         self.next_gp_index = number.saturating_add(1);
