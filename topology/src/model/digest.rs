@@ -1,5 +1,7 @@
 //! A 64-bit digest of everything a walk can read.
 
+use xxhash_rust::xxh64::Xxh64;
+
 use super::cpukinds::CpuKindRef;
 use super::distances::DistancesRef;
 use super::handle::ObjectRef;
@@ -11,14 +13,12 @@ use super::set_ref::SetRef;
 use super::tables::{Tables, infos};
 use super::types::{ChildKind, Type};
 
-/// Mixes 64-bit words: multiply and fold, position-dependent. For comparing answers, not against forgery.
-struct Mixer(u64);
+/// Words and texts into one number. For comparing answers, not against forgery.
+struct Mixer(Xxh64);
 
 impl Mixer {
     fn word(&mut self, word: u64) {
-        // Odd constants from the golden ratio and from MurmurHash3's finalizer.
-        let mixed = (self.0.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        self.0 = (mixed ^ mixed >> 32).wrapping_mul(0xff51_afd7_ed55_8ccd);
+        self.0.update(&word.to_le_bytes());
     }
 
     fn option(&mut self, word: Option<u64>) {
@@ -28,9 +28,7 @@ impl Mixer {
 
     fn text(&mut self, text: Option<&str>) {
         self.option(text.map(|text| text.len() as u64));
-        for piece in text.unwrap_or("").as_bytes().chunks(8) {
-            self.word(piece.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte)));
-        }
+        self.0.update(text.unwrap_or("").as_bytes());
     }
 
     fn set<T: Tables>(&mut self, set: Option<SetRef<'_, T>>) {
@@ -101,7 +99,7 @@ impl Mixer {
 }
 
 pub(crate) fn digest<T: Tables>(topology: &T) -> u64 {
-    let mut mixer = Mixer(0x6772_6176_656e);
+    let mut mixer = Mixer(Xxh64::new(0));
     for object in ObjectRef::new(topology, 0).descendants() {
         mixer.object(object);
     }
@@ -114,7 +112,7 @@ pub(crate) fn digest<T: Tables>(topology: &T) -> u64 {
     mixer.set(SetRef::new(topology, topology.allowed(Type::NumaNode)));
     mixer.infos(infos(topology, topology.own_infos()));
     facts(topology, &mut mixer);
-    mixer.0
+    mixer.0.digest()
 }
 
 /// What is said beside the tree.

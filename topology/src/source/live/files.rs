@@ -2,13 +2,17 @@
 //!
 //! Whatever else a name leads to (a directory, a fifo, a file that is too long, a loop of links) reads as absent.
 //! Below a root that is not `/`, links are followed as if that root were `/`, so a copied tree is read as the
-//! machine would have read itself, and nothing outside it is ever opened.
+//! machine would have read itself, and nothing outside it is ever opened: the kernel sees to it (openat2(2),
+//! RESOLVE_IN_ROOT, since Linux 5.6). Where it cannot, nothing is read.
 
-use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::path::{Component, Path, PathBuf};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
+
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat2};
+use nix::sys::stat::Mode;
 
 use crate::model::set::Set;
 
@@ -24,9 +28,6 @@ const FILE_LIMIT: u64 = 1 << 20;
 /// Entries: a directory with more is not followed.
 const DIRECTORY_LIMIT: usize = 1 << 16;
 
-/// Links on the way to one file; the kernel's limit.
-const LINK_LIMIT: usize = 40;
-
 /// Characters of a text that becomes an info.
 const LINE_LIMIT: usize = 255;
 
@@ -35,11 +36,21 @@ pub(super) struct Files<'a> {
     root: &'a Path,
     /// Whether the root is the system's own: the kernel then follows links as we want it to.
     system: bool,
+    /// Any other root, held open.
+    base: Option<OwnedFd>,
+}
+
+/// Where the kernel shows what a descriptor is of.
+fn at(file: &OwnedFd) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
 impl<'a> Files<'a> {
     pub(super) fn below(root: &'a Path) -> Self {
-        Self { root, system: root == Path::new("/") }
+        let system = root == Path::new("/");
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let base = (!system).then(|| open(root, flags, Mode::empty()).ok()).flatten();
+        Self { root, system, base }
     }
 
     /// Whether these are the files of the running system.
@@ -59,47 +70,36 @@ impl<'a> Files<'a> {
             let path = fs::canonicalize(self.path(name))?;
             return Ok(path.strip_prefix("/").map(Path::to_owned).unwrap_or(path));
         }
-        let mut links = 0;
-        let mut resolved = PathBuf::new();
-        // What is still to walk, the next part last.
-        let mut rest: Vec<OsString> = Vec::new();
-        let parts = |path: &Path, rest: &mut Vec<OsString>| {
-            rest.extend(path.components().rev().filter_map(|part| match part {
-                Component::Normal(_) | Component::ParentDir => Some(part.as_os_str().to_owned()),
-                _ => None,
-            }));
-        };
-        parts(Path::new(name), &mut rest);
-        while let Some(part) = rest.pop() {
-            if part == ".." {
-                resolved.pop();
-                continue;
-            }
-            let next = resolved.join(part);
-            if !fs::symlink_metadata(self.root.join(&next))?.is_symlink() {
-                resolved = next;
-                continue;
-            }
-            links += 1;
-            if links > LINK_LIMIT {
-                return Err(io::Error::other("too many symbolic links"));
-            }
-            let target = fs::read_link(self.root.join(&next))?;
-            if target.is_absolute() {
-                resolved = PathBuf::new();
-            }
-            parts(&target, &mut rest);
-        }
-        Ok(resolved)
+        let (found, base) = (self.find(name)?, self.base()?);
+        let path = fs::read_link(at(&found))?;
+        let path = path.strip_prefix(fs::read_link(at(base))?).map(Path::to_owned);
+        path.map_err(|_| io::ErrorKind::NotFound.into())
     }
 
-    fn real_path(&self, name: &str) -> io::Result<PathBuf> {
-        if self.system { Ok(self.path(name)) } else { Ok(self.root.join(self.resolve(name)?)) }
+    fn base(&self) -> io::Result<&OwnedFd> {
+        self.base.as_ref().ok_or(io::ErrorKind::NotFound.into())
+    }
+
+    /// What a name leads to below a root that is not the system's.
+    fn find(&self, name: &str) -> io::Result<OwnedFd> {
+        let how =
+            OpenHow::new().flags(OFlag::O_PATH | OFlag::O_CLOEXEC).resolve(ResolveFlag::RESOLVE_IN_ROOT);
+        Ok(openat2(self.base()?, name, how)?)
+    }
+
+    /// A path to open, good as long as the descriptor beside it.
+    fn real_path(&self, name: &str) -> io::Result<(Option<OwnedFd>, PathBuf)> {
+        if self.system {
+            return Ok((None, self.path(name)));
+        }
+        let found = self.find(name)?;
+        let path = at(&found);
+        Ok((Some(found), path))
     }
 
     /// Up to `limit` bytes of a regular file.
     fn read(&self, name: &str, limit: u64) -> io::Result<Vec<u8>> {
-        let path = self.real_path(name)?;
+        let (_held, path) = self.real_path(name)?;
         // Looked at before it is opened: opening a fifo or a device may block or do something.
         if !fs::metadata(&path)?.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
@@ -172,13 +172,14 @@ impl<'a> Files<'a> {
 
     /// Whether the name leads to anything.
     pub(super) fn exists(&self, name: &str) -> bool {
-        self.real_path(name).and_then(fs::metadata).is_ok()
+        self.real_path(name).and_then(|(_held, path)| fs::metadata(path)).is_ok()
     }
 
     /// The names in a directory, in the order of their characters; none if there is no such directory, or if
     /// it has more than 65,536.
     pub(super) fn names(&self, directory: &str) -> Vec<String> {
-        let entries = self.real_path(directory).and_then(fs::read_dir).into_iter().flatten().flatten();
+        let entries = self.real_path(directory).and_then(|(_held, path)| fs::read_dir(path));
+        let entries = entries.into_iter().flatten().flatten();
         let mut names = Vec::new();
         for (count, entry) in entries.enumerate() {
             if count == DIRECTORY_LIMIT {
