@@ -2,7 +2,7 @@
 //!
 //! | module | owns |
 //! |---|---|
-//! | `types`, `native`, `records`, `attributes`, `facts` | types of objects; the records of the archive, and reading them in native numbers |
+//! | `types`, `native`, `debug`, `records`, `attributes`, `facts` | types of objects; the records of the archive, and reading them in native numbers |
 //! | `set` | sets of processors and nodes: owned, tests on any, text forms |
 //! | `tables` | what is archived, and access to it by index: all that the modules below need of a topology |
 //! | `set_ref`, `handle`, `level`, `distances`, `memattrs`, `cpukinds`, `machine` | handles on what is stored |
@@ -15,6 +15,7 @@ pub(crate) mod attributes;
 pub(crate) mod builder;
 mod check;
 pub(crate) mod cpukinds;
+pub(crate) mod debug;
 mod digest;
 pub(crate) mod distances;
 pub(crate) mod error;

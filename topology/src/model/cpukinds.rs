@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::debug::debug_as_display;
 use super::facts::CpuKind;
 use super::handle::ObjectRef;
 use super::records::NONE;
@@ -91,28 +92,21 @@ impl<T: Tables> fmt::Debug for CpuKindRef<'_, T> {
 }
 
 /// Why a set of processors is not of one kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NoCpuKind {
     /// The set is empty (hwloc: EINVAL).
+    #[error("no processor in the set")]
     Empty,
     /// Its processors are of several kinds, or only some of them are of a known kind (hwloc: EXDEV).
+    #[error("the processors are of several kinds: ask for fewer")]
     Several,
     /// No kind has any of them (hwloc: ENOENT).
+    #[error("no kind is known of these processors")]
     Unknown,
 }
 
-impl fmt::Display for NoCpuKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Empty => "no processor in the set",
-            Self::Several => "the processors are of several kinds: ask for fewer",
-            Self::Unknown => "no kind is known of these processors",
-        })
-    }
-}
-
-impl core::error::Error for NoCpuKind {}
+debug_as_display!(NoCpuKind);
 
 impl<T: Tables> ObjectRef<'_, T> {
     /// Which kind of processors a core has, as an index of [`Topo::cpu_kinds`](crate::Topo::cpu_kinds); `None` if

@@ -1,16 +1,17 @@
 //! What can go wrong, one enum per task, with the facts in the fields.
 
-use core::fmt;
-
+use super::debug::debug_as_display;
 use super::types::{ChildKind, Type};
 
 /// Why a description is not a topology.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
     /// No processing unit: hwloc has no such machines either.
+    #[error("not a topology: there is no PU")]
     NoPu,
     /// An object below one that may not hold it, as anything below a misc object but another.
+    #[error("not a topology: {child} below {parent}")]
     Misplaced {
         /// The object's type.
         child: Type,
@@ -18,6 +19,7 @@ pub enum BuildError {
         parent: Type,
     },
     /// The parent is not one of this builder's objects.
+    #[error("not a topology: {child} below object {parent}, which is not in this builder")]
     UnknownParent {
         /// What was given as the parent.
         parent: u32,
@@ -25,12 +27,14 @@ pub enum BuildError {
         child: Type,
     },
     /// A processing unit or NUMA node without os_index.
+    #[error("not a topology: {ty} without os_index")]
     NoOsIndex {
         /// Its type.
         ty: Type,
     },
     /// Two processing units, or two NUMA nodes, with one os_index; or an os_index that is none
     /// (`u32::MAX`).
+    #[error("not a topology: os_index {os_index} of {ty} is taken twice, or no index")]
     OsIndex {
         /// Their type.
         ty: Type,
@@ -38,26 +42,31 @@ pub enum BuildError {
         os_index: u32,
     },
     /// Attributes that objects of this type do not have.
+    #[error("not a topology: attributes of another type on {ty}")]
     Attributes {
         /// The type.
         ty: Type,
     },
     /// More levels than any machine has: the tree is not one of hardware.
+    #[error("not a topology: more than {limit} levels")]
     TooDeep {
         /// How many are allowed.
         limit: u32,
     },
     /// More different types and kinds of groups than any machine has.
+    #[error("not a topology: more than {limit} kinds of objects")]
     TooManyKinds {
         /// How many are allowed.
         limit: u32,
     },
     /// More objects, or page types, or infos, than indexes of 32 bits can tell apart.
+    #[error("topology too large: {count} records in one table")]
     TooMany {
         /// How many there are.
         count: u64,
     },
     /// A matrix of distances needs two objects or more, each once, and a value for each pair.
+    #[error("not a topology: {values} distances between {objects} objects, {different} of them different")]
     Distances {
         /// How many objects were given.
         objects: u64,
@@ -67,11 +76,13 @@ pub enum BuildError {
         different: u64,
     },
     /// Distances or memory attributes name an object that is not one of this builder's.
+    #[error("not a topology: object {object}, which is named, is not in this builder")]
     UnknownObject {
         /// What was given as the object.
         object: u32,
     },
     /// Flags of a memory attribute must say which order is better, nothing unknown, and the same each time.
+    #[error("not a topology: flags {flags:#x} of memory attribute {name:?}{}", .expected.map_or(String::new(), |expected| format!(", had {expected:#x}")))]
     MemoryAttributeFlags {
         /// The attribute's name.
         name: String,
@@ -81,79 +92,34 @@ pub enum BuildError {
         expected: Option<u32>,
     },
     /// No memory attribute has this id.
+    #[error("not a topology: no memory attribute has id {id}")]
     MemoryAttributeId {
         /// The id.
         id: u32,
     },
     /// A value of an attribute that is computed, or from nowhere although the attribute needs an initiator.
+    #[error("not a topology: memory attribute {name:?} cannot have this value, or not from there")]
     MemoryValue {
         /// The attribute's name.
         name: String,
     },
     /// The sets or numbers given contradict each other; see the rule that is broken.
-    Inconsistent(CheckError),
-}
-
-impl fmt::Display for BuildError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoPu => write!(f, "not a topology: there is no PU"),
-            Self::Misplaced { child, parent } => write!(f, "not a topology: {child} below {parent}"),
-            Self::UnknownParent { parent, child } => {
-                write!(f, "not a topology: {child} below object {parent}, which is not in this builder")
-            }
-            Self::NoOsIndex { ty } => write!(f, "not a topology: {ty} without os_index"),
-            Self::OsIndex { ty, os_index } => {
-                write!(f, "not a topology: os_index {os_index} of {ty} is taken twice, or no index")
-            }
-            Self::Attributes { ty } => write!(f, "not a topology: attributes of another type on {ty}"),
-            Self::TooDeep { limit } => write!(f, "not a topology: more than {limit} levels"),
-            Self::TooManyKinds { limit } => write!(f, "not a topology: more than {limit} kinds of objects"),
-            Self::TooMany { count } => write!(f, "topology too large: {count} records in one table"),
-            Self::Distances { objects, values, different } => write!(
-                f,
-                "not a topology: {values} distances between {objects} objects, {different} of them different"
-            ),
-            Self::UnknownObject { object } => {
-                write!(f, "not a topology: object {object}, which is named, is not in this builder")
-            }
-            Self::MemoryAttributeFlags { name, flags, expected: None } => {
-                write!(f, "not a topology: flags {flags:#x} of memory attribute {name:?}")
-            }
-            Self::MemoryAttributeFlags { name, flags, expected: Some(expected) } => {
-                write!(f, "not a topology: flags {flags:#x} of memory attribute {name:?}, had {expected:#x}")
-            }
-            Self::MemoryAttributeId { id } => write!(f, "not a topology: no memory attribute has id {id}"),
-            Self::MemoryValue { name } => {
-                write!(
-                    f,
-                    "not a topology: memory attribute {name:?} cannot have this value, or not from there"
-                )
-            }
-            Self::Inconsistent(_) => write!(f, "not a topology: the description contradicts itself"),
-        }
-    }
-}
-
-impl core::error::Error for BuildError {
-    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        match self {
-            Self::Inconsistent(rule) => Some(rule),
-            _ => None,
-        }
-    }
+    #[error("not a topology: the description contradicts itself")]
+    Inconsistent(#[source] CheckError),
 }
 
 /// Which invariant of [`Topology`](crate::Topology) is broken, and by which object.
 ///
 /// Objects are named by their index in the archive. Each variant is one rule; the rules are listed in
 /// the order in which [`Topo::check`](crate::Topo::check) applies them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckError {
     /// There is no object.
+    #[error("corrupt topology: no object")]
     Empty,
     /// The first object must be the Machine, and no other may be one.
+    #[error("corrupt topology: object {object} is a {found}; the Machine must be object 0, and only that")]
     Machine {
         /// The object.
         object: u32,
@@ -161,6 +127,9 @@ pub enum CheckError {
         found: Type,
     },
     /// Runs of children must follow each other without gap or overlap, in the order of their parents.
+    #[error(
+        "corrupt topology: object {object}: {len} children from {first}; they must start at {expected} and end by {objects}"
+    )]
     ChildRun {
         /// The parent.
         object: u32,
@@ -174,11 +143,13 @@ pub enum CheckError {
         objects: u32,
     },
     /// Every object but the root must be some object's child.
+    #[error("corrupt topology: object {object} is no object's child")]
     Orphan {
         /// The object.
         object: u32,
     },
     /// A child must name the parent in whose run it is.
+    #[error("corrupt topology: object {object}: parent is {found}, must be {expected}")]
     Parent {
         /// The object.
         object: u32,
@@ -188,6 +159,7 @@ pub enum CheckError {
         expected: u32,
     },
     /// A child must be in the list for its type, and its parent must be of a type that has such a list.
+    #[error("corrupt topology: object {object}: a {found} among the {kind:?} children of a {parent}")]
     ChildType {
         /// The child.
         object: u32,
@@ -199,6 +171,7 @@ pub enum CheckError {
         kind: ChildKind,
     },
     /// A normal object must be deeper than its parent, a special one at the depth of its type.
+    #[error("corrupt topology: object {object}: depth {found} of a {ty} whose parent's is {parent}")]
     Depth {
         /// The object.
         object: u32,
@@ -210,6 +183,7 @@ pub enum CheckError {
         parent: i32,
     },
     /// Levels must be numbered in order, the special ones last, and follow each other in the table of cousins.
+    #[error("corrupt topology: level {level}: {field} is {found}, must be {expected}")]
     Level {
         /// The level, as an index.
         level: u32,
@@ -221,6 +195,7 @@ pub enum CheckError {
         expected: i64,
     },
     /// An object must be in the slot that its depth and logical_index name.
+    #[error("corrupt topology: object {object}: slot {logical_index} at depth {depth} holds {}", .found.map_or("nothing".into(), |found| format!("object {found}")))]
     Slot {
         /// The object.
         object: u32,
@@ -232,6 +207,7 @@ pub enum CheckError {
         found: Option<u32>,
     },
     /// An object must have the type of its level.
+    #[error("corrupt topology: object {object}: a {found} in a level of {expected}")]
     LevelType {
         /// The object.
         object: u32,
@@ -241,6 +217,7 @@ pub enum CheckError {
         expected: Type,
     },
     /// The processing units must be the deepest level, and only that.
+    #[error("corrupt topology: level {level} is of {found}; the deepest, and only that, must be of PU")]
     PuLevel {
         /// The level, as an index.
         level: u32,
@@ -248,6 +225,9 @@ pub enum CheckError {
         found: Type,
     },
     /// A level must be sorted from left to right.
+    #[error(
+        "corrupt topology: object {object} comes after {previous} in its level, but before it in the tree"
+    )]
     LevelOrder {
         /// The object.
         object: u32,
@@ -255,6 +235,7 @@ pub enum CheckError {
         previous: u32,
     },
     /// No two objects may have one gp_index.
+    #[error("corrupt topology: objects {object} and {other}: both have gp_index {gp_index}")]
     GpIndex {
         /// One of them.
         object: u32,
@@ -264,6 +245,7 @@ pub enum CheckError {
         gp_index: u64,
     },
     /// A set in the table must be stored in the documented form.
+    #[error("corrupt topology: set {set}: {rule}")]
     SetForm {
         /// The set, as an index.
         set: u32,
@@ -271,6 +253,9 @@ pub enum CheckError {
         rule: &'static str,
     },
     /// Normal and memory objects must have all four sets, other objects none.
+    #[error(
+        "corrupt topology: object {object}: {field} is set {found} of {sets}, absent or where none may be"
+    )]
     SetIndex {
         /// The object ([`u32::MAX`] for the topology's own allowed sets).
         object: u32,
@@ -282,6 +267,9 @@ pub enum CheckError {
         sets: u32,
     },
     /// A set must be included in the parent's, and in the object's own complete one.
+    #[error(
+        "corrupt topology: object {object}: {field} is not included in {within_field} of object {within}"
+    )]
     SetInclusion {
         /// The object.
         object: u32,
@@ -293,6 +281,7 @@ pub enum CheckError {
         within_field: &'static str,
     },
     /// The cpuset of a memory object must be its parent's.
+    #[error("corrupt topology: object {object}: {field} of a memory object differs from its parent's")]
     MemoryCpuset {
         /// The object.
         object: u32,
@@ -300,6 +289,7 @@ pub enum CheckError {
         field: &'static str,
     },
     /// The complete cpusets of normal siblings must not overlap.
+    #[error("corrupt topology: object {object}: processor {index} is in two of its children")]
     SiblingOverlap {
         /// The parent.
         object: u32,
@@ -307,6 +297,7 @@ pub enum CheckError {
         index: u32,
     },
     /// A processing unit's complete_cpuset, and a NUMA node's complete_nodeset, must be its os_index alone.
+    #[error("corrupt topology: object {object}: {field} is not its os_index alone ({os_index:?})")]
     OwnIndex {
         /// The object.
         object: u32,
@@ -316,6 +307,7 @@ pub enum CheckError {
         os_index: Option<u32>,
     },
     /// The tables by os_index must hold the processing units and NUMA nodes, and nothing else.
+    #[error("corrupt topology: table of {table} by os_index: {os_index} leads to {found:?}")]
     OsIndexTable {
         /// Which table.
         table: Type,
@@ -325,6 +317,7 @@ pub enum CheckError {
         found: Option<u32>,
     },
     /// A reference to attributes or to another side table must be within it.
+    #[error("corrupt topology: record {object}: {field} is {found}, but there are {len}")]
     Reference {
         /// The object, or the record of `field`'s table.
         object: u32,
@@ -336,6 +329,9 @@ pub enum CheckError {
         len: u32,
     },
     /// Runs of a table of distances or memory values must follow each other without gap or overlap.
+    #[error(
+        "corrupt topology: record {record}: {field} has {len} records from {first}; they must start at {expected} of {table}"
+    )]
     Run {
         /// The record that has the run; [`u32::MAX`] if records are in no run.
         record: u32,
@@ -351,6 +347,7 @@ pub enum CheckError {
         table: u32,
     },
     /// What is said beside the tree must make sense.
+    #[error("corrupt topology: record {record}: {rule}")]
     Fact {
         /// The record, of the table that the rule is about.
         record: u32,
@@ -359,77 +356,4 @@ pub enum CheckError {
     },
 }
 
-impl fmt::Display for CheckError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("corrupt topology: ")?;
-        match self {
-            Self::Empty => write!(f, "no object"),
-            Self::Machine { object, found } => {
-                write!(f, "object {object} is a {found}; the Machine must be object 0, and only that")
-            }
-            Self::ChildRun { object, first, len, expected, objects } => write!(
-                f,
-                "object {object}: {len} children from {first}; they must start at {expected} and end by {objects}"
-            ),
-            Self::Orphan { object } => write!(f, "object {object} is no object's child"),
-            Self::Parent { object, found, expected } => {
-                write!(f, "object {object}: parent is {found}, must be {expected}")
-            }
-            Self::ChildType { object, found, parent, kind } => {
-                write!(f, "object {object}: a {found} among the {kind:?} children of a {parent}")
-            }
-            Self::Depth { object, ty, found, parent } => {
-                write!(f, "object {object}: depth {found} of a {ty} whose parent's is {parent}")
-            }
-            Self::Level { level, field, found, expected } => {
-                write!(f, "level {level}: {field} is {found}, must be {expected}")
-            }
-            Self::Slot { object, depth, logical_index, found } => write!(
-                f,
-                "object {object}: slot {logical_index} at depth {depth} holds {}",
-                found.map_or("nothing".into(), |found| format!("object {found}"))
-            ),
-            Self::LevelType { object, found, expected } => {
-                write!(f, "object {object}: a {found} in a level of {expected}")
-            }
-            Self::PuLevel { level, found } => {
-                write!(f, "level {level} is of {found}; the deepest, and only that, must be of PU")
-            }
-            Self::LevelOrder { object, previous } => {
-                write!(f, "object {object} comes after {previous} in its level, but before it in the tree")
-            }
-            Self::GpIndex { object, other, gp_index } => {
-                write!(f, "objects {object} and {other}: both have gp_index {gp_index}")
-            }
-            Self::SetForm { set, rule } => write!(f, "set {set}: {rule}"),
-            Self::SetIndex { object, field, found, sets } => {
-                write!(f, "object {object}: {field} is set {found} of {sets}, absent or where none may be")
-            }
-            Self::SetInclusion { object, field, within, within_field } => {
-                write!(f, "object {object}: {field} is not included in {within_field} of object {within}")
-            }
-            Self::MemoryCpuset { object, field } => {
-                write!(f, "object {object}: {field} of a memory object differs from its parent's")
-            }
-            Self::SiblingOverlap { object, index } => {
-                write!(f, "object {object}: processor {index} is in two of its children")
-            }
-            Self::OwnIndex { object, field, os_index } => {
-                write!(f, "object {object}: {field} is not its os_index alone ({os_index:?})")
-            }
-            Self::OsIndexTable { table, os_index, found } => {
-                write!(f, "table of {table} by os_index: {os_index} leads to {found:?}")
-            }
-            Self::Reference { object, field, found, len } => {
-                write!(f, "record {object}: {field} is {found}, but there are {len}")
-            }
-            Self::Run { record, field, first, len, expected, table } => write!(
-                f,
-                "record {record}: {field} has {len} records from {first}; they must start at {expected} of {table}"
-            ),
-            Self::Fact { record, rule } => write!(f, "record {record}: {rule}"),
-        }
-    }
-}
-
-impl core::error::Error for CheckError {}
+debug_as_display!(BuildError, CheckError);

@@ -13,6 +13,8 @@ use core::iter::Peekable;
 use core::ops::Range;
 use core::str::FromStr;
 
+use super::debug::debug_as_display;
+
 /// The end of a run that never ends. Not an index: indexes are `0..END`.
 pub const END: u32 = u32::MAX;
 
@@ -470,20 +472,23 @@ impl FromStr for Set {
 }
 
 /// Why a text is not a set.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseSetError {
     /// A part between two commas that is no index (list form) or no word of 32 bits (mask form).
+    #[error("not a set: `{part}` is no number in range")]
     Number {
         /// The part.
         part: String,
     },
     /// A run that ends before it starts, as `3-1`.
+    #[error("not a set: `{part}` ends before it starts")]
     Reversed {
         /// The run.
         part: String,
     },
     /// A mask of more words than any machine needs: use the list form.
+    #[error("not a set: {words} words, limit {limit}")]
     TooLong {
         /// How many words it has.
         words: u64,
@@ -492,14 +497,4 @@ pub enum ParseSetError {
     },
 }
 
-impl fmt::Display for ParseSetError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Number { part } => write!(f, "not a set: `{part}` is no number in range"),
-            Self::Reversed { part } => write!(f, "not a set: `{part}` ends before it starts"),
-            Self::TooLong { words, limit } => write!(f, "not a set: {words} words, limit {limit}"),
-        }
-    }
-}
-
-impl core::error::Error for ParseSetError {}
+debug_as_display!(ParseSetError);

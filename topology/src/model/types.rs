@@ -5,6 +5,7 @@
 use core::fmt;
 use core::str::FromStr;
 
+use super::debug::debug_as_display;
 use super::native::native_enum;
 
 /// What kind of thing an object stands for.
@@ -303,16 +304,11 @@ pub enum CacheKind {
 native_enum!(CacheKind, ArchivedCacheKind { Unified, Data, Instruction });
 
 /// A name that is no type of object.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{name}` is no type of object (try Package, Core, PU, L2, NUMANode)")]
 pub struct UnknownType {
     /// The name.
     pub name: String,
 }
 
-impl fmt::Display for UnknownType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is no type of object (try Package, Core, PU, L2, NUMANode)", self.name)
-    }
-}
-
-impl core::error::Error for UnknownType {}
+debug_as_display!(UnknownType);

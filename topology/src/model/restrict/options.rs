@@ -1,7 +1,6 @@
 //! How a topology is restricted, and why it is not.
 
-use core::fmt;
-
+use crate::model::debug::debug_as_display;
 use crate::model::error::{BuildError, CheckError};
 use crate::model::set::{CpuSet, NodeSet, Set};
 use crate::model::types::Type;
@@ -69,6 +68,14 @@ impl RestrictOptions {
         if self.by_nodeset { (Type::NumaNode, Type::Pu) } else { (Type::Pu, Type::NumaNode) }
     }
 
+    /// What these options exclude.
+    const fn excluded(self) -> &'static str {
+        match self.by_nodeset {
+            true => "nodes without processors are removed by cpuset, not by nodeset",
+            false => "processors without nodes are removed by nodeset, not by cpuset",
+        }
+    }
+
     pub(super) const fn removes_other(self) -> bool {
         if self.by_nodeset { self.remove_memless } else { self.remove_cpuless }
     }
@@ -77,19 +84,22 @@ impl RestrictOptions {
 /// Why a topology was not restricted. hwloc says EINVAL, and so does [`errno`](Self::errno).
 ///
 /// Variants are in the order in which they are looked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RestrictError {
     /// An option that the kind of set excludes: to remove nodes without processors needs a cpuset, processors
     /// without nodes a nodeset.
+    #[error("cannot restrict: {}", .options.excluded())]
     Options {
         /// The options that were given.
         options: RestrictOptions,
     },
     /// The topology breaks a rule, as one may that was adopted and never checked: see
     /// [`Topo::check`](crate::Topo::check).
-    Inconsistent(CheckError),
+    #[error("cannot restrict: the topology breaks a rule")]
+    Inconsistent(#[source] CheckError),
     /// No processor would remain that is allowed, or none at all. Restrict to others.
+    #[error("cannot restrict: no processor would remain: kept `{kept}`, allowed `{allowed}`")]
     NoPu {
         /// The processors that would be kept.
         kept: CpuSet,
@@ -97,6 +107,7 @@ pub enum RestrictError {
         allowed: CpuSet,
     },
     /// No NUMA node would remain that is allowed. Restrict to others, or keep nodes without processors.
+    #[error("cannot restrict: no NUMA node would remain: kept `{kept}`, allowed `{allowed}`")]
     NoNumaNode {
         /// The NUMA nodes that would be kept.
         kept: NodeSet,
@@ -105,7 +116,8 @@ pub enum RestrictError {
     },
     /// What remains is more than a builder makes: a consistent topology from elsewhere, with more levels or kinds of
     /// groups than any machine has.
-    Build(BuildError),
+    #[error("cannot restrict: the rest cannot be built")]
+    Build(#[source] BuildError),
 }
 
 impl RestrictError {
@@ -122,33 +134,4 @@ impl RestrictError {
     }
 }
 
-impl fmt::Display for RestrictError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Options { options } if options.by_nodeset => {
-                f.write_str("cannot restrict: nodes without processors are removed by cpuset, not by nodeset")
-            }
-            Self::Options { .. } => {
-                f.write_str("cannot restrict: processors without nodes are removed by nodeset, not by cpuset")
-            }
-            Self::Inconsistent(_) => f.write_str("cannot restrict: the topology breaks a rule"),
-            Self::NoPu { kept, allowed } => {
-                write!(f, "cannot restrict: no processor would remain: kept `{kept}`, allowed `{allowed}`")
-            }
-            Self::NoNumaNode { kept, allowed } => {
-                write!(f, "cannot restrict: no NUMA node would remain: kept `{kept}`, allowed `{allowed}`")
-            }
-            Self::Build(_) => f.write_str("cannot restrict: the rest cannot be built"),
-        }
-    }
-}
-
-impl core::error::Error for RestrictError {
-    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        match self {
-            Self::Inconsistent(source) => Some(source),
-            Self::Build(source) => Some(source),
-            _ => None,
-        }
-    }
-}
+debug_as_display!(RestrictError);

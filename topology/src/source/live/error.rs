@@ -1,16 +1,17 @@
 //! Why the machine's topology could not be read.
 
-use core::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use crate::model::debug::debug_as_display;
 use crate::model::error::BuildError;
 
 /// Why this machine's topology could not be read.
-#[derive(Debug)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum DetectError {
     /// A file without which nothing can be said: is /sys mounted?
+    #[error("cannot detect the topology: {}", .path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -18,6 +19,7 @@ pub enum DetectError {
         source: io::Error,
     },
     /// Such a file does not hold what the kernel documents.
+    #[error("cannot detect the topology: {}:{line}: unexpected `{value}`", .path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -27,6 +29,7 @@ pub enum DetectError {
         value: String,
     },
     /// The kernel counts more processors than this reader is prepared to list.
+    #[error("cannot detect the topology: {}: {count} cpus, limit {limit}", .path.display())]
     TooManyCpus {
         /// The file that says so.
         path: PathBuf,
@@ -36,38 +39,8 @@ pub enum DetectError {
         limit: u64,
     },
     /// What the files say is not a topology.
-    Build(BuildError),
+    #[error("cannot detect the topology: the kernel's description is inconsistent")]
+    Build(#[from] BuildError),
 }
 
-impl fmt::Display for DetectError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unreadable { path, .. } => write!(f, "cannot detect the topology: {}", path.display()),
-            Self::Malformed { path, line, value } => {
-                write!(f, "cannot detect the topology: {}:{line}: unexpected `{value}`", path.display())
-            }
-            Self::TooManyCpus { path, count, limit } => {
-                write!(f, "cannot detect the topology: {}: {count} cpus, limit {limit}", path.display())
-            }
-            Self::Build(_) => {
-                write!(f, "cannot detect the topology: the kernel's description is inconsistent")
-            }
-        }
-    }
-}
-
-impl core::error::Error for DetectError {
-    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        match self {
-            Self::Unreadable { source, .. } => Some(source),
-            Self::Build(error) => Some(error),
-            _ => None,
-        }
-    }
-}
-
-impl From<BuildError> for DetectError {
-    fn from(error: BuildError) -> Self {
-        Self::Build(error)
-    }
-}
+debug_as_display!(DetectError);

@@ -3,6 +3,7 @@
 use core::fmt;
 use std::io;
 
+use crate::model::debug::debug_as_display;
 use crate::model::error::BuildError;
 use crate::model::types::Type;
 
@@ -28,20 +29,23 @@ impl fmt::Display for LineColumn {
 }
 
 /// Why a text is no topology, and where.
-#[derive(Debug)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum XmlError {
     /// The file could not be read.
+    #[error("cannot read the topology")]
     Io {
         /// What the system said.
         source: io::Error,
     },
     /// The bytes are not UTF-8: hwloc writes nothing else.
+    #[error("not UTF-8 from byte {offset} on")]
     NotUtf8 {
         /// Offset of the first byte that is not.
         offset: u64,
     },
     /// Not XML, as a tag that ends nothing. Was the file edited by hand?
+    #[error("{at}: not well-formed XML: {message}")]
     Syntax {
         /// Where.
         at: LineColumn,
@@ -49,16 +53,19 @@ pub enum XmlError {
         message: String,
     },
     /// The text ends inside of an element: the file was cut off.
+    #[error("{at}: the text ends here, cut off")]
     Truncated {
         /// Where.
         at: LineColumn,
     },
     /// A document type with definitions of its own: take the part between `[` and `]` out. No entity is expanded.
+    #[error("{at}: a document type with definitions is not read; take what is in [] out")]
     Dtd {
         /// Where.
         at: LineColumn,
     },
     /// A reference to an entity other than the five that XML has.
+    #[error("{at}: entity not known: {name}")]
     Entity {
         /// Where.
         at: LineColumn,
@@ -66,6 +73,7 @@ pub enum XmlError {
         name: String,
     },
     /// Elements are nested deeper than any topology's.
+    #[error("{at}: nested deeper than {limit} elements")]
     TooDeep {
         /// Where.
         at: LineColumn,
@@ -73,6 +81,7 @@ pub enum XmlError {
         limit: u64,
     },
     /// More of something than any machine has: see [`crate::xml`].
+    #[error("{at}: more than {limit} {what}")]
     TooMany {
         /// Where.
         at: LineColumn,
@@ -82,6 +91,7 @@ pub enum XmlError {
         limit: u64,
     },
     /// The outermost element is no `<topology>`: not one of hwloc's topologies.
+    #[error("{at}: <{found}> is no <topology>")]
     NotTopology {
         /// Where.
         at: LineColumn,
@@ -89,6 +99,7 @@ pub enum XmlError {
         found: String,
     },
     /// A format that is not known: 1.x, 2.x and 3.0 are. Export the file again with an older hwloc.
+    #[error("{at}: version={found:?} is unknown: 1.x, 2.x and 3.0 are read; export it for one of them")]
     Version {
         /// Where.
         at: LineColumn,
@@ -96,6 +107,7 @@ pub enum XmlError {
         found: String,
     },
     /// An element where it has no meaning.
+    #[error("{at}: <{found}> has no meaning here")]
     UnexpectedElement {
         /// Where.
         at: LineColumn,
@@ -103,11 +115,13 @@ pub enum XmlError {
         found: String,
     },
     /// The topology has no object.
+    #[error("{at}: the topology has no <object>")]
     NoObject {
         /// Where.
         at: LineColumn,
     },
     /// An attribute that must be there is not.
+    #[error("{at}: attribute {attribute} is missing")]
     MissingAttribute {
         /// Where.
         at: LineColumn,
@@ -115,6 +129,7 @@ pub enum XmlError {
         attribute: &'static str,
     },
     /// An attribute twice on one element.
+    #[error("{at}: attribute {attribute} is there twice")]
     DuplicateAttribute {
         /// Where.
         at: LineColumn,
@@ -122,6 +137,7 @@ pub enum XmlError {
         attribute: String,
     },
     /// A value that is none for its attribute, such as a number out of range.
+    #[error("{at}: {attribute}={value:?} is not {expected}")]
     Value {
         /// Where.
         at: LineColumn,
@@ -133,6 +149,7 @@ pub enum XmlError {
         expected: &'static str,
     },
     /// A name that is no type of object.
+    #[error("{at}: {attribute}={value:?} is no type of object")]
     UnknownType {
         /// Where.
         at: LineColumn,
@@ -142,6 +159,7 @@ pub enum XmlError {
         value: String,
     },
     /// An object below one that cannot have it.
+    #[error("{at}: a {child} cannot be below a {parent}")]
     Misplaced {
         /// Where.
         at: LineColumn,
@@ -151,6 +169,7 @@ pub enum XmlError {
         parent: Type,
     },
     /// An object without a set that its type must have, or with one that it cannot have.
+    #[error("{at}: {ty}: {rule}")]
     Sets {
         /// Where.
         at: LineColumn,
@@ -160,6 +179,7 @@ pub enum XmlError {
         rule: &'static str,
     },
     /// The type of a cache is not that of its level and kind.
+    #[error("{at}: type {ty} is not that of a cache with depth={level} and this cache_type")]
     CacheType {
         /// Where.
         at: LineColumn,
@@ -169,6 +189,7 @@ pub enum XmlError {
         level: u32,
     },
     /// A number that must be unique is used twice.
+    #[error("{at}: {attribute}={value} is used twice")]
     Duplicate {
         /// Where it is used again.
         at: LineColumn,
@@ -178,6 +199,7 @@ pub enum XmlError {
         value: u64,
     },
     /// A reference to an object that is not in the file.
+    #[error("{at}: {ty} with index {index} is named, but not in the file")]
     UnknownObject {
         /// Where.
         at: LineColumn,
@@ -187,6 +209,7 @@ pub enum XmlError {
         index: u64,
     },
     /// A list that is shorter or longer than was announced.
+    #[error("{at}: {found} {what}, {expected} were announced")]
     Count {
         /// Where.
         at: LineColumn,
@@ -198,70 +221,8 @@ pub enum XmlError {
         found: u64,
     },
     /// All of it could be read, but it is no topology.
-    Build(BuildError),
+    #[error("the file was read, but describes no topology")]
+    Build(#[from] BuildError),
 }
 
-impl fmt::Display for XmlError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Io { .. } => write!(f, "cannot read the topology"),
-            Self::NotUtf8 { offset } => write!(f, "not UTF-8 from byte {offset} on"),
-            Self::Syntax { at, message } => write!(f, "{at}: not well-formed XML: {message}"),
-            Self::Truncated { at } => write!(f, "{at}: the text ends here, cut off"),
-            Self::Dtd { at } => {
-                write!(f, "{at}: a document type with definitions is not read; take what is in [] out")
-            }
-            Self::Entity { at, name } => write!(f, "{at}: entity not known: {name}"),
-            Self::TooDeep { at, limit } => write!(f, "{at}: nested deeper than {limit} elements"),
-            Self::TooMany { at, what, limit } => write!(f, "{at}: more than {limit} {what}"),
-            Self::NotTopology { at, found } => write!(f, "{at}: <{found}> is no <topology>"),
-            Self::Version { at, found } => {
-                write!(
-                    f,
-                    "{at}: version={found:?} is unknown: 1.x, 2.x and 3.0 are read; export it for one of them"
-                )
-            }
-            Self::UnexpectedElement { at, found } => write!(f, "{at}: <{found}> has no meaning here"),
-            Self::NoObject { at } => write!(f, "{at}: the topology has no <object>"),
-            Self::MissingAttribute { at, attribute } => write!(f, "{at}: attribute {attribute} is missing"),
-            Self::DuplicateAttribute { at, attribute } => {
-                write!(f, "{at}: attribute {attribute} is there twice")
-            }
-            Self::Value { at, attribute, value, expected } => {
-                write!(f, "{at}: {attribute}={value:?} is not {expected}")
-            }
-            Self::UnknownType { at, attribute, value } => {
-                write!(f, "{at}: {attribute}={value:?} is no type of object")
-            }
-            Self::Misplaced { at, child, parent } => write!(f, "{at}: a {child} cannot be below a {parent}"),
-            Self::Sets { at, ty, rule } => write!(f, "{at}: {ty}: {rule}"),
-            Self::CacheType { at, ty, level } => {
-                write!(f, "{at}: type {ty} is not that of a cache with depth={level} and this cache_type")
-            }
-            Self::Duplicate { at, attribute, value } => write!(f, "{at}: {attribute}={value} is used twice"),
-            Self::UnknownObject { at, ty, index } => {
-                write!(f, "{at}: {ty} with index {index} is named, but not in the file")
-            }
-            Self::Count { at, what, expected, found } => {
-                write!(f, "{at}: {found} {what}, {expected} were announced")
-            }
-            Self::Build(_) => write!(f, "the file was read, but describes no topology"),
-        }
-    }
-}
-
-impl core::error::Error for XmlError {
-    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        match self {
-            Self::Io { source } => Some(source),
-            Self::Build(error) => Some(error),
-            _ => None,
-        }
-    }
-}
-
-impl From<BuildError> for XmlError {
-    fn from(error: BuildError) -> Self {
-        Self::Build(error)
-    }
-}
+debug_as_display!(XmlError);
