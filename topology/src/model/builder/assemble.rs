@@ -42,64 +42,11 @@ fn assemble(
 ) -> Result<Topology, BuildError> {
     let nodes = &builder.nodes;
 
-    // Breadth first: where each described object goes.
-    let mut order = Vec::with_capacity(nodes.len());
-    let mut place = vec![NONE; nodes.len()];
-    let mut queue = VecDeque::from([0u32]);
-    while let Some(id) = queue.pop_front() {
-        place[id as usize] = order.len() as u32;
-        order.push(id);
-        queue.extend(children[id as usize].iter().flatten());
-    }
-
-    // Special levels are in tree order.
-    let mut special: [Vec<u32>; SPECIAL.len()] = Default::default();
-    let mut stack = vec![0u32];
-    while let Some(id) = stack.pop() {
-        if let Some(level) = SPECIAL.iter().position(|&ty| ty == nodes[id as usize].0.ty) {
-            special[level].push(id);
-        }
-        stack.extend(children[id as usize].iter().flatten().rev());
-    }
-
-    let mut levels = Vec::new();
-    let mut cousins = Vec::with_capacity(nodes.len());
-    let mut position = vec![(0i32, 0u32); nodes.len()];
-    let mut group_depth = vec![0; nodes.len()];
-    let mut group_levels = 0;
-    for (index, members) in normal.iter().chain(&special).enumerate() {
-        let ty = match index.checked_sub(normal.len()) {
-            Some(special) => SPECIAL[special],
-            None => members.first().map_or(Type::Pu, |&id| nodes[id as usize].0.ty),
-        };
-        let depth = ty.special_depth().unwrap_or(index as i32);
-        let span = Span { first: cousins.len() as u32, len: members.len() as u32 };
-        levels.push(Level { depth, ty, members: span });
-        for (logical_index, &id) in members.iter().enumerate() {
-            position[id as usize] = (depth, logical_index as u32);
-            group_depth[id as usize] = group_levels;
-            cousins.push(place[id as usize]);
-        }
-        group_levels += u32::from(ty == Type::Group);
-    }
-
+    let (order, place) = breadth_first(children);
+    let Levels { levels, cousins, position, group_depth } = Levels::of(nodes, children, normal, &place);
     let symmetric = symmetric_subtrees(nodes, children, &order, &position);
-    let mut total_memory = vec![0u64; nodes.len()];
-    for &id in order.iter().rev() {
-        let (node, parent) = &nodes[id as usize];
-        if let Attributes::Numa { local_memory, .. } = node.attributes {
-            total_memory[id as usize] = total_memory[id as usize].saturating_add(local_memory);
-        }
-        if let (true, Some(above)) = (*parent != NONE, total_memory.get(*parent as usize).copied()) {
-            total_memory[*parent as usize] = above.saturating_add(total_memory[id as usize]);
-        }
-    }
-
-    let mut taken: Vec<u64> = nodes.iter().filter_map(|(node, _)| node.gp_index).collect();
-    taken.sort_unstable();
-    let mut free = (1..).filter(|number| taken.binary_search(number).is_err());
-    let gp_indexes: Vec<u64> =
-        nodes.iter().map(|(node, _)| node.gp_index.or_else(|| free.next()).unwrap_or(0)).collect();
+    let total_memory = total_memory(nodes, &order);
+    let gp_indexes = gp_indexes(nodes);
 
     let mut texts = Texts::new();
     let mut tables = Attribution::new();
@@ -167,6 +114,88 @@ fn assemble(
         flags: facts.flags,
         strings: texts.strings,
     })
+}
+
+/// The objects in the order of the archive, and where in it each described object goes.
+fn breadth_first(children: &Lists) -> (Vec<u32>, Vec<u32>) {
+    let mut order = Vec::with_capacity(children.len());
+    let mut place = vec![NONE; children.len()];
+    let mut queue = VecDeque::from([0u32]);
+    while let Some(id) = queue.pop_front() {
+        place[id as usize] = order.len() as u32;
+        order.push(id);
+        queue.extend(children[id as usize].iter().flatten());
+    }
+    (order, place)
+}
+
+/// The table of levels, and what it says of each described object.
+struct Levels {
+    levels: Vec<Level>,
+    cousins: Vec<u32>,
+    /// Depth and logical_index.
+    position: Vec<(i32, u32)>,
+    /// How many levels of groups are above.
+    group_depth: Vec<u32>,
+}
+
+impl Levels {
+    fn of(nodes: &[(Node, u32)], children: &Lists, normal: &[Vec<u32>], place: &[u32]) -> Self {
+        // Special levels are in tree order.
+        let mut special: [Vec<u32>; SPECIAL.len()] = Default::default();
+        let mut stack = vec![0u32];
+        while let Some(id) = stack.pop() {
+            if let Some(level) = SPECIAL.iter().position(|&ty| ty == nodes[id as usize].0.ty) {
+                special[level].push(id);
+            }
+            stack.extend(children[id as usize].iter().flatten().rev());
+        }
+
+        let mut levels = Vec::new();
+        let mut cousins = Vec::with_capacity(nodes.len());
+        let mut position = vec![(0i32, 0u32); nodes.len()];
+        let mut group_depth = vec![0; nodes.len()];
+        let mut group_levels = 0;
+        for (index, members) in normal.iter().chain(&special).enumerate() {
+            let ty = match index.checked_sub(normal.len()) {
+                Some(special) => SPECIAL[special],
+                None => members.first().map_or(Type::Pu, |&id| nodes[id as usize].0.ty),
+            };
+            let depth = ty.special_depth().unwrap_or(index as i32);
+            let span = Span { first: cousins.len() as u32, len: members.len() as u32 };
+            levels.push(Level { depth, ty, members: span });
+            for (logical_index, &id) in members.iter().enumerate() {
+                position[id as usize] = (depth, logical_index as u32);
+                group_depth[id as usize] = group_levels;
+                cousins.push(place[id as usize]);
+            }
+            group_levels += u32::from(ty == Type::Group);
+        }
+        Self { levels, cousins, position, group_depth }
+    }
+}
+
+/// Bytes of memory at and below each object. Children come after their parents in `order`.
+fn total_memory(nodes: &[(Node, u32)], order: &[u32]) -> Vec<u64> {
+    let mut total_memory = vec![0u64; nodes.len()];
+    for &id in order.iter().rev() {
+        let (node, parent) = &nodes[id as usize];
+        if let Attributes::Numa { local_memory, .. } = node.attributes {
+            total_memory[id as usize] = total_memory[id as usize].saturating_add(local_memory);
+        }
+        if let (true, Some(above)) = (*parent != NONE, total_memory.get(*parent as usize).copied()) {
+            total_memory[*parent as usize] = above.saturating_add(total_memory[id as usize]);
+        }
+    }
+    total_memory
+}
+
+/// The numbers that are given, and those that are free for the others.
+fn gp_indexes(nodes: &[(Node, u32)]) -> Vec<u64> {
+    let mut taken: Vec<u64> = nodes.iter().filter_map(|(node, _)| node.gp_index).collect();
+    taken.sort_unstable();
+    let mut free = (1..).filter(|number| taken.binary_search(number).is_err());
+    nodes.iter().map(|(node, _)| node.gp_index.or_else(|| free.next()).unwrap_or(0)).collect()
 }
 
 /// Whether all normal children are equal in depth and arity, level by level, down to the processing units.
