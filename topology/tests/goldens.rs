@@ -5,42 +5,20 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use graven::Segment;
 use graven_topology::attributes::OsDevice;
 use graven_topology::facts::{Initiator, InitiatorRef, MemoryAttribute, MemoryTier};
-use graven_topology::{Bits, Set, Topo, Topology, Type, records, xml};
+use graven_topology::xml::{self, XmlError};
+use graven_topology::{Bits, Set, Topo, Topology, Type, records};
 use serde_json::Value;
 
-/// The directory of topologies, if it is there.
-fn directory() -> Option<PathBuf> {
-    let found = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/topologies");
-    let found = std::env::var_os("GRAVEN_TOPOLOGIES").map_or(found, PathBuf::from);
-    if !found.is_dir() {
-        println!("SKIPPED: no directory of topologies beside the project");
-        return None;
-    }
-    Some(found)
-}
+#[path = "support/real.rs"]
+mod real;
 
-/// Name and text of every XML file.
-fn files() -> Vec<(String, PathBuf)> {
-    let Some(directory) = directory() else { return Vec::new() };
-    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
-    let mut files: Vec<_> = entries
-        .filter(|path| path.extension().is_some_and(|extension| extension == "xml"))
-        .map(|path| (path.file_stem().unwrap().to_str().unwrap().to_owned(), path))
-        .collect();
-    files.sort();
-    assert_eq!(files.len(), 25, "the set of topologies changed");
-    files
-}
-
-fn import(path: &Path) -> Topology {
-    xml::read(fs::File::open(path).unwrap()).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
+use real::{directory, files, import};
 
 /// What is in our records but cannot be in hwloc 2.14's, or the reverse.
 fn comparable(mut record: Value) -> Option<Value> {
@@ -297,4 +275,18 @@ fn what_only_format_3_has_is_kept() {
         bandwidth.between(&dgx.by_gp_index(802).unwrap(), &dgx.by_gp_index(449).unwrap()),
         Some(25_000)
     );
+}
+
+#[test]
+fn every_real_file_that_was_cut_off_is_an_error() {
+    for (name, path) in files() {
+        let text = std::fs::read_to_string(&path).unwrap();
+        // Reading up to the cut costs its position: every 97th byte of short files, some of long ones.
+        let cuts = if text.len() < 16_000 { 200 } else { 400_000 / text.len() + 1 };
+        let step = 97 * (text.len() / 97).div_ceil(cuts).max(1);
+        for cut in (0..text.trim_end().len()).step_by(step).filter(|&cut| text.is_char_boundary(cut)) {
+            let error = xml::parse(&text[..cut]).expect_err("the end is missing");
+            assert!(matches!(error, XmlError::Truncated { .. } | XmlError::Syntax { .. }), "{name}: {error}");
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! Detection of processors, and what groups them, on trees of files made by the tests; and on this machine.
 
+#[path = "support/live.rs"]
 mod live_support;
 
 use std::fs;

@@ -1,5 +1,6 @@
 //! Detection of what the control group lets a process use, on trees of files.
 
+#[path = "support/live.rs"]
 mod live_support;
 
 use graven_topology::{Bits, Topo, Topology, Type};

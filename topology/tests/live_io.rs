@@ -1,5 +1,6 @@
 //! Detection of PCI devices, bridges and OS devices, on trees of files.
 
+#[path = "support/live.rs"]
 mod live_support;
 
 use graven_topology::attributes::OsDevice;

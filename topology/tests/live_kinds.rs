@@ -1,5 +1,6 @@
 //! Detection of kinds of processors, on trees of files.
 
+#[path = "support/live.rs"]
 mod live_support;
 
 use graven_topology::{Topo, Topology};

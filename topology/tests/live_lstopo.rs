@@ -10,6 +10,7 @@ use std::process::Command;
 use graven_topology::facts::{InitiatorRef, MemoryAttribute};
 use graven_topology::{Bits, ChildKind, Detector, Filter, ObjectRef, Topo, Topology, Type, xml};
 
+#[path = "support/live.rs"]
 mod live_support;
 
 use live_support::{Fake, packages, two_kinds_of_memory, two_sockets, with_devices};

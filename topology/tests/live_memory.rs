@@ -1,5 +1,6 @@
 //! Detection of NUMA nodes, their caches, distances, memory attributes and tiers, on trees of files.
 
+#[path = "support/live.rs"]
 mod live_support;
 
 use graven_topology::attributes::{Group, PageType};

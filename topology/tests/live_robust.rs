@@ -1,5 +1,6 @@
 //! Detection on trees of files that are missing, cut, endless, hostile, or garbage: it degrades and never panics.
 
+#[path = "support/live.rs"]
 mod live_support;
 
 use std::fs;

@@ -10,6 +10,7 @@ use graven_topology::{
 };
 use proptest::prelude::*;
 
+#[path = "support/restrict.rs"]
 mod restrict_support;
 use restrict_support::{PLAIN, every_option, sound};
 

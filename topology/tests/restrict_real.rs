@@ -2,37 +2,20 @@
 //! leaves, where it is installed. What is not equal is named as an exception.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use graven_topology::error::RestrictError;
 use graven_topology::{Bits, ChildKind, RestrictOptions, Set, Topo, Topology, Type, records, xml};
 use serde_json::Value;
 
+#[path = "support/real.rs"]
+mod real;
+
+#[path = "support/restrict.rs"]
 mod restrict_support;
+use real::{files, import};
 use restrict_support::{PLAIN, every_option, sound};
-
-/// Name and path of every real topology.
-fn files() -> Vec<(String, PathBuf)> {
-    let found = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/topologies");
-    let found = std::env::var_os("GRAVEN_TOPOLOGIES").map_or(found, PathBuf::from);
-    let Ok(entries) = fs::read_dir(&found) else {
-        println!("SKIPPED: no directory of topologies beside the project");
-        return Vec::new();
-    };
-    let mut files: Vec<_> = entries
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "xml"))
-        .map(|path| (path.file_stem().unwrap().to_str().unwrap().to_owned(), path))
-        .collect();
-    files.sort();
-    assert_eq!(files.len(), 25, "the set of topologies changed");
-    files
-}
-
-fn import(path: &Path) -> Topology {
-    xml::read(fs::File::open(path).unwrap()).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
 
 #[test]
 fn restricting_a_real_topology_to_all_of_it_changes_nothing() {

@@ -1,11 +1,15 @@
 //! hwloc XML: a test per rule of the loader, and what comes back of what was written.
 
+#[path = "support/xml.rs"]
 mod xml_support;
 
 use graven_topology::attributes::{Group, OsDevice, PageType};
 use graven_topology::facts::{DistanceMatrix, MemoryAttribute, MemoryTier};
 use graven_topology::xml::{self, XmlError};
-use graven_topology::{Attributes, Builder, ChildKind, Filter, Location, Node, Set, Topo, Topology, Type};
+use graven_topology::{
+    Attributes, Builder, ChildKind, Filter, Location, Node, Set, Topo, Topology, Type, records,
+};
+use serde_json::Value;
 
 use xml_support::*;
 
@@ -270,8 +274,8 @@ fn features_are_written_in_the_order_in_which_they_come_back() {
     assert_eq!(xml::to_string(&again).unwrap(), first);
 }
 
-#[test]
-fn a_topology_that_was_built_comes_back_equal() {
+/// A machine of two packages, of which something is said in each table beside the tree.
+fn built() -> Topology {
     let mut builder = Builder::new();
     let mut nodes = Vec::new();
     for package in 0..2 {
@@ -300,7 +304,23 @@ fn a_topology_that_was_built_comes_back_equal() {
     builder.cpu_kind(Set::from(2..4), Some(3), []);
     builder.support("discovery.pu");
     builder.flags(9);
-    let topology = builder.build().unwrap();
+    builder.build().unwrap()
+}
+
+#[test]
+fn a_file_of_the_repository_is_read_and_written_as_it_always_was() {
+    let text = include_str!("fixtures/small.xml");
+    let topology = read(text);
+    assert_eq!(xml::to_string(&topology).unwrap(), text);
+    assert_eq!(topology, read(&xml::to_string(&built()).unwrap()));
+    let golden = include_str!("fixtures/small.dump.jsonl");
+    let golden: Vec<Value> = golden.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(records(&topology).collect::<Vec<Value>>(), golden);
+}
+
+#[test]
+fn a_topology_that_was_built_comes_back_equal() {
+    let topology = built();
     let again = read(&xml::to_string(&topology).unwrap());
     // The infos that say the tiers are the only difference.
     assert_eq!(again.root().info("MemoryTiersNr"), Some("1"));

@@ -1,5 +1,6 @@
 //! hwloc XML that is none: a test per error, and files made to harm.
 
+#[path = "support/xml.rs"]
 mod xml_support;
 
 use std::fmt::Write;
@@ -235,29 +236,4 @@ fn a_file_with_any_byte_changed_is_read_or_refused_without_panic() {
         }
     }
     assert!(read > 500, "{read}");
-}
-
-#[test]
-fn every_real_file_that_was_cut_off_is_an_error() {
-    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/topologies");
-    let directory = std::env::var_os("GRAVEN_TOPOLOGIES").map_or(directory, Into::into);
-    let Ok(entries) = std::fs::read_dir(directory) else {
-        return println!("SKIPPED: no topologies beside the project");
-    };
-    for path in
-        entries.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "xml"))
-    {
-        let text = std::fs::read_to_string(&path).unwrap();
-        // Reading up to the cut costs its position: every 97th byte of short files, some of long ones.
-        let cuts = if text.len() < 16_000 { 200 } else { 400_000 / text.len() + 1 };
-        let step = 97 * (text.len() / 97).div_ceil(cuts).max(1);
-        for cut in (0..text.trim_end().len()).step_by(step).filter(|&cut| text.is_char_boundary(cut)) {
-            let error = xml::parse(&text[..cut]).expect_err("the end is missing");
-            assert!(
-                matches!(error, XmlError::Truncated { .. } | XmlError::Syntax { .. }),
-                "{}: {error}",
-                path.display()
-            );
-        }
-    }
 }
