@@ -23,8 +23,8 @@ pub use rkyv::{self, Archive, Deserialize, Serialize, munge::munge};
 /// without an operating system.
 pub mod format {
     pub use graven_format::{
-        Entries, Entry, Fingerprint, Header, Iter, Key, Kind, Mode, Payload, RegionHeader, Schema, Section,
-        Validator, Verified,
+        Entries, Entry, Fingerprint, Header, Iter, Key, Kind, Mode, Payload, Question, RegionHeader, Schema,
+        Section, Validator, ValueError, Verified,
     };
     #[cfg(feature = "serde")]
     pub use graven_format::{Limited, Limits};
