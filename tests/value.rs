@@ -3,8 +3,12 @@
 
 #![recursion_limit = "256"] // of `json!`
 
+#[path = "value/damage.rs"]
+mod damage;
 #[path = "value/same.rs"]
 mod same;
+#[path = "value/serialized.rs"]
+mod serialized;
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -239,20 +243,12 @@ impl All {
     }
 }
 
-/// A segment with one object, as its root.
-fn segment<T>(value: &T) -> Segment
-where
-    T: graven::Archive<Archived: graven::Layout> + for<'a> graven::Serialize<graven::Serializer<'a>>,
-{
-    Segment::from_bytes(bytes_of(value)).unwrap()
-}
-
 #[track_caller]
 fn reads_as_written<T>(value: &T)
 where
     T: graven::Archive<Archived: graven::Layout> + for<'a> graven::Serialize<graven::Serializer<'a>> + Same,
 {
-    let segment = segment(value);
+    let segment = segment_of(value);
     value.same(segment.value("").unwrap());
 }
 
@@ -267,7 +263,7 @@ fn every_shape_reads_as_the_value_that_was_written() {
 
 #[test]
 fn keys_that_a_map_does_not_have_are_not_found() {
-    let segment = segment(&All::sample(20));
+    let segment = segment_of(&All::sample(20));
     let all = segment.value("").unwrap();
     let none = |field: &str, key: Key<'_>| {
         assert!(all.field(field).unwrap().get(key).unwrap().is_none(), "{field} {key:?}");
@@ -300,7 +296,7 @@ fn keys_that_a_map_does_not_have_are_not_found() {
 
 #[test]
 fn integers_of_every_width_find_the_same_key() {
-    let segment = segment(&BTreeMap::from([(-3i64, 'a'), (200, 'b')]));
+    let segment = segment_of(&BTreeMap::from([(-3i64, 'a'), (200, 'b')]));
     let map = segment.value("").unwrap();
     assert_eq!(map.get(-3i8).unwrap().unwrap().as_char().unwrap(), 'a');
     assert_eq!(map.get(-3i128).unwrap().unwrap().as_char().unwrap(), 'a');
@@ -324,7 +320,7 @@ fn trees_of_every_size_read_as_written_whatever_the_alignment_of_their_keys() {
 
 #[test]
 fn maps_whose_keys_cannot_be_looked_up_can_be_visited() {
-    let segment = segment(&BTreeMap::from([((1u8, 2u64), 'a'), ((3, 4), 'b')]));
+    let segment = segment_of(&BTreeMap::from([((1u8, 2u64), 'a'), ((3, 4), 'b')]));
     let map = segment.value("").unwrap();
     assert_eq!(map.get(1).unwrap_err().question(), Some(&Question::KeyType));
     let read: Vec<(u64, char)> = map
@@ -340,15 +336,15 @@ fn maps_whose_keys_cannot_be_looked_up_can_be_visited() {
 fn addresses_ranges_and_bounds_are_structs_and_enums() {
     let value: (IpAddr, SocketAddr, Range<u32>) =
         ([127, 0, 0, 1].into(), "[fe80::1]:443".parse().unwrap(), 3..9);
-    let segment_of = segment(&value);
-    let read = segment_of.value("").unwrap();
+    let segment = segment_of(&value);
+    let read = segment.value("").unwrap();
     assert_eq!(read.path("0").unwrap().variant().unwrap().name, "V4");
     assert_eq!(read.path("0.0.octets").unwrap().as_bytes().unwrap(), [127, 0, 0, 1]);
     assert_eq!(read.path("1.0.port").unwrap().as_u64().unwrap(), 443);
     assert_eq!(read.path("1.0.ip.octets[0]").unwrap().as_u64().unwrap(), 0xfe);
     assert_eq!(read.path("2.end").unwrap().as_u64().unwrap(), 9);
 
-    let segment = segment(&[Bound::Included(1i64), Bound::Unbounded]);
+    let segment = segment_of(&[Bound::Included(1i64), Bound::Unbounded]);
     let read = segment.value("").unwrap();
     assert_eq!(read.path("[0].0").unwrap().as_i64().unwrap(), 1);
     assert_eq!(read.path("[1]").unwrap().variant().unwrap().name, "Unbounded");
@@ -356,7 +352,7 @@ fn addresses_ranges_and_bounds_are_structs_and_enums() {
 
 #[test]
 fn paths_lead_through_fields_elements_keys_pointers_and_options() {
-    let of_all = segment(&All::sample(20));
+    let of_all = segment_of(&All::sample(20));
     let all = of_all.value("").unwrap();
     let text_at =
         |path: &str| all.path(path).unwrap_or_else(|error| panic!("{path}: {error}")).as_str().unwrap();
@@ -368,7 +364,7 @@ fn paths_lead_through_fields_elements_keys_pointers_and_options() {
     assert_eq!(all.path(r#"["tree"]["bt003"]"#).unwrap().as_u64().unwrap(), 3);
     assert_eq!(all.path("").unwrap().offset(), all.offset());
     let deep = [Some(Some(Box::new(Inner { a: 1, b: Some(2), c: text(9) })))];
-    let options = segment(&deep);
+    let options = segment_of(&deep);
     assert_eq!(options.value("").unwrap().path("[0].c").unwrap().as_str().unwrap(), text(9));
 
     for (path, question, known) in [
@@ -391,7 +387,7 @@ fn paths_lead_through_fields_elements_keys_pointers_and_options() {
 
 #[test]
 fn a_value_asked_for_what_it_is_not_says_what_it_is() {
-    let segment = segment(&(-1i64, "text".to_string(), Some(1u8)));
+    let segment = segment_of(&(-1i64, "text".to_string(), Some(1u8)));
     let value = segment.value("").unwrap();
     let error = value.field("0").unwrap().as_str().unwrap_err();
     assert_eq!(error.question(), Some(&Question::Kind { expected: "a string", got: Kind::Signed }));
@@ -406,124 +402,6 @@ fn a_value_asked_for_what_it_is_not_says_what_it_is() {
         question(value.field("2").unwrap().as_u64()),
         Some(Question::Kind { expected: "an integer", got: Kind::Option })
     );
-}
-
-// ---- serde ---------------------------------------------------------------------------------------------------------
-
-#[test]
-fn values_serialize_as_the_derives_of_serde_would() {
-    let segment_of = segment(&All::sample(2));
-    let written = serde_json::to_string(&segment_of.value("").unwrap()).unwrap();
-    assert!(written.contains(&format!(r#""wide":{},"#, u128::MAX - 1)), "{written}");
-    let all: serde_json::Value = serde_json::from_str(&written).unwrap();
-    let expected = json!({
-        "truth": true,
-        "numbers": [200, 65535, 1u64 << 60],
-        "floats": [1.5, -2.25],
-        "letter": "😀",
-        "nonzero": 77,
-        "unit": null,
-        "c": c"c string".to_bytes(),
-        "boxed": 99,
-        "boxed_slice": [7, 8],
-        "twice": text(9),
-        "some_box": 5,
-        "no_string": null,
-        "options": 3,
-        "ok": { "Ok": 4 },
-        "err": { "Err": text(12) },
-        "nothing": [],
-        "again": text(20),
-        "weak": text(20),
-        "gone": null,
-        "by_name": { "": 0, "a": 1 },
-        "by_number": { "0": "value number 0", "7919": "value number 1" },
-        "by_truth": { "true": 1 },
-        "empty": {},
-        "index": { "im0": 0, "im1": 1 },
-        "indices": [0, 1u64 << 33 ^ 1],
-        "tree": { "bt000": 0, "bt001": 1, "bt002": 2, "bt003": 3, "bt004": 4, "bt005": 5 },
-        "branches": [-7, -6],
-        "took": { "secs": 5, "nanos": 123 },
-        "niche_box": 6,
-        "niche_nan": null,
-        "events": [
-            "Unit",
-            { "Tuple": [1, 2, text(10)] },
-            { "Named": { "id": 5, "x": 0.5, "tags": [text(2), text(22)] } },
-            { "Nested": { "a": 1, "b": 2, "c": text(9) } },
-        ],
-        "node": {
-            "name": "root",
-            "children": [
-                { "name": "child number one", "children": [] },
-                { "name": "c2", "children": [{ "name": "g", "children": [] }] },
-            ],
-        },
-    });
-    for (name, value) in expected.as_object().unwrap() {
-        assert_eq!(&all[name], value, "{name}");
-    }
-
-    // Keys that JSON does not have.
-    let pairs = segment(&BTreeMap::from([((1u8, 2u8), 'a')]));
-    assert_eq!(serde_json::to_value(pairs.value("").unwrap()).unwrap(), json!([[[1, 2], "a"]]));
-    let floats = segment(&[f64::NAN, f64::INFINITY, 1.0]);
-    assert_eq!(serde_json::to_value(floats.value("").unwrap()).unwrap(), json!([null, null, 1.0]));
-}
-
-#[test]
-fn serializing_ends_at_its_limits_with_the_place() {
-    let segment = segment(&All::sample(6));
-    let all = segment.value("").unwrap();
-    let error = |limits| serde_json::to_string(&all.with_limits(limits)).unwrap_err().to_string();
-    let enough = Limits::default();
-    for (limits, end) in [
-        (Limits { depth: 1, ..enough }, "more than 1 values"),
-        (Limits { elements: 100, ..enough }, "more than 100 values"),
-        (Limits { bytes: 50, ..enough }, "more than 50 bytes of text"),
-    ] {
-        let error = error(limits);
-        let end = end.replace("more than 1 values", "values inside each other deeper than 1");
-        assert!(error.ends_with(&end), "{error}");
-    }
-    let deep = error(Limits { depth: 4, ..enough });
-    assert!(
-        deep.starts_with("events[2].Named") || deep.contains("values inside each other deeper"),
-        "{deep}"
-    );
-    assert!(deep.starts_with("nested") || deep.contains('['), "{deep}");
-}
-
-#[cfg(not(feature = "pointer_width_16"))]
-#[test]
-fn a_list_that_is_ten_thousand_deep_is_read_step_by_step_and_serialized_to_a_depth() {
-    #[graven::object]
-    struct Link {
-        number: u32,
-        next: Option<Box<Link>>,
-    }
-    let list = (0..10_000).fold(None, |next, number| Some(Box::new(Link { number, next })));
-    let writing = std::thread::Builder::new().stack_size(64 << 20).spawn(move || {
-        let bytes = bytes_of(&list);
-        let mut list = list;
-        while let Some(link) = list {
-            list = link.next;
-        }
-        bytes
-    });
-    let segment = Segment::from_bytes(writing.unwrap().join().unwrap()).unwrap();
-    // A small stack.
-    let reading = std::thread::Builder::new().stack_size(512 << 10).spawn(move || {
-        let (mut value, mut links) = (segment.value("").unwrap(), 0);
-        while let Some(link) = value.option().unwrap() {
-            (value, links) = (link.field("next").unwrap(), links + 1);
-        }
-        assert_eq!(links, 10_000);
-        let error = serde_json::to_string(&segment.value("").unwrap()).unwrap_err().to_string();
-        assert!(error.ends_with("values inside each other deeper than 128"), "{error}");
-    });
-    reading.unwrap().join().unwrap();
 }
 
 // ---- segments ------------------------------------------------------------------------------------------------------
@@ -546,7 +424,7 @@ fn errors_of_values_become_errors_of_the_segment() {
     fn port(segment: &Segment, name: &str) -> graven::Result<u64> {
         Ok(segment.value(name)?.path("[0].port")?.as_u64()?)
     }
-    let segment = segment(&vec![1u32]);
+    let segment = segment_of(&vec![1u32]);
     let error = port(&segment, "").unwrap_err();
     assert_eq!((error.kind(), error.errno()), (ErrorKind::InvalidArgument, Errno::EINVAL as i32));
     assert!(matches!(error.cause(), Cause::Value(value) if value.path() == "[0].port"), "{error}");
@@ -582,160 +460,6 @@ fn values_outlive_the_name_they_were_asked_by_and_are_shared_between_threads() {
             });
         }
     });
-}
-
-// ---- damage --------------------------------------------------------------------------------------------------------
-
-/// Asks a value for everything, whatever it is.
-fn ask(value: Value<'_>) {
-    let _ = (
-        value.as_bool(),
-        value.as_u64(),
-        value.as_i128(),
-        value.as_f64(),
-        value.as_char(),
-        value.as_duration(),
-    );
-    let _ = (value.as_str(), value.as_bytes(), value.len(), value.variant(), value.option(), value.target());
-    let _ = (
-        value.get("key3"),
-        value.get(7919),
-        value.get('a'),
-        value.get(true),
-        value.field("0"),
-        value.index(1),
-    );
-    let _ = (value.path("[0].a"), value.iter().is_ok(), value.entries().is_ok(), value.fields().is_ok());
-}
-
-/// Visits all of a value, `left` values at most, and looks up in each map what it has.
-fn walk(value: Value<'_>, depth: u32, left: &mut u64) {
-    let Some(rest) = left.checked_sub(1).filter(|_| depth > 0) else { return };
-    *left = rest;
-    let mut down = |below: Result<Value<'_>, ValueError>| {
-        if let Ok(below) = below {
-            walk(below, depth - 1, left);
-        }
-    };
-    match value.kind() {
-        Kind::Pointer => down(value.target()),
-        Kind::Option => value.option().into_iter().flatten().for_each(|inside| down(Ok(inside))),
-        Kind::Struct | Kind::Tuple | Kind::Enum => {
-            value.fields().into_iter().flatten().for_each(|(_, field)| down(field));
-        }
-        Kind::Sequence => value.iter().into_iter().flatten().take(1000).for_each(down),
-        Kind::Map | Kind::Set => {
-            for (key, inside) in value.entries().into_iter().flatten().flatten().take(1000) {
-                let _ = match key.kind() {
-                    Kind::Unsigned => key.as_u128().and_then(|key| value.get(key)),
-                    Kind::Signed => key.as_i128().and_then(|key| value.get(key)),
-                    Kind::Char => key.as_char().and_then(|key| value.get(key)),
-                    Kind::Bool => key.as_bool().and_then(|key| value.get(key)),
-                    _ => key.as_str().and_then(|key| value.get(key)),
-                };
-                down(Ok(key));
-                down(Ok(inside));
-            }
-        }
-        _ if rest.is_multiple_of(16) => ask(value),
-        _ => {}
-    }
-    if rest.is_multiple_of(32) {
-        ask(value);
-    }
-}
-
-/// A writer that counts, and stops nothing.
-struct Sink(u64);
-
-impl std::io::Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0 += bytes.len() as u64;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-const FEW: Limits = Limits { depth: 20, elements: 2_000, bytes: 20_000 };
-
-/// Walks and serializes a value that may be damaged; says whether it was whole.
-fn survives(value: Value<'_>) -> bool {
-    walk(value, 20, &mut 500);
-    let mut sink = Sink(0);
-    let whole = serde_json::to_writer(&mut sink, &value.with_limits(FEW)).is_ok();
-    // A byte of text takes six at most, a number forty.
-    assert!(sink.0 <= FEW.elements * 48 + FEW.bytes * 6, "{} bytes", sink.0);
-    whole
-}
-
-fn damage(bytes: &mut [u8], random: &mut Random) {
-    for _ in 0..1 + random.below(4) * random.below(3) {
-        let at = random.below(bytes.len());
-        match random.below(4) {
-            0 => bytes[at] ^= 1 << random.below(8),
-            1 => bytes[at] = random.next() as u8,
-            2 => bytes[at] = [0, 1, 0x7f, 0x80, 0xff][random.below(5)],
-            // A whole word: what pointers and lengths are made of.
-            _ => {
-                let word = (random.next() >> random.below(64)).to_le_bytes();
-                for (byte, new) in bytes[at..].iter_mut().zip(word).take(1 << random.below(4)) {
-                    *byte = new;
-                }
-            }
-        }
-    }
-}
-
-#[test]
-fn objects_damaged_at_random_are_read_to_the_end_or_to_an_error() {
-    let segment = segment(&All::sample(2));
-    let entry = segment.objects().next().unwrap().unwrap();
-    let (root, bytes) = (entry.root, &segment.as_bytes()[range(entry.object)]);
-    let schema = segment.schema().next().unwrap().unwrap().1;
-    assert!(survives(Value::root(bytes, &schema, root).unwrap()));
-    let mut random = Random(0x5eed);
-    let mut refused = 0;
-    for _ in 0..20_000 {
-        let mut bytes = bytes.to_vec();
-        damage(&mut bytes, &mut random);
-        refused += u32::from(!survives(Value::root(&bytes, &schema, root).unwrap()));
-    }
-    // Most damage is in numbers and texts, which may be anything; a good part is not.
-    assert!(refused > 2_000, "only {refused} were found damaged");
-}
-
-#[test]
-fn objects_read_by_tables_damaged_at_random_are_read_to_the_end_or_to_an_error() {
-    let segment = segment(&All::sample(2));
-    let entry = segment.objects().next().unwrap().unwrap();
-    let (root, bytes) = (entry.root, &segment.as_bytes()[range(entry.object)]);
-    let table = segment.section_of_schema();
-    let mut random = Random(0x7ab1e);
-    let (mut readable, mut sound) = (0, 0);
-    for _ in 0..20_000 {
-        let mut table = table.clone();
-        damage(&mut table[16..], &mut random);
-        let Ok(schema) = Schema::decode(&table) else { continue };
-        readable += 1;
-        if let Ok(value) = Value::root(bytes, &schema, root) {
-            sound += 1;
-            survives(value);
-        }
-    }
-    assert!(readable > 2_000 && sound > 500 && sound < readable, "{readable} readable, {sound} sound");
-}
-
-trait SchemaSection {
-    fn section_of_schema(&self) -> Vec<u8>;
-}
-impl SchemaSection for Segment {
-    /// Of a segment with one table: the table.
-    fn section_of_schema(&self) -> Vec<u8> {
-        self.as_bytes()[range(self.header().schema)].to_vec()
-    }
 }
 
 // ---- families ------------------------------------------------------------------------------------------------------
@@ -785,7 +509,7 @@ proptest! {
 
     #[test]
     fn whatever_is_written_reads_as_it_was(family in family()) {
-        let segment = segment(&family);
+        let segment = segment_of(&family);
         let value = segment.value("").unwrap();
         prop_assert_eq!(value.schema().check_sound(), Ok(()));
         family.same(value);
