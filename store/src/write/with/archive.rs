@@ -117,8 +117,8 @@ struct WrittenKey<'a, K> {
 }
 
 impl<'a, W: ArchiveWith<K, Archived: Layout>, K> Keys<'a, W, K> {
-    /// Writes each key as an object of its own, so with all that is asked of one.
-    pub(super) fn archive(keys: impl Iterator<Item = &'a K>) -> Result<Self, Cause>
+    /// Writes each key as an object of its own, so with all that is asked of one. Compiled once for all kinds of maps.
+    pub(super) fn archive(keys: &mut dyn Iterator<Item = &'a K>) -> Result<Self, Cause>
     where
         W: for<'s> SerializeWith<K, Serializer<'s>>,
     {

@@ -37,18 +37,29 @@ where
     E: Source,
 {
     let hash = |number| hash_value::<_, FxHasher64>(&keys.get(number));
-    let mut order: Vec<(u64, usize)> = (0..keys.len()).map(|number| (hash(number), number)).collect();
-    order.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| keys.bytes(a.1).cmp(keys.bytes(b.1))));
+    let order = (0..keys.len()).map(|number| (hash(number), number)).collect();
+    let order = ordered(order, &|number| keys.bytes(number), &|a, b| keys.get(a) == keys.get(b));
+    order.ok_or_else(|| E::new(EqualKeys::of::<K>()))
+}
+
+/// As [`by_hash`], of keys by their hashes; `None` if two are equal. Compiled once, and not for each type of keys: sorting
+/// is much code.
+fn ordered<'k>(
+    mut order: Vec<(u64, usize)>,
+    bytes: &dyn Fn(usize) -> &'k [u8],
+    equal: &dyn Fn(usize, usize) -> bool,
+) -> Option<Vec<usize>> {
+    order.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| bytes(a.1).cmp(bytes(b.1))));
     for same in order.chunk_by(|a, b| a.0 == b.0) {
         for (i, (_, key)) in same.iter().enumerate() {
             // Those with equal bytes are side by side.
             let before = &same[i.saturating_sub(COMPARED)..i];
-            if before.iter().any(|(_, other)| keys.get(*other) == keys.get(*key)) {
-                return Err(E::new(EqualKeys::of::<K>()));
+            if before.iter().any(|(_, other)| equal(*other, *key)) {
+                return None;
             }
         }
     }
-    Ok(order.into_iter().map(|(_, number)| number).collect())
+    Some(order.into_iter().map(|(_, number)| number).collect())
 }
 
 /// Maps and sets of one kind. `$order` makes the order in which entries are written of the order of their hashes.
@@ -76,7 +87,7 @@ macro_rules! tables {
             S: Fallible<Error: Source> + Writer + Allocator + ?Sized,
         {
             fn serialize_with(field: &$Map<K, V, H>, serializer: &mut S) -> Result<Self::Resolver, S::Error> {
-                let keys = Keys::<KW, K>::archive(field.keys()).map_err(refuse)?;
+                let keys = Keys::<KW, K>::archive(&mut field.keys()).map_err(refuse)?;
                 let values: Vec<&V> = field.values().collect();
                 let order = $order(by_hash(&keys)?);
                 let entry = |number: &usize| (keys.get(*number), Wrapped::<VW, V>::new(values[*number]));
@@ -135,7 +146,7 @@ macro_rules! tables {
             S: Fallible<Error: Source> + Writer + Allocator + ?Sized,
         {
             fn serialize_with(field: &$Set<K, H>, serializer: &mut S) -> Result<Self::Resolver, S::Error> {
-                let keys = Keys::<KW, K>::archive(field.iter()).map_err(refuse)?;
+                let keys = Keys::<KW, K>::archive(&mut field.iter()).map_err(refuse)?;
                 let order = $order(by_hash(&keys)?);
                 $ArchivedSet::<KW::Archived>::serialize_from_iter::<_, Key<'_, KW, K>, _>(
                     order.iter().map(|number| keys.get(*number)),

@@ -133,7 +133,7 @@ pub fn archived<K, R>(key: &K, look: impl FnOnce(&K::Archived) -> R) -> Result<R
 where
     K: Archive<Archived: Layout> + for<'s> Serialize<Serializer<'s>>,
 {
-    let keys = Keys::<Identity, K>::archive(std::iter::once(key)).map_err(Error::new)?;
+    let keys = Keys::<Identity, K>::archive(&mut std::iter::once(key)).map_err(Error::new)?;
     Ok(look(keys.get(0).archived()))
 }
 

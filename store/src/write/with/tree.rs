@@ -26,17 +26,22 @@ where
     KW: ArchiveWith<K, Archived: Layout + Ord>,
     E: Source,
 {
-    let compare = |a: &usize, b: &usize| keys.get(*a).cmp(&keys.get(*b));
-    let ascend = |order: &[usize]| order.is_sorted_by(|a, b| compare(a, b) == Ordering::Less);
-    let mut order: Vec<usize> = (0..keys.len()).collect();
+    let order = ordered(keys.len(), &|a, b| keys.get(a).cmp(&keys.get(b)));
+    order.ok_or_else(|| E::new(EqualKeys::of::<K>()))
+}
+
+/// So many numbers in this order; `None` if two are equal. Compiled once, and not for each type of keys: sorting is much code.
+fn ordered(count: usize, compare: &dyn Fn(usize, usize) -> Ordering) -> Option<Vec<usize>> {
+    let ascend = |order: &[usize]| order.is_sorted_by(|a, b| compare(*a, *b) == Ordering::Less);
+    let mut order: Vec<usize> = (0..count).collect();
     // Mostly they do.
     if !ascend(&order) {
-        order.sort_by(compare);
+        order.sort_by(|a, b| compare(*a, *b));
         if !ascend(&order) {
-            return Err(E::new(EqualKeys::of::<K>()));
+            return None;
         }
     }
-    Ok(order)
+    Some(order)
 }
 
 impl<KW, VW, K, V> ArchiveWith<BTreeMap<K, V>> for ArchivedKeys<KW, VW>
@@ -61,7 +66,7 @@ where
     S: Fallible<Error: Source> + Writer + Allocator + ?Sized,
 {
     fn serialize_with(field: &BTreeMap<K, V>, serializer: &mut S) -> Result<Self::Resolver, S::Error> {
-        let keys = Keys::<KW, K>::archive(field.keys()).map_err(refuse)?;
+        let keys = Keys::<KW, K>::archive(&mut field.keys()).map_err(refuse)?;
         let values: Vec<&V> = field.values().collect();
         let order = by_order(&keys)?;
         let entry = |number: &usize| (keys.get(*number), Wrapped::<VW, V>::new(values[*number]));
@@ -121,7 +126,7 @@ where
     S: Fallible<Error: Source> + Writer + Allocator + ?Sized,
 {
     fn serialize_with(field: &BTreeSet<K>, serializer: &mut S) -> Result<Self::Resolver, S::Error> {
-        let keys = Keys::<KW, K>::archive(field.iter()).map_err(refuse)?;
+        let keys = Keys::<KW, K>::archive(&mut field.iter()).map_err(refuse)?;
         let order = by_order(&keys)?;
         ArchivedBTreeSet::<KW::Archived>::serialize_from_ordered_iter::<_, Key<'_, KW, K>, _>(
             order.iter().map(|number| keys.get(*number)),
