@@ -15,7 +15,7 @@
 //! The page's mode, user and group are those of the name: whatever else the name has takes them from here.
 //!
 //! # Attachments
-//! Locks on the page, see `attach`: at a position chosen at random out of 2^62, as two at the same would count as one. (A
+//! Locks on the page, see `attach`: at an offset chosen at random out of 2^62, as two at the same would count as one. (A
 //! generation in the upper half would tell who is behind, but leave 32 bits, where of 5,000 attachments two meet once in
 //! 350 times; and each new generation would need a new lock.) Whoever may read the name can lock as much as they like
 //! and so appear as attached; nothing but the end of a name with its last attachment depends on it.

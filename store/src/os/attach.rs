@@ -1,6 +1,6 @@
 //! Who is attached, by the kernel's account.
 //!
-//! An attachment is a shared lock on one byte, at a random position of a range set aside for that, taken through a
+//! An attachment is a shared lock on one byte, at a random offset of a range set aside for that, taken through a
 //! descriptor that is then closed: the lock lives on with the *mapping* made through it, and ends with it, however the
 //! process ended. So there is no table to be left wrong, and no descriptor to be kept. Forked children map the same
 //! pages and count as one with their parent.
@@ -40,7 +40,7 @@ pub(crate) fn attach<M, F: AsFd>(
     map: impl FnOnce(BorrowedFd<'_>) -> Result<M>,
 ) -> Result<Option<(M, Option<F>)>> {
     let room = range.end.saturating_sub(range.start);
-    let number = getrandom::u64().map_err(Error::system("choose a position"))?;
+    let number = getrandom::u64().map_err(Error::system("choose an offset"))?;
     let at = range.start.saturating_add(number.checked_rem(room).unwrap_or(0));
     let at = at..at.saturating_add(1);
     let lock = |fd: BorrowedFd<'_>| ofd::try_lock(fd, Sharing::Shared, &at).map_err(Error::system("attach"));
@@ -62,7 +62,7 @@ pub(crate) fn attach<M, F: AsFd>(
 /// How many attachments there are, but for those of the description of `fd`; no more than [`MOST`].
 ///
 /// The kernel reports one lock at a time, in no order: what lies before and behind it is asked again. Two calls to the
-/// kernel per attachment. Two at the same position, one in billions, count as one.
+/// kernel per attachment. Two at the same offset, one in billions, count as one.
 pub(crate) fn count(fd: impl AsFd, range: &Range<u64>) -> io::Result<u64> {
     count_to(MOST, fd, range)
 }

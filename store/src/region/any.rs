@@ -53,7 +53,7 @@ impl AnyRegion {
         if self.map.word(RegionHeader::OWNED).load() == 0 {
             return Ok(false);
         }
-        let fd = self.lock.any()?.get()?;
+        let fd = self.lock.held()?.get()?;
         let owner =
             ofd::conflict(fd, Sharing::Shared, &OWNER).map_err(Error::system("look for the owner"))?;
         // The owner may have left while we looked.

@@ -107,7 +107,7 @@ impl<T: ?Sized> Region<T> {
     /// [`Cause::Forked`](crate::Cause::Forked) (EPERM); as fcntl(2).
     pub fn attached(&self) -> Result<u64> {
         let count = || {
-            let fd = self.any.lock.any()?.get()?;
+            let fd = self.any.lock.held()?.get()?;
             attach::count(fd, &ATTACHMENTS).map_err(Error::system("count attachments"))
         };
         count().map_err(|error| self.any.failed(error))
@@ -177,7 +177,7 @@ impl<T: ?Sized> Region<T> {
         action: &'static str,
     ) -> Result<()> {
         let changed = || {
-            let fd = self.any.lock.any()?.get()?;
+            let fd = self.any.lock.held()?.get()?;
             if fstat(fd).map_err(Error::system("stat the region"))?.st_nlink == 0 {
                 return Err(Error::new(RegionError::Unlinked));
             }

@@ -190,7 +190,7 @@ impl Lock {
     ///
     /// # Errors
     /// [`RegionError::ReadOnly`] if there is none; there is one as soon as a handle is.
-    pub(crate) fn any(&self) -> Result<&Held> {
+    pub(crate) fn held(&self) -> Result<&Held> {
         self.writer.get().or(self.reader.get()).ok_or_else(|| Error::new(RegionError::ReadOnly))
     }
 

@@ -161,7 +161,7 @@ impl AnyRegion {
     }
 
     fn watch_file(&self) -> Result<Watch> {
-        let fd = self.lock.any()?.get()?;
+        let fd = self.lock.held()?.get()?;
         // The file, whatever its name is by now.
         Watch::file(Some(fd), AddWatchFlags::empty()).map_err(Error::system("watch the region"))
     }
@@ -178,7 +178,7 @@ impl<T: ?Sized> AsFd for Region<T> {
             Some(watch) => watch.as_fd(),
             // A regular file is always readable to poll(2), and refused by epoll(7).
             None => {
-                let file = self.any.lock.any().and_then(|held| held.get());
+                let file = self.any.lock.held().and_then(|held| held.get());
                 file.unwrap_or(self.any.dir.as_fd())
             }
         }

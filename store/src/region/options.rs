@@ -350,7 +350,7 @@ impl RegionOptions {
         };
         match self.open(file.clone(), &header, held, &same) {
             // Removed since it was opened: it would be a region of this process alone.
-            Ok(Some(any)) if stat_of(any.lock.any()?.get()?)?.st_nlink == 0 => Ok(Attempt::Going),
+            Ok(Some(any)) if stat_of(any.lock.held()?.get()?)?.st_nlink == 0 => Ok(Attempt::Going),
             Ok(Some(any)) => Ok(Attempt::Region(Box::new(any))),
             Ok(None) => Ok(Attempt::Going),
             Err(error) if error.errno() == Errno::ENOENT as i32 => Ok(Attempt::Going),

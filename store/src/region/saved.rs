@@ -79,7 +79,7 @@ impl<T: ?Sized> Region<T> {
     /// Source: SPEC 16.6.
     pub fn save(&self, file: impl AsRef<Path>) -> Result<Summary> {
         let locked = self.locked(None, Sharing::Shared, Timeout::Forever)?;
-        let mode = stat_of(self.any.lock.any()?.get()?)?.st_mode & 0o777;
+        let mode = stat_of(self.any.lock.held()?.get()?)?.st_mode & 0o777;
         let guard = SharedGuard::bytes(locked);
         let mut writer = Writer::options().mode(mode).create(file)?;
         match self.any.header.typed {

@@ -48,11 +48,11 @@ impl Segment {
     {
         // First: see `typed_object`.
         let (segment, known) = (self.clone(), Known::of::<T::Archived>());
-        let offset = self.valid_root(name, known, TypeRef::of::<T::Archived>().id());
-        let offset = offset.map_err(|error| self.failed(error).of_object(name).of_type::<T>())?;
+        let position = self.valid_root(name, known, TypeRef::of::<T::Archived>().id());
+        let position = position.map_err(|error| self.failed(error).of_object(name).of_type::<T>())?;
         // SAFETY: the root is in bounds and aligned, and the validator of `T` has found it valid with all pointers in the
         // object's bytes (`valid_root`).
-        Ok(unsafe { Part::new(segment, offset) })
+        Ok(unsafe { Part::new(segment, position) })
     }
 
     /// Checks an object as [`get`](Segment::get) does, and what adopting leaves out: its checksum, and that lookups in its
@@ -98,7 +98,7 @@ impl Segment {
         let (object, root) = self.typed_object(name, known)?;
         let check = || self.check(known.validator(), self.section(object), root);
         self.opened.valid.check(ValidAs { object, root, id }, check)?;
-        Ok(root_offset(object, root))
+        Ok(root_position(object, root))
     }
 
     /// Adopts an object without validating it: its layout is still compared, and its bounds checked.
@@ -120,7 +120,7 @@ impl Segment {
         let object = self.typed_object(name, known);
         let (object, root) = object.map_err(|error| self.failed(error).of_object(name).of_type::<T>())?;
         // SAFETY: the root is in bounds and aligned (`typed_object`); that it is valid is our caller's promise.
-        Ok(unsafe { Part::new(segment, root_offset(object, root)) })
+        Ok(unsafe { Part::new(segment, root_position(object, root)) })
     }
 
     /// Where an object is that has the layout of the type that is known, and room for its root, and where in it that is.
@@ -142,6 +142,6 @@ impl Segment {
     }
 }
 
-fn root_offset(object: Section, root: u64) -> usize {
+fn root_position(object: Section, root: u64) -> usize {
     object.position.saturating_add(root) as usize
 }

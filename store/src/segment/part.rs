@@ -44,11 +44,11 @@ unsafe impl<U: ?Sized + Sync> Sync for Part<U> {}
 
 impl<U> Part<U> {
     /// # Safety
-    /// At `offset` of the segment is a valid `U`: in bounds, aligned, all of its own pointers within the segment.
-    pub(crate) unsafe fn new(segment: Segment, offset: usize) -> Part<U> {
+    /// At `position` of the segment is a valid `U`: in bounds, aligned, all of its own pointers within the segment.
+    pub(crate) unsafe fn new(segment: Segment, position: usize) -> Part<U> {
         let start = NonNull::from(segment.as_bytes()).cast::<u8>();
-        // SAFETY: `add` asks that the offset be within the same memory: our caller's promise.
-        let value = unsafe { start.add(offset) }.cast::<U>();
+        // SAFETY: `add` asks that the position be within the same memory: our caller's promise.
+        let value = unsafe { start.add(position) }.cast::<U>();
         Part { value, segment }
     }
 

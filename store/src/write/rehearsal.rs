@@ -1,10 +1,10 @@
 //! Objects with larger alignments than rkyv can pad to: serialized twice, the first time to learn where it aligns.
 //!
 //! rkyv pads from 32 zeros, and panics where a type of alignment 64 has to follow a text; nothing of that can be overridden.
-//! But it pads by calling [`write`](rkyv::ser::Writer::write), by nothing too, right after it has asked for the position. So:
+//! But it pads by calling [`write`](rkyv::ser::Writer::write), by nothing too, right after it has asked where it is. So:
 //!
 //! ```text
-//! first    say 0 for each position, which is aligned to anything, and note after which questions nothing is written
+//! first    say 0 for each offset, which is aligned to anything, and note after which questions nothing is written
 //! then     at those questions, say the next multiple of the object's largest alignment; write the zeros that go before
 //! ```
 //! A value that is another the second time, as one behind a lock can be, is refused where that is seen.
@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 /// The largest alignment that rkyv pads to from anywhere.
 pub(crate) const PADDED: u32 = 32;
 
-/// Which of the questions for a position come before padding.
+/// Which of the questions for an offset come before padding.
 #[derive(Default)]
 pub(crate) struct Plan {
     pads: Vec<bool>,
@@ -41,17 +41,17 @@ impl Plan {
         Plan { pads: self.pads, align: Some(align), ..Plan::default() }
     }
 
-    /// What to answer, at that position in the object.
-    pub(crate) fn position(&self, position: u64) -> u64 {
+    /// What to answer, at that offset in the object.
+    pub(crate) fn offset(&self, offset: u64) -> u64 {
         let question = self.asked.fetch_add(1, Relaxed);
         let Some(align) = self.align else { return 0 };
         match self.pads.get(question) {
             Some(true) => {
-                let aligned = position.next_multiple_of(align);
-                self.owed.store(aligned - position, Relaxed);
+                let aligned = offset.next_multiple_of(align);
+                self.owed.store(aligned - offset, Relaxed);
                 aligned
             }
-            _ => position,
+            _ => offset,
         }
     }
 

@@ -136,17 +136,17 @@ impl Stream {
         self.plan.take().unwrap_or_default()
     }
 
-    /// The position in the object by the plan, and one from where pointers reach that is aligned as that.
+    /// The offset in the object by the plan, and one from where pointers reach that is aligned as that.
     #[cold]
     fn planned(&self) -> u64 {
-        let mut position = self.position - self.start;
+        let mut offset = self.position - self.start;
         if let Some(plan) = &self.plan {
-            position = plan.position(position);
+            offset = plan.offset(offset);
         }
-        match position.checked_sub(self.last.saturating_sub(self.start)) {
-            None | Some(0) => position,
+        match offset.checked_sub(self.last.saturating_sub(self.start)) {
+            None | Some(0) => offset,
             Some(over) => {
-                position.checked_sub(over.next_multiple_of(self.align)).unwrap_or(position % self.align)
+                offset.checked_sub(over.next_multiple_of(self.align)).unwrap_or(offset % self.align)
             }
         }
     }
@@ -290,15 +290,15 @@ impl Stream {
 }
 
 impl Positional for Stream {
-    /// The position in the object: what relative offsets are made of.
+    /// The offset in the object: what relative offsets are made of.
     ///
     /// rkyv computes those of a piece before it writes the piece, and panics where one is too large. So where a pointer may
-    /// not reach, it is told a position from where it does: what it makes of that is refused.
+    /// not reach, it is told an offset from where it does: what it makes of that is refused.
     #[inline]
     fn pos(&self) -> usize {
         let plain = self.position <= self.last && self.plan.is_none();
-        let position = if plain { self.position - self.start } else { self.planned() };
-        position as usize
+        let offset = if plain { self.position - self.start } else { self.planned() };
+        offset as usize
     }
 }
 
