@@ -41,7 +41,7 @@ pub use frame::verify::{CheckedContents, CheckedTable, Verified, VerifyError, ch
 pub use frame::view::View;
 pub use hash::{Digest, Fingerprint, Hasher, checksum};
 pub use objects::damage::Damage;
-pub use objects::validate::{ObjectError, Part as ObjectPart, Validator};
+pub use objects::validate::{ObjectError, ObjectPart, Validator};
 pub use objects::value::{Entries, Iter, Key, Kind, Question, Value, ValueError};
 #[cfg(feature = "serde")]
 pub use objects::value::{Limited, Limits};

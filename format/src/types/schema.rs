@@ -50,7 +50,12 @@ impl Schema {
     ///
     /// O(types · depth); tens of microseconds for a large type, so keep it rather than asking again.
     pub fn of<T: Layout + ?Sized>() -> Schema {
-        let (_, types) = unfold::<T>();
+        Schema::of_type(TypeRef::of::<T>())
+    }
+
+    /// Not generic, so that it is compiled once and not for each type.
+    fn of_type(root: TypeRef) -> Schema {
+        let (_, types) = unfold(root);
         let types = minimise(&types, types.len()).expect("each round but the last splits a class");
         Schema::new(Payload::NATIVE, types)
     }
@@ -292,9 +297,8 @@ pub fn first_table(bytes: &[u8]) -> Result<&[u8], SchemaError> {
     Ok(table)
 }
 
-/// All Rust types below an archived type, itself first: who they are, and what they look like, linked by index.
-pub(crate) fn unfold<T: Layout + ?Sized>() -> (Vec<TypeRef>, Vec<Type<u32>>) {
-    let root = TypeRef::of::<T>();
+/// All Rust types below one, itself first: who they are, and what they look like, linked by index.
+pub(crate) fn unfold(root: TypeRef) -> (Vec<TypeRef>, Vec<Type<u32>>) {
     let mut index: BTreeMap<TypeId, u32> = BTreeMap::from([(root.id(), 0)]);
     let mut found = alloc::vec![root];
     let mut types: Vec<Type<u32>> = Vec::new();

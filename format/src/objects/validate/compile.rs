@@ -514,7 +514,7 @@ impl Compiler<'_> {
             let (links, width) = (layout.links, u64::from(payload.offset_width));
             let node = |words: u64| align_up(links + words * width, layout.align).unwrap_or(u64::MAX);
             let tree = self.program.trees.len() as u32;
-            self.program.trees.push(Tree {
+            self.program.trees.push(BTree {
                 ty,
                 node: NONE,
                 entries: Entries::None,

@@ -10,10 +10,10 @@ use crate::objects::damage::Damage;
 ///
 /// Prints as `PATH: offset N: CAUSE`. Of a path with many steps the first ones are named.
 #[derive(Clone, PartialEq, Eq)]
-pub struct ObjectError(pub(super) Box<Inner>);
+pub struct ObjectError(pub(super) Box<ObjectFacts>);
 
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Inner {
+pub(super) struct ObjectFacts {
     pub(super) offset: u64,
     pub(super) path: String,
     pub(super) cause: Damage,
@@ -39,7 +39,7 @@ impl ObjectError {
 
 impl fmt::Display for ObjectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { offset, path, cause } = &*self.0;
+        let ObjectFacts { offset, path, cause } = &*self.0;
         if !path.is_empty() {
             write!(f, "{}: ", path.escape_debug())?;
         }

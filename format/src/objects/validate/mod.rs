@@ -40,4 +40,4 @@ mod validator;
 mod words;
 
 pub use error::ObjectError;
-pub use validator::{Part, Validator};
+pub use validator::{ObjectPart, Validator};

@@ -169,7 +169,7 @@ pub(super) enum Entries {
 
 /// The nodes of a B-tree map.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Tree {
+pub(super) struct BTree {
     pub(super) ty: u32,
     /// The node's block.
     pub(super) node: u32,
@@ -198,7 +198,7 @@ pub(super) struct Program {
     pub(super) tags: Vec<[u64; 4]>,
     pub(super) shares: Vec<Share>,
     pub(super) tables: Vec<Table>,
-    pub(super) trees: Vec<Tree>,
+    pub(super) trees: Vec<BTree>,
     /// The way from the start of the value to each operation that was wanted.
     pub(super) paths: BTreeMap<u32, String>,
     /// The same of the column that was wanted.

@@ -7,14 +7,14 @@ use alloc::vec::Vec;
 use core::{fmt, ptr};
 
 use super::compile::compile;
-use super::error::{Inner, ObjectError};
+use super::error::{ObjectError, ObjectFacts};
 use super::graph::Graph;
 use super::program::{NONE, Program};
 use super::run::{Fault, Machine, Maps, Task};
 use super::words::{Big2, Big4, Big8, Bytes, Little2, Little4, Little8};
 use crate::objects::damage::Damage;
 use crate::objects::value::{Effort, Keys, count, disorder};
-use crate::types::layout::{Layout, Shape};
+use crate::types::layout::{Layout, Shape, TypeRef};
 use crate::types::schema::unfold;
 use crate::types::sound::containment_order;
 use crate::{Payload, Schema, UnsoundSchema};
@@ -58,7 +58,7 @@ pub struct Validator {
 
 /// A part of an object that can be checked apart from the others, by the validator that found it.
 #[derive(Clone, Copy)]
-pub struct Part<'a> {
+pub struct ObjectPart<'a> {
     task: Task,
     /// INVARIANT: the two that the task was made from. It is a place in the one's program and a claim to the other's
     /// bytes, which are read without asking again.
@@ -66,14 +66,14 @@ pub struct Part<'a> {
     object: &'a [u8],
 }
 
-impl Part<'_> {
+impl ObjectPart<'_> {
     /// The most bytes that it can take to check it.
     pub fn window(&self) -> u64 {
         self.task.window()
     }
 }
 
-impl fmt::Debug for Part<'_> {
+impl fmt::Debug for ObjectPart<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.task.fmt(f)
     }
@@ -107,7 +107,12 @@ impl Validator {
     ///
     /// O(types · depth).
     pub fn of<T: Layout + ?Sized>() -> Validator {
-        let (refs, types) = unfold::<T>();
+        Validator::of_type(TypeRef::of::<T>())
+    }
+
+    /// Not generic, so that it is compiled once and not for each type.
+    fn of_type(root: TypeRef) -> Validator {
+        let (refs, types) = unfold(root);
         let mut identities = BTreeMap::new();
         let shared = refs
             .iter()
@@ -261,9 +266,9 @@ impl Validator {
         object: &'a [u8],
         root: u64,
         parts: usize,
-    ) -> Result<Vec<Part<'a>>, ObjectError> {
+    ) -> Result<Vec<ObjectPart<'a>>, ObjectError> {
         let Some(root) = self.root(object, root)? else { return Ok(Vec::new()) };
-        let part = |task| Part { task, validator: self, object };
+        let part = |task| ObjectPart { task, validator: self, object };
         if !self.program.can_split() {
             return Ok(alloc::vec![part(root)]);
         }
@@ -284,7 +289,7 @@ impl Validator {
     ///
     /// # Panics
     /// If the part is of other bytes or another validator, be they equal.
-    pub fn check_part(&self, object: &[u8], part: Part<'_>) -> Result<(), ObjectError> {
+    pub fn check_part(&self, object: &[u8], part: ObjectPart<'_>) -> Result<(), ObjectError> {
         assert!(ptr::eq(self, part.validator) && ptr::eq(object, part.object), "a part of another object");
         self.run::<false>(object, part.task, &mut BinaryHeap::new())
     }
@@ -310,7 +315,7 @@ impl Validator {
     fn misplaced(&self, object: &[u8], root: u64) -> ObjectError {
         let length = object.len() as u64;
         let cause = Damage::Root { root, size: self.program.runs[0].size, align: self.align, length };
-        ObjectError(Box::new(Inner { offset: root, path: String::new(), cause }))
+        ObjectError(Box::new(ObjectFacts { offset: root, path: String::new(), cause }))
     }
 
     /// Checks the columns of the root, which fits.
@@ -340,6 +345,6 @@ impl Validator {
     #[cold]
     fn explain(&self, fault: Fault) -> ObjectError {
         let path = fault.path(&compile(&self.graph, Some(fault.wanted(&self.program))));
-        ObjectError(Box::new(Inner { offset: fault.offset, path, cause: fault.cause }))
+        ObjectError(Box::new(ObjectFacts { offset: fault.offset, path, cause: fault.cause }))
     }
 }

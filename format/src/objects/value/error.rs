@@ -13,10 +13,10 @@ pub(super) type Result<T, E = ValueError> = core::result::Result<T, E>;
 ///
 /// Prints as `PATH: offset N (TYPE): CAUSE`, the path as far as known.
 #[derive(Clone, PartialEq, Eq)]
-pub struct ValueError(pub(super) Box<Inner>);
+pub struct ValueError(pub(super) Box<ValueFacts>);
 
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Inner {
+pub(super) struct ValueFacts {
     pub(super) offset: u64,
     pub(super) type_name: String,
     pub(super) path: String,
@@ -162,7 +162,7 @@ pub enum Question {
 
 impl fmt::Display for ValueError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { offset, type_name, path, cause } = &*self.0;
+        let ValueFacts { offset, type_name, path, cause } = &*self.0;
         if !path.is_empty() {
             write!(f, "{}: ", path.escape_debug())?;
         }

@@ -169,11 +169,11 @@ impl<'a> Value<'a> {
                 _ => Err(value.error(Damage::CString)),
             },
             _ => {
-                let run = value.run("bytes")?;
-                let element = value.type_of(run.element);
+                let elements = value.elements("bytes")?;
+                let element = value.type_of(elements.element);
                 match element.shape {
                     Shape::Number { nonzero: false, .. } if element.size == 1 => {
-                        value.bytes(run.start, run.len)
+                        value.bytes(elements.start, elements.len)
                     }
                     _ => Err(value.not("bytes")),
                 }

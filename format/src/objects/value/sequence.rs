@@ -7,14 +7,14 @@ use crate::types::layout::Shape;
 
 impl<'a> Value<'a> {
     /// The sequence that this value, which is no pointer, is or points to; all of it in the object.
-    pub(super) fn run(&self, expected: &'static str) -> Result<Run> {
+    pub(super) fn elements(&self, expected: &'static str) -> Result<Elements> {
         match self.ty().shape {
-            Shape::Array { element, len } => Ok(Run { element, start: self.at, len }),
-            Shape::Slice { element } => Ok(Run { element, start: self.at, len: self.len }),
+            Shape::Array { element, len } => Ok(Elements { element, start: self.at, len }),
+            Shape::Slice { element } => Ok(Elements { element, start: self.at, len: self.len }),
             Shape::Vec { element } => {
                 let (len, of) = (self.word(self.at + self.width())?, self.type_of(element));
                 let size = of.size.checked_mul(len).ok_or_else(|| self.too_large())?;
-                Ok(Run { element, start: self.follow(self.at, 0, size, of.align.into())?, len })
+                Ok(Elements { element, start: self.follow(self.at, 0, size, of.align.into())?, len })
             }
             _ => Err(self.not(expected)),
         }
@@ -31,7 +31,7 @@ impl<'a> Value<'a> {
         match value.kind() {
             Kind::String | Kind::CString => Ok(value.as_bytes()?.len() as u64),
             Kind::Map | Kind::Set => Ok(value.entries()?.left()),
-            _ => Ok(value.run("a length")?.len),
+            _ => Ok(value.elements("a length")?.len),
         }
     }
 
@@ -41,16 +41,16 @@ impl<'a> Value<'a> {
     /// [`Question::Kind`] of other values, [`Question::NoIndex`]; [`Damage::Outside`].
     pub fn index(&self, index: u64) -> Result<Value<'a>> {
         let value = self.resolve()?;
-        let run = value.run("an element by number")?;
-        match index < run.len {
-            true => value.element(run, index),
-            false => Err(value.error(Question::NoIndex { index, len: run.len })),
+        let elements = value.elements("an element by number")?;
+        match index < elements.len {
+            true => value.element(elements, index),
+            false => Err(value.error(Question::NoIndex { index, len: elements.len })),
         }
     }
 
-    pub(super) fn element(&self, run: Run, index: u64) -> Result<Value<'a>> {
-        // Does not overflow: the whole run lies in the object.
-        self.place(run.element, run.start + index * self.type_of(run.element).size, 0)
+    pub(super) fn element(&self, elements: Elements, index: u64) -> Result<Value<'a>> {
+        // Does not overflow: all of them lie in the object.
+        self.place(elements.element, elements.start + index * self.type_of(elements.element).size, 0)
     }
 
     /// The elements of a sequence. O(1) each.
@@ -74,13 +74,13 @@ impl<'a> Value<'a> {
     /// ```
     pub fn iter(&self) -> Result<Iter<'a>> {
         let value = self.resolve()?;
-        Ok(Iter { value, run: value.run("elements")?, next: 0 })
+        Ok(Iter { value, elements: value.elements("elements")?, next: 0 })
     }
 }
 
 /// Elements back to back, all of them in the object.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Run {
+pub(super) struct Elements {
     pub(super) element: u32,
     pub(super) start: u64,
     pub(super) len: u64,
@@ -90,7 +90,7 @@ pub(super) struct Run {
 #[derive(Clone, Debug)]
 pub struct Iter<'a> {
     value: Value<'a>,
-    run: Run,
+    elements: Elements,
     next: u64,
 }
 
@@ -98,7 +98,7 @@ impl<'a> Iterator for Iter<'a> {
     type Item = Result<Value<'a>>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let Run { element, len, .. } = self.run;
+        let Elements { element, len, .. } = self.elements;
         if self.next >= len {
             return None;
         }
@@ -109,6 +109,6 @@ impl<'a> Iterator for Iter<'a> {
             let limit = Value::MAX_EMPTY;
             return Some(Err(self.value.error(Question::EmptyElements { len, limit })));
         }
-        Some(self.value.element(self.run, index))
+        Some(self.value.element(self.elements, index))
     }
 }

@@ -233,12 +233,12 @@ impl<'a> Node<'_, 'a> {
 
     fn sequence<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let start = || {
-            let (run, limit) = (self.value.run("elements")?, Value::MAX_EMPTY);
-            if self.value.type_of(run.element).size == 0 && run.len > limit {
-                return Err(self.value.error(Question::EmptyElements { len: run.len, limit }));
+            let (elements, limit) = (self.value.elements("elements")?, Value::MAX_EMPTY);
+            if self.value.type_of(elements.element).size == 0 && elements.len > limit {
+                return Err(self.value.error(Question::EmptyElements { len: elements.len, limit }));
             }
-            self.take_elements(run.len)?;
-            Ok((self.value.iter()?, run.len))
+            self.take_elements(elements.len)?;
+            Ok((self.value.iter()?, elements.len))
         };
         let (elements, len) = start().map_err(|error| self.fail(error))?;
         let mut seq = serializer.serialize_seq(usize::try_from(len).ok())?;

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use core::fmt;
 
-use super::error::{Cause, Inner, Question, Result, ValueError};
+use super::error::{Cause, Question, Result, ValueError, ValueFacts};
 use super::kind::Kind;
 use crate::Schema;
 use crate::objects::damage::Damage;
@@ -117,7 +117,12 @@ impl<'a> Value<'a> {
         if type_name.len() < name.len() {
             type_name.push('…');
         }
-        ValueError(Box::new(Inner { offset: self.at, type_name, path: String::new(), cause: cause.into() }))
+        ValueError(Box::new(ValueFacts {
+            offset: self.at,
+            type_name,
+            path: String::new(),
+            cause: cause.into(),
+        }))
     }
 
     pub(super) fn not(&self, expected: &'static str) -> ValueError {

@@ -2,7 +2,7 @@
 
 use super::state::{Entered, Machine, State, Wrong, claim};
 use crate::objects::damage::Damage;
-use crate::objects::validate::program::{Entries, NONE, Program, Run, Tree};
+use crate::objects::validate::program::{BTree, Entries, NONE, Program, Run};
 use crate::objects::validate::words::Words;
 
 /// Control bytes that are looked at together: rkyv's group.
@@ -103,7 +103,7 @@ impl<W: Words, const SPLIT: bool> Machine<'_, W, SPLIT> {
     }
 
     /// Claims the B-tree node that the pointer at `place` leads to, counts its entries and checks their columns.
-    pub(super) fn node(&mut self, place: u64, tree: &Tree, low: u64, high: u64) -> Result<Node, Wrong> {
+    pub(super) fn node(&mut self, place: u64, tree: &BTree, low: u64, high: u64) -> Result<Node, Wrong> {
         // SAFETY: the caller's pointer is at `place`, in a value or node that was claimed.
         let at = place.wrapping_add(unsafe { self.bytes.distance::<W>(place) });
         claim(place, at, tree.leaf_size.min(tree.inner_size), tree.layout.align, low, high)?;
@@ -151,7 +151,7 @@ pub(super) struct Node {
 
 impl Node {
     /// Where its block starts: at the first link, or the first entry. None if its columns were all there is.
-    pub(super) fn start(&self, program: &Program, tree: &Tree, low: u64) -> Option<State> {
+    pub(super) fn start(&self, program: &Program, tree: &BTree, low: u64) -> Option<State> {
         let &Node { at, inner, entries, .. } = self;
         if inner {
             return Some(State { pc: tree.node, run: NONE, at, left: 0, aux: at, low, high: at });
@@ -160,7 +160,7 @@ impl Node {
     }
 }
 
-impl Tree {
+impl BTree {
     /// Where the block of a node's entries starts; the window is to be filled in.
     pub(super) fn first_entry(&self, program: &Program, node: u64, count: u64) -> Option<State> {
         let state = State { pc: NONE, run: NONE, at: node, left: count, aux: node, low: 0, high: 0 };
