@@ -38,7 +38,7 @@ pub mod error {
     pub use graven_format::layout::InvariantError;
     pub use graven_format::{
         Damage, Difference, DirectoryError, HeaderError, LayoutMismatch, NameError, ObjectError, Question,
-        RegionHeaderError, SchemaError, UnsoundSchema, ValueError, VerifyError,
+        SchemaError, UnsoundSchema, ValueError, VerifyError,
     };
     pub use graven_store::RegionError;
 }

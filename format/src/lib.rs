@@ -13,7 +13,8 @@
 //! | objects | `damage` | what can be wrong with an object's bytes | 6.2, 6.3 |
 //! | | `validate` | whether an object's bytes are what its schema says | 8 |
 //! | | `value` | objects read by schema, without types | 5, 6 |
-//! | frame | `header` | the first 256 bytes; the only place where their offsets are numbers | 4 |
+//! | frame | `places` | where numbers and sections stand | 4 |
+//! | | `header` | the first 256 bytes of a segment | 4 |
 //! | | `region` | the header page of a region of mutable memory | 16 |
 //! | | [`directory`] | name to object, O(1) | 4.4 |
 //! | | `view`, `verify` | a whole segment as bytes, without an operating system; checking all of them | 7, 8 |
@@ -35,8 +36,9 @@ mod payload;
 mod types;
 
 pub use frame::directory::{self, Directory, DirectoryError, Entry, NameError};
-pub use frame::header::{Header, HeaderError, Mode, Place, Section};
-pub use frame::region::{RegionHeader, RegionHeaderError};
+pub use frame::header::{Header, HeaderError, Mode};
+pub use frame::places::{Place, Section};
+pub use frame::region::RegionHeader;
 pub use frame::verify::{CheckedContents, CheckedTable, Verified, VerifyError, check_entry};
 pub use frame::view::View;
 pub use hash::{Digest, Fingerprint, Hasher, checksum};

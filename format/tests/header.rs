@@ -120,7 +120,10 @@ fn a_zero_header_is_incomplete_whatever_follows() {
 #[test]
 fn another_magic_is_no_segment() {
     let got = *b"\x7fELF\x02\x01\x01\x00";
-    assert_eq!(Header::decode(&patched(0, &got)), Err(HeaderError::BadMagic { got }));
+    assert_eq!(
+        Header::decode(&patched(0, &got)),
+        Err(HeaderError::BadMagic { got, expected: Header::MAGIC })
+    );
 }
 
 #[test]
@@ -131,7 +134,7 @@ fn another_version_is_unsupported_and_the_remedy_depends_on_which() {
         error.to_string()
     };
     assert!(error(2).ends_with("update the reader"));
-    assert!(error(0).ends_with("write the segment again"));
+    assert!(error(0).ends_with("write it again"));
 }
 
 #[test]
@@ -386,7 +389,7 @@ fn messages_say_where() {
     let error = decode(|header| header.address = 5).to_string();
     assert!(error.contains("address at offset 40") && error.contains('5'), "{error}");
     let error = Header::decode(b"short").unwrap_err().to_string();
-    assert!(error.starts_with("segment truncated: 256 bytes expected, 5 found"), "{error}");
+    assert!(error.starts_with("truncated: 256 bytes expected, 5 found"), "{error}");
 }
 
 /// [S8]

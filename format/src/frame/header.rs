@@ -1,60 +1,14 @@
 //! The header: the first 256 bytes of a segment, readable by every reader whatever the objects' encoding.
 //!
-//! One table, [`Header::PLACES`], says where each number stands. Encoding, decoding, the offsets in errors and the
-//! test of SPEC 4's table all go through it, so they cannot disagree. Bytes that the table leaves out are reserved.
+//! The header page of a region starts alike, and is read by the same checks.
 //!
 //! Source: SPEC 4 (layout), SPEC 8 (order of the checks).
 #![warn(clippy::arithmetic_side_effects)] // what a file says is added up here
 
 use core::fmt;
 
+use super::places::{CHECKSUM, HEAD, Place, Section};
 use crate::{Payload, checksum};
-
-/// A run of a segment's bytes.
-///
-/// Source: SPEC 4.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Section {
-    /// Offset of the first byte, from the segment base.
-    pub position: u64,
-    /// Bytes.
-    pub length: u64,
-}
-
-impl Section {
-    /// The offset after the last byte, or `None` where that is no `u64`.
-    ///
-    /// # Examples
-    /// ```
-    /// use graven_format::Section;
-    /// assert_eq!(Section { position: 4096, length: 16 }.end(), Some(4112));
-    /// assert_eq!(Section { position: u64::MAX, length: 16 }.end(), None);
-    /// ```
-    #[inline]
-    pub const fn end(self) -> Option<u64> {
-        self.position.checked_add(self.length)
-    }
-
-    /// These bytes of `segment`, or `None` where it does not have them all. O(1).
-    #[inline]
-    pub fn of(self, segment: &[u8]) -> Option<&[u8]> {
-        let from = usize::try_from(self.position).ok()?;
-        let to = usize::try_from(self.end()?).ok()?;
-        segment.get(from..to)
-    }
-
-    /// Whether all bytes are between `from` and `to`. An empty section may stand at `to`.
-    #[inline]
-    pub(crate) fn within(self, from: u64, to: u64) -> bool {
-        self.position >= from && self.end().is_some_and(|end| end <= to)
-    }
-}
-
-impl fmt::Display for Section {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} bytes at offset {}", self.length, self.position)
-    }
-}
 
 /// How the pointers inside a segment's objects are stored.
 ///
@@ -66,43 +20,6 @@ pub enum Mode {
     Relative = 0,
     /// As addresses: the segment belongs at [`Header::address`].
     Fixed = 1,
-}
-
-/// Where a little-endian number stands in a structure of fixed size.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// What SPEC calls the number.
-    pub name: &'static str,
-    /// Bytes from the start of the structure.
-    pub offset: usize,
-    /// Bytes of the number, at most 8.
-    pub size: usize,
-}
-
-impl Place {
-    pub(crate) const fn new(offset: usize, size: usize, name: &'static str) -> Place {
-        Place { name, offset, size }
-    }
-
-    /// Writes `value` into `structure`: its low `size` bytes.
-    pub(crate) fn put(self, structure: &mut [u8], value: u64) {
-        let places = structure.iter_mut().skip(self.offset).take(self.size);
-        for (place, byte) in places.zip(value.to_le_bytes()) {
-            *place = byte;
-        }
-    }
-
-    /// Reads the number from `structure`. Bytes that are not there count as zero; callers pass whole structures.
-    #[inline(always)]
-    pub(crate) fn get(self, structure: &[u8]) -> u64 {
-        let from = structure.get(self.offset..).unwrap_or_default();
-        match self.size {
-            1 => from.first().map_or(0, |byte| u64::from(*byte)),
-            2 => from.first_chunk().map_or(0, |bytes| u16::from_le_bytes(*bytes).into()),
-            4 => from.first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes).into()),
-            _ => from.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes)),
-        }
-    }
 }
 
 /// What a segment says about itself.
@@ -167,11 +84,11 @@ pub struct Header {
 }
 
 const PLACES: [Place; 24] = [
-    Place::new(0, 8, "magic"),
-    Place::new(8, 2, "format version"),
-    Place::new(10, 2, "header length"),
-    Place::new(12, 4, "incompatible features"),
-    Place::new(16, 4, "compatible features"),
+    HEAD[0],
+    HEAD[1],
+    HEAD[2],
+    HEAD[3],
+    HEAD[4],
     Place::new(20, 1, "endianness"),
     Place::new(21, 1, "offset width"),
     Place::new(22, 1, "alignment"),
@@ -192,8 +109,6 @@ const PLACES: [Place; 24] = [
     Place::new(128, 8, "relocations checksum"),
     CHECKSUM,
 ];
-/// The last number: it covers every byte before it.
-const CHECKSUM: Place = Place::new(248, 8, "header checksum");
 
 impl Header {
     /// Bytes of the header.
@@ -243,13 +158,7 @@ impl Header {
             self.directory_checksum,
             self.relocations_checksum,
         ];
-        let mut bytes = [0; Header::SIZE];
-        for (place, value) in PLACES.iter().zip(values) {
-            place.put(&mut bytes, value);
-        }
-        let sum = checksum(&bytes[..CHECKSUM.offset]);
-        CHECKSUM.put(&mut bytes, sum);
-        bytes
+        encode(&PLACES, &values)
     }
 
     /// Reads the header at the start of `bytes`, which may go on behind it.
@@ -264,17 +173,11 @@ impl Header {
     ///
     /// Source: SPEC 4, SPEC 8.
     pub fn decode(bytes: &[u8]) -> Result<Header, HeaderError> {
-        let Some(bytes) = bytes.first_chunk::<{ Header::SIZE }>() else {
-            return Err(HeaderError::Truncated { expected: Header::SIZE as u64, got: bytes.len() as u64 });
-        };
-        if bytes.iter().all(|&byte| byte == 0) {
-            return Err(HeaderError::Incomplete);
-        }
         let [
-            magic,
-            version,
-            header_length,
-            incompat,
+            _magic,
+            _version,
+            _header_length,
+            _incompat,
             compat,
             endian,
             offset_width,
@@ -294,31 +197,9 @@ impl Header {
             schema_checksum,
             directory_checksum,
             relocations_checksum,
-            recorded,
-        ] = PLACES.map(|place| Value { place, got: place.get(bytes) });
+            _checksum,
+        ] = decode(bytes, PLACES, Header::MAGIC)?;
 
-        if magic.got != u64::from_le_bytes(Header::MAGIC) {
-            return Err(HeaderError::BadMagic { got: magic.got.to_le_bytes() });
-        }
-        if version.got != u64::from(Header::VERSION) {
-            return Err(HeaderError::UnsupportedVersion { got: version.got as u16 });
-        }
-        if header_length.got != Header::SIZE as u64 {
-            return Err(HeaderError::HeaderLength { got: header_length.got as u16 });
-        }
-        let computed = checksum(&bytes[..CHECKSUM.offset]);
-        if recorded.got != computed {
-            return Err(HeaderError::BadChecksum { recorded: recorded.got, computed });
-        }
-        if incompat.got != 0 {
-            return Err(HeaderError::UnsupportedFeature { unknown: incompat.got as u32 });
-        }
-        let reserved =
-            PLACES.windows(2).flat_map(|pair| pair[0].offset.saturating_add(pair[0].size)..pair[1].offset);
-        if let Some((offset, got)) = reserved.map(|offset| (offset, bytes[offset])).find(|&(_, got)| got != 0)
-        {
-            return Err(HeaderError::Reserved { offset, got });
-        }
         let payload = Payload {
             big_endian: endian.flag()?,
             offset_width: match offset_width.got {
@@ -328,17 +209,13 @@ impl Header {
             unaligned: alignment.flag()?,
         };
         let mode = if mode.flag()? { Mode::Fixed } else { Mode::Relative };
-        let page = page_size.got;
-        let pages = u64::from(Header::MIN_PAGE_SIZE)..=u64::from(Header::MAX_PAGE_SIZE);
-        if !page.is_power_of_two() || !pages.contains(&page) {
-            return Err(HeaderError::PageSize { got: page as u32 });
-        }
+        let page = page_size.page_size()?.into();
         if !length.got.is_multiple_of(page) {
             return Err(HeaderError::Length { length: length.got, page_size: page as u32 });
         }
 
         // The order in the file is fixed, so each section starts where the one before it may end at the earliest.
-        let section = |name, position: Value, length_of: Value, from| {
+        let section = |name, position: Number, length_of: Number, from| {
             let section = Section { position: position.got, length: length_of.got };
             if !section.within(from, length.got) {
                 return Err(HeaderError::SectionBounds { section: name, got: section, from, to: length.got });
@@ -387,11 +264,7 @@ impl Header {
     ///
     /// Source: SPEC 8.
     pub fn check_length(&self, available: u64) -> Result<(), HeaderError> {
-        match available {
-            got if got < self.length => Err(HeaderError::Truncated { expected: self.length, got }),
-            got if got > self.length => Err(HeaderError::Extended { expected: self.length, got }),
-            _ => Ok(()),
-        }
+        check_length(self.length, available)
     }
 
     /// Asks whether this build can read the segment's objects.
@@ -414,72 +287,159 @@ impl Header {
 
 /// A number and where it was read.
 #[derive(Clone, Copy)]
-struct Value {
+pub(super) struct Number {
     place: Place,
-    got: u64,
+    pub(super) got: u64,
 }
 
-impl Value {
+impl Number {
     fn bad(self) -> HeaderError {
         HeaderError::BadField { field: self.place.name, offset: self.place.offset, got: self.got }
     }
 
-    fn check(self, good: bool) -> Result<(), HeaderError> {
+    pub(super) fn check(self, good: bool) -> Result<(), HeaderError> {
         if good { Ok(()) } else { Err(self.bad()) }
     }
 
-    fn flag(self) -> Result<bool, HeaderError> {
+    pub(super) fn flag(self) -> Result<bool, HeaderError> {
         self.check(self.got <= 1)?;
         Ok(self.got == 1)
     }
+
+    pub(super) fn page_size(self) -> Result<u32, HeaderError> {
+        let pages = u64::from(Header::MIN_PAGE_SIZE)..=u64::from(Header::MAX_PAGE_SIZE);
+        match self.got.is_power_of_two() && pages.contains(&self.got) {
+            true => Ok(self.got as u32),
+            false => Err(HeaderError::PageSize { got: self.got as u32 }),
+        }
+    }
 }
 
-/// Why bytes are not a segment that this reader accepts.
+/// The bytes of a header, of a segment or a region: `values` at `places`, and their checksum.
+pub(super) fn encode(places: &[Place], values: &[u64]) -> [u8; Header::SIZE] {
+    let mut bytes = [0; Header::SIZE];
+    for (place, value) in places.iter().zip(values) {
+        place.put(&mut bytes, *value);
+    }
+    let sum = checksum(&bytes[..CHECKSUM.offset]);
+    CHECKSUM.put(&mut bytes, sum);
+    bytes
+}
+
+/// The numbers of the header at the start of `bytes`, of a segment or a region, and what is checked of both: in the order
+/// of [`HeaderError`], up to `Reserved`. `places` starts with [`HEAD`] and ends with [`CHECKSUM`].
+#[inline]
+pub(super) fn decode<const N: usize>(
+    bytes: &[u8],
+    places: [Place; N],
+    expected: [u8; 8],
+) -> Result<[Number; N], HeaderError> {
+    let Some(bytes) = bytes.first_chunk::<{ Header::SIZE }>() else {
+        return Err(HeaderError::Truncated { expected: Header::SIZE as u64, got: bytes.len() as u64 });
+    };
+    if bytes.iter().all(|&byte| byte == 0) {
+        return Err(HeaderError::Incomplete);
+    }
+    let [magic, version, length, incompat, _] = HEAD.map(|place| place.get(bytes));
+    if magic != u64::from_le_bytes(expected) {
+        return Err(HeaderError::BadMagic { got: magic.to_le_bytes(), expected });
+    }
+    if version != u64::from(Header::VERSION) {
+        return Err(HeaderError::UnsupportedVersion { got: version as u16 });
+    }
+    if length != Header::SIZE as u64 {
+        return Err(HeaderError::HeaderLength { got: length as u16 });
+    }
+    let (recorded, computed) = (CHECKSUM.get(bytes), checksum(&bytes[..CHECKSUM.offset]));
+    if recorded != computed {
+        return Err(HeaderError::BadChecksum { recorded, computed });
+    }
+    if incompat != 0 {
+        return Err(HeaderError::UnsupportedFeature { unknown: incompat as u32 });
+    }
+    let mut reserved =
+        places.windows(2).flat_map(|pair| pair[0].offset.saturating_add(pair[0].size)..pair[1].offset);
+    if let Some(offset) = reserved.find(|&offset| bytes[offset] != 0) {
+        return Err(HeaderError::Reserved { offset, got: bytes[offset] });
+    }
+    Ok(places.map(|place| Number { place, got: place.get(bytes) }))
+}
+
+/// Compares the length that a header says with the bytes there are.
+pub(super) fn check_length(expected: u64, got: u64) -> Result<(), HeaderError> {
+    match got {
+        got if got < expected => Err(HeaderError::Truncated { expected, got }),
+        got if got > expected => Err(HeaderError::Extended { expected, got }),
+        _ => Ok(()),
+    }
+}
+
+/// Why bytes are not a segment, or a region, that this reader accepts.
 ///
 /// Variants follow the order of the checks. What is wrong in a header of a right checksum is its writer's fault.
 ///
-/// Source: SPEC 8.
-#[derive(Clone, PartialEq, Eq)]
+/// Source: SPEC 8, 16.2.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HeaderError {
-    /// Fewer bytes than a header, or than the header says the segment has: it was cut, or is still being copied.
-    /// Get it again.
+    /// Fewer bytes than a header, or than the header says there are: cut, or still being copied. Get it again.
+    #[error("truncated: {expected} bytes expected, {got} found; get all of it again")]
     Truncated {
         /// Bytes that have to be there.
         expected: u64,
         /// Bytes that are there.
         got: u64,
     },
-    /// The header is all zeros: its writer has not finished, or died. Wait, or write the segment again.
+    /// The header is all zeros: its writer has not finished, or died. Wait, or write it again.
+    #[error("incomplete: the header (offset 0) is still zero, so the writer has not finished or died")]
     Incomplete,
-    /// The first bytes are not those of a segment. Look for another file or offset.
+    /// The first bytes are others. Look for another file or offset; of a region, check the key and the store.
+    #[error("not a graven {}: offset 0 has \"{}\" instead of \"{}\"; check the file and the offset",
+        if *.expected == Header::MAGIC { "segment" } else { "region" }, .got.escape_ascii(), .expected.escape_ascii())]
     BadMagic {
         /// The bytes.
         got: [u8; 8],
+        /// What they should be.
+        expected: [u8; 8],
     },
-    /// Another format version. Update the reader, or write the segment again.
+    /// Another format version. Update the reader, or write it again.
+    #[error("format version {got} at offset 8 is not supported: this reader knows version {}; {}",
+        Header::VERSION, if *.got > Header::VERSION { "update the reader" } else { "write it again" })]
     UnsupportedVersion {
         /// The version.
         got: u16,
     },
     /// The header's length is not that of its version: damaged.
+    #[error(
+        "header damaged: length {got} at offset 10, version {} has {}; write it again",
+        Header::VERSION,
+        Header::SIZE
+    )]
     HeaderLength {
         /// The length.
         got: u16,
     },
     /// The header was changed after it was written.
+    #[error("header damaged: checksum {recorded:#018x} at offset {}, computed {computed:#018x}; write it again",
+        CHECKSUM.offset)]
     BadChecksum {
         /// What the header says.
         recorded: u64,
         /// What its bytes give.
         computed: u64,
     },
-    /// The segment needs a feature that this reader does not know: update the reader.
+    /// It needs a feature that this reader does not know: update the reader.
+    #[error(
+        "needs features that this reader does not know: bits {unknown:#010x} at offset 12; update the reader"
+    )]
     UnsupportedFeature {
         /// The unknown bits.
         unknown: u32,
     },
     /// A reserved byte is in use: not written to this specification.
+    #[error(
+        "header wrong: reserved byte at offset {offset} is {got:#04x}, not 0; its writer breaks the format"
+    )]
     Reserved {
         /// The first such byte.
         offset: usize,
@@ -487,6 +447,7 @@ pub enum HeaderError {
         got: u8,
     },
     /// A number outside what the specification allows there.
+    #[error("header wrong: {field} at offset {offset} may not be {got}; its writer breaks the format")]
     BadField {
         /// What SPEC calls the number.
         field: &'static str,
@@ -496,11 +457,20 @@ pub enum HeaderError {
         got: u64,
     },
     /// The page size is no power of two from 4096 to 65536.
+    #[error(
+        "header wrong: page size {got} at offset 24 is no power of two from {} to {}; its writer breaks the format",
+        Header::MIN_PAGE_SIZE,
+        Header::MAX_PAGE_SIZE
+    )]
     PageSize {
         /// The page size.
         got: u32,
     },
     /// The length is no multiple of the page size.
+    #[error(
+        "header wrong: length {length} at offset 32 is no multiple of the page size {page_size}; \
+             its writer breaks the format"
+    )]
     Length {
         /// The length.
         length: u64,
@@ -508,6 +478,10 @@ pub enum HeaderError {
         page_size: u32,
     },
     /// A section reaches out of its part of the segment: into what comes before, or over the end.
+    #[error(
+        "header wrong: {section} section ({got}) is not between positions {from} and {to}; \
+             its writer breaks the format"
+    )]
     SectionBounds {
         /// `schema`, `directory` or `relocations`.
         section: &'static str,
@@ -519,21 +493,29 @@ pub enum HeaderError {
         to: u64,
     },
     /// A section does not start at a multiple of 8.
+    #[error(
+        "header wrong: {section} section at position {position}, no multiple of 8; its writer breaks the format"
+    )]
     SectionAlign {
         /// `schema`, `directory` or `relocations`.
         section: &'static str,
         /// Where the header says it starts.
         position: u64,
     },
-    /// More bytes than the header says the segment has: something was appended, or the length asked for is wrong.
+    /// More bytes than the header says there are: something was appended, or the length asked for is wrong.
+    #[error("extended: {expected} bytes expected, {got} found; pass exactly its bytes")]
     Extended {
-        /// Bytes that the segment has.
+        /// Bytes that have to be there.
         expected: u64,
         /// Bytes that are there.
         got: u64,
     },
     /// The objects are encoded for builds with other cargo features, of this crate or, by any other crate of the program, of
     /// rkyv. Intact, but not for this program.
+    #[error(
+        "segment has another encoding ({segment}) than this build ({build}): build the reader {}",
+        Features(segment, build)
+    )]
     ForeignPayload {
         /// How the objects are encoded.
         segment: Payload,
@@ -541,119 +523,37 @@ pub enum HeaderError {
         build: Payload,
     },
     /// The objects hold addresses: this reader takes segments with relative pointers only.
+    #[error(
+        "segment holds raw pointers for address {address:#x} (fixed mode, offset 23): \
+             this reader takes relative segments only"
+    )]
     FixedMode {
         /// Where the segment belongs.
         address: u64,
     },
 }
 
-impl fmt::Display for HeaderError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Truncated { expected, got } => {
-                write!(
-                    f,
-                    "segment truncated: {expected} bytes expected, {got} found; get the whole segment again"
-                )
-            }
-            Self::Incomplete => write!(
-                f,
-                "segment incomplete: its header (offset 0) is still zero, so the writer has not finished or died"
-            ),
-            Self::BadMagic { got } => write!(
-                f,
-                "not a graven segment: offset 0 has \"{}\" instead of \"{}\"; check the file and the offset",
-                got.escape_ascii(),
-                Header::MAGIC.escape_ascii(),
-            ),
-            Self::UnsupportedVersion { got } => write!(
-                f,
-                "format version {got} at offset 8 is not supported: this reader knows version {}; {}",
-                Header::VERSION,
-                if *got > Header::VERSION { "update the reader" } else { "write the segment again" },
-            ),
-            Self::HeaderLength { got } => write!(
-                f,
-                "header damaged: length {got} at offset 10, version {} has {}; write the segment again",
-                Header::VERSION,
-                Header::SIZE,
-            ),
-            Self::BadChecksum { recorded, computed } => write!(
-                f,
-                "header damaged: checksum {recorded:#018x} at offset {}, computed {computed:#018x}; \
-                 write the segment again",
-                CHECKSUM.offset,
-            ),
-            Self::UnsupportedFeature { unknown } => write!(
-                f,
-                "segment needs features this reader does not know: bits {unknown:#010x} at offset 12; update the reader"
-            ),
-            Self::Reserved { offset, got } => write!(
-                f,
-                "header wrong: reserved byte at offset {offset} is {got:#04x}, not 0; its writer breaks the format"
-            ),
-            Self::BadField { field, offset, got } => write!(
-                f,
-                "header wrong: {field} at offset {offset} may not be {got}; its writer breaks the format"
-            ),
-            Self::PageSize { got } => write!(
-                f,
-                "header wrong: page size {got} at offset 24 is no power of two from {} to {}; \
-                 its writer breaks the format",
-                Header::MIN_PAGE_SIZE,
-                Header::MAX_PAGE_SIZE,
-            ),
-            Self::Length { length, page_size } => write!(
-                f,
-                "header wrong: length {length} at offset 32 is no multiple of the page size {page_size}; \
-                 its writer breaks the format"
-            ),
-            Self::SectionBounds { section, got, from, to } => write!(
-                f,
-                "header wrong: {section} section ({got}) is not between offsets {from} and {to}; \
-                 its writer breaks the format"
-            ),
-            Self::SectionAlign { section, position } => write!(
-                f,
-                "header wrong: {section} section at offset {position}, no multiple of 8; its writer breaks the format"
-            ),
-            Self::Extended { expected, got } => write!(
-                f,
-                "segment extended: {expected} bytes expected, {got} found; pass exactly the segment's bytes"
-            ),
-            Self::ForeignPayload { segment, build } => {
-                write!(
-                    f,
-                    "segment has another encoding ({segment}) than this build ({build}): build the reader "
-                )?;
-                foreign_features(f, segment, build)
-            }
-            Self::FixedMode { address } => write!(
-                f,
-                "segment holds raw pointers for address {address:#x} (fixed mode, offset 23): \
-                 this reader takes relative segments only"
-            ),
-        }
-    }
-}
-
 crate::debug_as_display!(HeaderError);
-impl core::error::Error for HeaderError {}
 
-/// Which cargo features make `build` read `segment`.
-fn foreign_features(f: &mut fmt::Formatter<'_>, segment: &Payload, build: &Payload) -> fmt::Result {
-    let features = [
-        ("big_endian", segment.big_endian, build.big_endian),
-        ("pointer_width_16", segment.offset_width == 2, build.offset_width == 2),
-        ("pointer_width_64", segment.offset_width == 8, build.offset_width == 8),
-        ("unaligned", segment.unaligned, build.unaligned),
-    ];
-    let mut separator = "";
-    for (feature, wanted, _) in features.into_iter().filter(|(_, wanted, present)| wanted != present) {
-        write!(f, "{separator}{} the feature `{feature}`", if wanted { "with" } else { "without" })?;
-        separator = " and ";
+/// Which cargo features make a build (the second) read a segment (the first).
+struct Features<'a>(&'a Payload, &'a Payload);
+
+impl fmt::Display for Features<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Features(segment, build) = self;
+        let features = [
+            ("big_endian", segment.big_endian, build.big_endian),
+            ("pointer_width_16", segment.offset_width == 2, build.offset_width == 2),
+            ("pointer_width_64", segment.offset_width == 8, build.offset_width == 8),
+            ("unaligned", segment.unaligned, build.unaligned),
+        ];
+        let mut separator = "";
+        for (feature, wanted, _) in features.into_iter().filter(|(_, wanted, present)| wanted != present) {
+            write!(f, "{separator}{} the feature `{feature}`", if wanted { "with" } else { "without" })?;
+            separator = " and ";
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 pub mod directory;
 pub(crate) mod header;
+pub(crate) mod places;
 pub(crate) mod region;
 pub(crate) mod verify;
 pub(crate) mod view;

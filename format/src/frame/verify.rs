@@ -11,7 +11,8 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::directory::{Directory, DirectoryError, Entry, Named};
-use super::header::{Header, Section};
+use super::header::Header;
+use super::places::Section;
 use super::view::View;
 use crate::{Fingerprint, ObjectError, Payload, Schema, SchemaError, UnsoundSchema, Validator, checksum};
 

@@ -4,8 +4,8 @@ use std::fmt;
 use std::io;
 
 use graven_format::{
-    DirectoryError, HeaderError, LayoutMismatch, NameError, ObjectError, Payload, RegionHeaderError,
-    SchemaError, UnsoundSchema, ValueError, VerifyError,
+    DirectoryError, HeaderError, LayoutMismatch, NameError, ObjectError, Payload, SchemaError, UnsoundSchema,
+    ValueError, VerifyError,
 };
 
 use super::kind::ErrorKind;
@@ -278,9 +278,3 @@ macro_rules! from {
 from!(HeaderError => Header, DirectoryError => Directory, SchemaError => Schema, VerifyError => Verify,
     LayoutMismatch => Layout, NameError => Name, UnsoundSchema => Unsound, ValueError => Value, RegionError => Region,
     ObjectError => Contents);
-
-impl From<RegionHeaderError> for Cause {
-    fn from(error: RegionHeaderError) -> Cause {
-        Cause::Region(RegionError::Header(error))
-    }
-}

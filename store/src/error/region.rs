@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use graven_format::RegionHeaderError;
+use graven_format::HeaderError;
 
 use super::kind::ErrorKind;
 
@@ -12,7 +12,7 @@ use super::kind::ErrorKind;
 pub enum RegionError {
     /// The file is not a region that this build attaches to: EINVAL.
     #[error(transparent)]
-    Header(RegionHeaderError),
+    Header(HeaderError),
     /// There is none of that key: ENOENT.
     #[error("no such region; create it, or wait for it")]
     Absent,

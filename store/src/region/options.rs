@@ -410,9 +410,11 @@ pub(crate) fn read_header(fd: impl AsFd) -> Result<(RegionHeader, FileStat)> {
     let mut bytes = [0; RegionHeader::SIZE];
     // Regular files give what they have, up to the end.
     let read = pread(&fd, &mut bytes, 0).map_err(Error::system("read the region's header"))?;
-    let header = RegionHeader::decode(&bytes[..read])?;
-    header.check_length(stat.st_size as u64)?;
-    Ok((header, stat))
+    let header = RegionHeader::decode(&bytes[..read]).and_then(|header| {
+        header.check_length(stat.st_size as u64)?;
+        Ok(header)
+    });
+    Ok((header.map_err(RegionError::Header)?, stat))
 }
 
 /// Whether a body behind a header page of that size can be mapped.

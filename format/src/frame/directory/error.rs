@@ -4,7 +4,7 @@ use alloc::string::String;
 use core::fmt;
 
 use super::name::{NameError, Named};
-use crate::frame::header::Section;
+use crate::frame::places::Section;
 
 /// Why a directory, or an entry, cannot be right. Offsets are from the segment base.
 ///

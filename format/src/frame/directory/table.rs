@@ -10,7 +10,8 @@ use core::fmt;
 use super::error::DirectoryError;
 use super::name::check_name;
 use crate::bytes::{as_equal, fetch};
-use crate::frame::header::{Header, Place, Section};
+use crate::frame::header::Header;
+use crate::frame::places::{Place, Section};
 use crate::{Fingerprint, checksum};
 
 /// Bytes before the slots: the number of entries and the number of slots.
