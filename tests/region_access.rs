@@ -35,7 +35,7 @@ fn offsets_out_of_bounds_odd_or_overflowing_are_invalid() {
     let region = store(&dir).region("numbers").size(64).create().unwrap();
     for offset in [64, 72, 1 << 32, u64::MAX - 7] {
         for error in [region.get::<u64>(offset).unwrap_err(), region.put(offset, 1u64).unwrap_err()] {
-            let RegionError::Bounds { offset: got, length: 8, size: 64 } = *region_error(&error) else {
+            let Cause::Bounds { offset: got, length: 8, size: 64 } = *error.cause() else {
                 panic!("{error}");
             };
             assert_eq!((got, error.errno()), (offset, EINVAL));

@@ -210,10 +210,7 @@ fn ranges_exclude_each_other_only_where_they_overlap() {
     let wrong = [5..5, 6..5, 50..101, 100..100, 0..u64::MAX, u64::MAX..u64::MAX];
     for range in wrong {
         let error = region.lock_range(range.clone()).unwrap_err();
-        assert!(
-            matches!(error.cause(), Cause::Region(RegionError::Bounds { size: 100, .. })),
-            "{range:?}: {error}"
-        );
+        assert!(matches!(error.cause(), Cause::Bounds { size: 100, .. }), "{range:?}: {error}");
         assert_eq!(error.errno(), EINVAL);
     }
 }

@@ -96,6 +96,24 @@ pub enum Cause {
         /// The length.
         length: u64,
     },
+    /// Not all of the range is in the region or memory, or it is empty where it may not be.
+    #[error(fmt = bounds)]
+    Bounds {
+        /// The first byte.
+        offset: u64,
+        /// How many.
+        length: u64,
+        /// The bytes that there are.
+        size: u64,
+    },
+    /// Something else is mapped at that address, or may not be.
+    #[error("address {address:#x} is taken, or one of the {length} bytes from there; choose another, or any")]
+    AddressTaken {
+        /// The address asked for.
+        address: usize,
+        /// The bytes that have to be free from there.
+        length: u64,
+    },
     /// The run of the file is too short for the value.
     #[error(
         "the value needs {needed} bytes, the run has {given}; ask encoded_len again if the value has changed"
@@ -219,6 +237,7 @@ impl Cause {
             | Cause::PageSize { .. }
             | Cause::RunOverflows { .. }
             | Cause::RunTooShort { .. }
+            | Cause::Bounds { .. }
             | Cause::Appending
             | Cause::Serialize { .. }
             | Cause::Keys(_)
@@ -229,7 +248,7 @@ impl Cause {
             Cause::StoreName { .. } => ErrorKind::InvalidArgument,
             Cause::NoName => ErrorKind::NotFound,
             Cause::Control { .. } => ErrorKind::InvalidSegment,
-            Cause::Owned => ErrorKind::Busy,
+            Cause::Owned | Cause::AddressTaken { .. } => ErrorKind::Busy,
             Cause::TimedOut => ErrorKind::TimedOut,
             Cause::Retired | Cause::OwnerGone | Cause::Removed => ErrorKind::Retired,
             Cause::Region(error) => error.kind(),
@@ -253,6 +272,13 @@ fn no_object(present: &[String], count: &u64, f: &mut fmt::Formatter<'_>) -> fmt
         0 if present.is_empty() => f.write_str("none"),
         0 => Ok(()),
         more => write!(f, " and {more} more"),
+    }
+}
+
+fn bounds(offset: &u64, length: &u64, size: &u64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match length {
+        0 => write!(f, "an empty range at offset {offset} of {size} bytes is none"),
+        _ => write!(f, "{length} bytes at offset {offset} are not in the {size} that there are"),
     }
 }
 

@@ -36,14 +36,6 @@ pub enum RegionError {
         /// The bytes it has.
         existing: u64,
     },
-    /// Something else is mapped at that address, or may not be: EBUSY.
-    #[error("address {address:#x} is taken, or one of the {length} bytes from there; choose another, or any")]
-    AddressTaken {
-        /// The address asked for.
-        address: usize,
-        /// The bytes that have to be free from there.
-        length: u64,
-    },
     /// The region's pages are smaller than this machine's: EINVAL.
     #[error("the region has pages of {region} bytes, this machine of {machine}; create it on this machine")]
     Pages {
@@ -68,16 +60,6 @@ pub enum RegionError {
         kept: Option<String>,
         /// The type at the same place that has some and was asked for, if it is one.
         asked: Option<String>,
-    },
-    /// Not all of the range is in the region, or it is empty where it may not be: EINVAL.
-    #[error(fmt = bounds)]
-    Bounds {
-        /// The first byte.
-        offset: u64,
-        /// How many.
-        length: u64,
-        /// The bytes of the region.
-        size: u64,
     },
     /// Somebody has the lock, or a part of it, or waits for it and comes first: EAGAIN.
     #[error("somebody has the lock, or comes first; try later, or wait for it")]
@@ -130,10 +112,9 @@ impl RegionError {
             | Self::Pages { .. }
             | Self::Untyped
             | Self::OtherInvariants { .. }
-            | Self::Bounds { .. }
             | Self::SavedSize { .. }
             | Self::SavedElsewhere => ErrorKind::InvalidArgument,
-            Self::AddressTaken { .. } | Self::Kept => ErrorKind::Busy,
+            Self::Kept => ErrorKind::Busy,
             Self::ReadOnly | Self::Typed => ErrorKind::NotPermitted,
             Self::Locked => ErrorKind::WouldBlock,
             Self::Deadlock => ErrorKind::Deadlock,
@@ -164,11 +145,4 @@ fn other_invariants(
         of(kept),
         of(asked)
     )
-}
-
-fn bounds(offset: &u64, length: &u64, size: &u64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    match length {
-        0 => write!(f, "an empty range at offset {offset} of {size} bytes cannot be locked"),
-        _ => write!(f, "{length} bytes at offset {offset} are not in the region's {size}"),
-    }
 }

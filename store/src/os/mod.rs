@@ -7,7 +7,8 @@
 //! | `held` | descriptors that carry locks, closed in forked children |
 //! | `ofd` | byte-range locks of the kernel |
 //! | `attach` | attachments: locks that live with a mapping, and how many there are |
-//! | `memory` | mappings and seals: where this crate calls the kernel by address |
+//! | `mapping` | pages of a file in memory, shared, anywhere or at an exact address |
+//! | `memory` | a segment's bytes: mapped, or a private copy; and seals |
 //! | `page` | pages: how large, runs of them in a file, where in memory they go |
 //! | `sync` | counters in shared memory, to be read at any time and slept on |
 //! | `watch` | descriptors that tell of a file, or of the time |
@@ -18,6 +19,7 @@ pub(crate) mod attach;
 pub(crate) mod dir;
 pub(crate) mod file_system;
 pub(crate) mod held;
+pub(crate) mod mapping;
 pub(crate) mod memory;
 pub(crate) mod ofd;
 pub(crate) mod page;

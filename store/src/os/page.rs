@@ -1,5 +1,7 @@
 //! Pages: how large the kernel's are, runs of them in a file, and where in memory they go.
 
+use std::ops::{Bound, Range, RangeBounds};
+
 use graven_format::Header;
 use nix::unistd::{SysconfVar, sysconf};
 
@@ -31,5 +33,27 @@ pub(crate) fn check_run(file_offset: u64, length: u64, align: u64) -> Result<()>
     match file_offset.checked_add(length) {
         Some(end) if end <= i64::MAX as u64 => Ok(()),
         _ => Err(Error::new(Cause::RunOverflows { file_offset, length })),
+    }
+}
+
+/// What is said by a range of bytes, if it is in the `size` bytes that there are, and not empty.
+///
+/// # Errors
+/// [`Cause::Bounds`] (EINVAL).
+pub(crate) fn range_in(range: impl RangeBounds<u64>, size: u64) -> Result<Range<u64>> {
+    // Past the last number there is nothing: such a range is not in there.
+    let start = match range.start_bound() {
+        Bound::Included(&start) => start,
+        Bound::Excluded(&start) => start.saturating_add(1),
+        Bound::Unbounded => 0,
+    };
+    let end = match range.end_bound() {
+        Bound::Included(&end) => end.saturating_add(1),
+        Bound::Excluded(&end) => end,
+        Bound::Unbounded => size,
+    };
+    match start < end && end <= size {
+        true => Ok(start..end),
+        false => Err(Error::new(Cause::Bounds { offset: start, length: end.saturating_sub(start), size })),
     }
 }

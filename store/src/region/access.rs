@@ -1,11 +1,12 @@
 //! Locks on bytes, and copies that lock what they need.
 
-use std::ops::{Bound, Range, RangeBounds};
+use std::ops::{Range, RangeBounds};
 use std::time::Duration;
 
 use super::guard::{Guard, SharedGuard};
 use super::handle::Region;
 use crate::os::ofd::Sharing;
+use crate::os::page::range_in;
 use crate::{Cause, Error, RegionError, Result, Timeout};
 
 /// A number that [`Region::get`] and [`Region::put`] copy: integers and floats of 1 to 8 bytes.
@@ -100,7 +101,7 @@ impl Region {
     /// left to be reported to the next who locks the whole region.
     ///
     /// # Errors
-    /// [`RegionError::Bounds`] (EINVAL): not all in the region, or empty; else as [`lock`](Region::lock).
+    /// [`Cause::Bounds`] (EINVAL): not all in the region, or empty; else as [`lock`](Region::lock).
     ///
     /// # Examples
     /// ```
@@ -153,7 +154,7 @@ impl Region {
     /// takes: as [`read_at`](Region::read_at), which says how to wait less.
     ///
     /// # Errors
-    /// [`RegionError::Bounds`] (EINVAL); [`Cause::Unaligned`] (EINVAL): the offset is no multiple of the size; as
+    /// [`Cause::Bounds`] (EINVAL); [`Cause::Unaligned`] (EINVAL): the offset is no multiple of the size; as
     /// [`lock_shared`](Region::lock_shared) without a timeout.
     ///
     /// # Examples
@@ -179,7 +180,7 @@ impl Region {
     /// lock them with [`lock_shared`](Region::lock_shared), whose guard has them.
     ///
     /// # Errors
-    /// [`RegionError::Bounds`] (EINVAL), also where offset and length overflow; as
+    /// [`Cause::Bounds`] (EINVAL), also where offset and length overflow; as
     /// [`lock_shared`](Region::lock_shared) without a timeout.
     ///
     /// # Examples
@@ -210,7 +211,7 @@ impl Region {
     /// [`lock_range_within`](Region::lock_range_within); not at all, with [`try_lock_range`](Region::try_lock_range).
     ///
     /// # Errors
-    /// [`RegionError::Bounds`] (EINVAL), also where offset and length overflow; as [`lock`](Region::lock).
+    /// [`Cause::Bounds`] (EINVAL), also where offset and length overflow; as [`lock`](Region::lock).
     pub fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
         self.write_vectored(&[(offset, bytes)])
     }
@@ -280,21 +281,7 @@ impl Region {
 
     /// What is said by a range of bytes, if it is in the region and not empty.
     fn range(&self, range: impl RangeBounds<u64>) -> Result<Range<u64>> {
-        // Past the last number there is nothing: such a range is not in the region.
-        let start = match range.start_bound() {
-            Bound::Included(&start) => start,
-            Bound::Excluded(&start) => start.saturating_add(1),
-            Bound::Unbounded => 0,
-        };
-        let end = match range.end_bound() {
-            Bound::Included(&end) => end.saturating_add(1),
-            Bound::Excluded(&end) => end,
-            Bound::Unbounded => self.size(),
-        };
-        match start < end && end <= self.size() {
-            true => Ok(start..end),
-            false => Err(self.out_of_bounds(start, end.saturating_sub(start))),
-        }
+        range_in(range, self.size()).map_err(|error| self.any.failed(error))
     }
 
     /// The range from the first to the last byte of all pieces that have any; `None` if none has.
@@ -313,7 +300,7 @@ impl Region {
     }
 
     fn out_of_bounds(&self, offset: u64, length: u64) -> Error {
-        self.any.failed(RegionError::Bounds { offset, length, size: self.size() })
+        self.any.failed(Cause::Bounds { offset, length, size: self.size() })
     }
 
     fn check_alignment<N: Number>(&self, offset: u64) -> Result<()> {

@@ -139,7 +139,7 @@ impl RegionOptions {
     /// - [`RegionError::Exists`] (EEXIST). A region that [ends with its last
     ///   detach](RegionOptions::delete_on_last_detach) and that nobody is attached to any more is replaced.
     /// - [`RegionError::Size`] (EINVAL): 0, or more than a file can have; [`Cause::StoreName`] (EINVAL).
-    /// - [`RegionError::AddressTaken`] (EBUSY), [`Cause::Unaligned`] (EINVAL): the exact address.
+    /// - [`Cause::AddressTaken`] (EBUSY), [`Cause::Unaligned`] (EINVAL): the exact address.
     /// - [`Cause::System`]: no room (ENOSPC), EACCES, EMFILE, ENOMEM; EOPNOTSUPP where the file system cannot allocate
     ///   blocks ahead (NFS, some FUSE), or copies blocks when they are written (btrfs, xfs made with reflink), as there a
     ///   full disk would be a signal rather than an error.
@@ -172,7 +172,7 @@ impl RegionOptions {
     /// - [`RegionError::Absent`] (ENOENT) with [`Timeout::Now`], [`RegionError::NotCreated`] (ETIMEDOUT) with another.
     /// - [`RegionError::Header`], [`Cause::NotRegular`] (EINVAL): the file is no region; [`RegionError::Pages`] (EINVAL).
     /// - [`RegionError::Smaller`] (EINVAL): it has less than the size asked for.
-    /// - [`RegionError::AddressTaken`] (EBUSY), [`Cause::Unaligned`] (EINVAL): the exact address.
+    /// - [`Cause::AddressTaken`] (EBUSY), [`Cause::Unaligned`] (EINVAL): the exact address.
     /// - [`Cause::System`]: at once where the system refuses (EACCES); EMFILE, ENOMEM; EOPNOTSUPP as
     ///   [`create`](RegionOptions::create), but for reading; and for reading on overlayfs, where a mapping may be one of the
     ///   file in the layer below.
