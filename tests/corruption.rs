@@ -220,16 +220,16 @@ fn verify_refuses_every_changed_byte_of_the_file_and_names_the_part_it_is_in() {
         let object = whole.objects.iter().find(|(start, end, _)| (*start..*end).contains(&at));
         let at_64 = at as u64;
         let named = match error.cause() {
-            Cause::Verify(VerifyError::HeaderPage { offset, .. }) => at < 4096 && *offset == at_64,
+            Cause::Verify(VerifyError::HeaderPage { position: offset, .. }) => at < 4096 && *offset == at_64,
             Cause::Verify(VerifyError::ObjectChecksum { name, .. }) => {
                 object.is_some_and(|(_, _, expected)| name == expected)
             }
-            Cause::Verify(VerifyError::ObjectPadding { offset, .. }) => {
+            Cause::Verify(VerifyError::ObjectPadding { position: offset, .. }) => {
                 object.is_none() && (first..last).contains(&at) && *offset == at_64
             }
             Cause::Verify(VerifyError::SchemaChecksum { .. }) => schema.contains(&at),
             Cause::Verify(VerifyError::DirectoryChecksum { .. }) => directory.contains(&at),
-            Cause::Verify(VerifyError::Padding { offset, .. }) => {
+            Cause::Verify(VerifyError::Padding { position: offset, .. }) => {
                 let between =
                     (last..schema.start).contains(&at) || (schema.end..directory.start).contains(&at);
                 (between || at >= directory.end) && *offset == at_64

@@ -161,7 +161,7 @@ fn more_entries_than_a_slot_can_count_are_refused() {
     for entries in [1 << 32, u64::MAX] {
         segment.patch(offset, &le(entries));
         let error = Directory::new(&segment.bytes, &segment.header).unwrap_err();
-        assert_eq!(error, DirectoryError::TooMany { offset, entries });
+        assert_eq!(error, DirectoryError::TooMany { position: offset, entries });
     }
 }
 
@@ -172,7 +172,7 @@ fn the_slots_are_a_power_of_two_and_twice_the_entries() {
     for slots in [0, 1, 2, 4, 6, 7, 9, u64::MAX] {
         segment.patch(offset, &le(slots));
         let error = Directory::new(&segment.bytes, &segment.header).unwrap_err();
-        assert_eq!(error, DirectoryError::SlotCount { offset, slots, entries: 3 });
+        assert_eq!(error, DirectoryError::SlotCount { position: offset, slots, entries: 3 });
     }
 }
 
@@ -190,7 +190,7 @@ fn reserved_bytes_of_an_entry_have_to_be_zero() {
     for offset in [20, 92] {
         let error = entry_error(offset, &[0, 0, 3, 0]);
         let offset = segment().entry(1, offset);
-        assert_eq!(error, DirectoryError::Reserved { offset, got: 0x30000 });
+        assert_eq!(error, DirectoryError::Reserved { position: offset, got: 0x30000 });
     }
 }
 
@@ -200,7 +200,7 @@ fn padding_behind_the_slots_has_to_be_zero() {
     let mut segment = build(&[], &[]);
     let offset = segment.slot(1);
     segment.patch(offset + 1, &[5]);
-    assert_eq!(check_error(&segment), DirectoryError::Reserved { offset, got: 0x500 });
+    assert_eq!(check_error(&segment), DirectoryError::Reserved { position: offset, got: 0x500 });
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn a_name_that_is_not_utf8_is_refused_with_the_first_wrong_byte() {
     let mut segment = segment();
     let names = segment.entry(3, 0);
     segment.patch(names + 2, &[0xff]);
-    let error = DirectoryError::NameNotUtf8 { entry: 1, offset: names + 2 };
+    let error = DirectoryError::NameNotUtf8 { entry: 1, position: names + 2 };
     assert_eq!(segment.directory().entry(1), Err(error.clone()));
     assert_eq!(check_error(&segment), error);
 }
@@ -237,11 +237,11 @@ fn a_name_that_no_object_may_have_is_refused() {
     let names = segment.entry(2, 0);
     segment.patch(names + 4, &[0x7f]);
     let error = NameError::Control { offset: 4, character: '\u{7f}' };
-    assert_eq!(check_error(&segment), DirectoryError::Name { entry: 0, offset: names, error });
+    assert_eq!(check_error(&segment), DirectoryError::Name { entry: 0, position: names, error });
     segment.patch(names + 4, b"~");
     segment.patch(segment.entry(0, 16), &256u32.to_le_bytes());
     let error = NameError::TooLong { length: 256 };
-    assert_eq!(check_error(&segment), DirectoryError::Name { entry: 0, offset: names, error });
+    assert_eq!(check_error(&segment), DirectoryError::Name { entry: 0, position: names, error });
 }
 
 #[test]
@@ -267,7 +267,8 @@ fn a_schema_table_starts_at_a_multiple_of_eight() {
 fn an_alignment_is_a_power_of_two_from_16_to_the_page_size() {
     for align in [0, 1, 8, 24, 8192, 1 << 31, u32::MAX] {
         let offset = segment().entry(1, 88);
-        let error = DirectoryError::ObjectAlignment { name: "wide".into(), offset, align, page_size: 4096 };
+        let error =
+            DirectoryError::ObjectAlignment { name: "wide".into(), position: offset, align, page_size: 4096 };
         assert_eq!(entry_error(88, &align.to_le_bytes()), error);
     }
 }
@@ -300,7 +301,7 @@ fn an_object_is_at_a_multiple_of_its_alignment() {
 fn a_root_behind_its_object_is_refused() {
     for root in [33, u64::MAX] {
         let offset = segment().entry(1, 72);
-        let error = DirectoryError::RootBounds { name: "wide".into(), offset, root, length: 32 };
+        let error = DirectoryError::RootBounds { name: "wide".into(), position: offset, root, length: 32 };
         assert_eq!(entry_error(72, &le(root)), error);
     }
 }
@@ -312,7 +313,7 @@ fn a_slot_that_leads_nowhere_is_refused() {
     for got in [4, u32::MAX] {
         let offset = segment.slot(home);
         segment.patch(offset, &got.to_le_bytes());
-        let error = DirectoryError::Slot { offset, got, entries: 3 };
+        let error = DirectoryError::Slot { position: offset, got, entries: 3 };
         assert_eq!(segment.directory().find("wide"), Err(error.clone()));
         assert_eq!(check_error(&segment), error);
     }
@@ -336,7 +337,10 @@ fn a_hash_that_is_not_its_names_is_refused() {
     let computed = checksum(b"wide");
     segment.patch(offset, &le(computed ^ 256));
     let (name, recorded) = ("wide".to_owned(), computed ^ 256);
-    assert_eq!(check_error(&segment), DirectoryError::NameHash { name, offset, recorded, computed });
+    assert_eq!(
+        check_error(&segment),
+        DirectoryError::NameHash { name, position: offset, recorded, computed }
+    );
     assert_eq!(segment.directory().find("wide"), Ok(None));
 }
 
@@ -368,7 +372,7 @@ fn nothing_stands_behind_the_last_name() {
     let mut segment = segment();
     let offset = segment.header.directory.end().unwrap();
     segment.header.directory.length += 3;
-    assert_eq!(check_error(&segment), DirectoryError::Trailing { offset, bytes: 3 });
+    assert_eq!(check_error(&segment), DirectoryError::Trailing { position: offset, bytes: 3 });
 }
 
 /// [S4.4c]

@@ -50,7 +50,7 @@ fn an_entry_of_another_segment_gives_no_bytes_out_of_bounds() {
 #[test]
 fn the_header_page_is_zero_behind_the_header() {
     for offset in [256, 300, 4095] {
-        assert_eq!(sealed(offset, &[9]), VerifyError::HeaderPage { offset, got: 9 });
+        assert_eq!(sealed(offset, &[9]), VerifyError::HeaderPage { position: offset, got: 9 });
     }
 }
 
@@ -89,7 +89,7 @@ fn changed_relocations_are_reported_with_both_checksums() {
     assert_eq!(verify(&bad), VerifyError::RelocationsChecksum { section, recorded, computed });
 
     good.patch(position - 1, &[1]);
-    let error = VerifyError::Padding { before: "the relocations section", offset: position - 1, got: 1 };
+    let error = VerifyError::Padding { before: "the relocations section", position: position - 1, got: 1 };
     assert_eq!(verify(&good), error);
 }
 
@@ -97,7 +97,7 @@ fn changed_relocations_are_reported_with_both_checksums() {
 fn padding_between_the_parts_is_zero() {
     let good = segment();
     let padding = |before, offset| {
-        assert_eq!(sealed(offset, &[4]), VerifyError::Padding { before, offset, got: 4 });
+        assert_eq!(sealed(offset, &[4]), VerifyError::Padding { before, position: offset, got: 4 });
     };
     let tables: Vec<Section> = good.directory().iter().map(|entry| entry.unwrap().schema).collect();
     assert!(tables[0].end().unwrap() < tables[1].position, "the test needs a gap");
@@ -110,12 +110,15 @@ fn padding_between_the_parts_is_zero() {
     let mut short = build(&[("odd", vec![1; 33], 0, 32, 0)], &[wide_table()]);
     let offset = short.header.schema.position - 1;
     short.patch(offset, &[4]);
-    assert_eq!(verify(&short), VerifyError::Padding { before: "the schema section", offset, got: 4 });
+    assert_eq!(
+        verify(&short),
+        VerifyError::Padding { before: "the schema section", position: offset, got: 4 }
+    );
 }
 
 #[test]
 fn padding_between_objects_is_zero() {
-    let error = VerifyError::ObjectPadding { name: "wide".into(), offset: 4120, got: 4 };
+    let error = VerifyError::ObjectPadding { name: "wide".into(), position: 4120, got: 4 };
     assert_eq!(sealed(4120, &[4]), error);
 }
 
@@ -123,10 +126,10 @@ fn padding_between_objects_is_zero() {
 fn a_damaged_directory_is_reported_as_such() {
     let (good, computed) = (segment(), checksum(b"wide"));
     let offset = good.entry(1, 0);
-    let error = DirectoryError::NameHash { name: "wide".into(), offset, recorded: 0, computed };
+    let error = DirectoryError::NameHash { name: "wide".into(), position: offset, recorded: 0, computed };
     assert_eq!(sealed(offset, &[0; 8]), VerifyError::Directory(error));
     let offset = good.header.directory.position + 8;
-    let error = DirectoryError::SlotCount { offset, slots: 5, entries: 3 };
+    let error = DirectoryError::SlotCount { position: offset, slots: 5, entries: 3 };
     assert_eq!(sealed(offset, &[5]), VerifyError::Directory(error));
 }
 
@@ -136,7 +139,7 @@ fn schema_tables_stand_back_to_back_and_all_are_used() {
     let unused = build(&[("a", vec![0; 8], 0, 16, 0)], &[narrow_table(), wide_table()]);
     let offset = unused.directory().entry(0).unwrap().schema.end().unwrap();
     let bytes = unused.header.schema.end().unwrap() - offset;
-    assert_eq!(verify(&unused), VerifyError::UnusedTable { offset, bytes });
+    assert_eq!(verify(&unused), VerifyError::UnusedTable { position: offset, bytes });
 
     let skipped = build(&[("a", vec![0; 32], 0, 32, 1)], &[narrow_table(), wide_table()]);
     let table = skipped.directory().entry(0).unwrap().schema;
@@ -295,5 +298,5 @@ fn messages_name_the_object_and_the_offset() {
     let mut bad = segment();
     bad.patch(4096, &[0xee]);
     let error = verify(&bad).to_string();
-    assert!(error.contains("the root object") && error.contains("24 bytes at offset 4096"), "{error}");
+    assert!(error.contains("the root object") && error.contains("24 bytes at position 4096"), "{error}");
 }

@@ -147,7 +147,9 @@ fn damage_found_by_verify_is_invalid_and_says_where() {
         (cause.clone(), message)
     };
     let (cause, message) = damage(1000);
-    assert!(matches!(cause, VerifyError::HeaderPage { offset: 1000, got: 0x40 }) && message.contains("1000"));
+    assert!(
+        matches!(cause, VerifyError::HeaderPage { position: 1000, got: 0x40 }) && message.contains("1000")
+    );
     let (cause, message) = damage(4096);
     assert!(matches!(cause, VerifyError::ObjectChecksum { .. }) && message.contains("object \"numbers\""));
     let (cause, message) = damage(range(header.schema).start);
@@ -155,7 +157,7 @@ fn damage_found_by_verify_is_invalid_and_says_where() {
     let (cause, message) = damage(range(header.directory).end - 1);
     assert!(matches!(cause, VerifyError::DirectoryChecksum { .. }) && message.contains("directory"));
     let (cause, message) = damage(8191);
-    assert!(matches!(cause, VerifyError::Padding { offset: 8191, .. }) && message.contains("8191"));
+    assert!(matches!(cause, VerifyError::Padding { position: 8191, .. }) && message.contains("8191"));
 }
 
 /// A segment whose directory was changed, under right checksums.

@@ -13,14 +13,14 @@ use core::fmt;
 /// Source: SPEC 4.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Section {
-    /// Offset of the first byte, from the segment base.
+    /// Where the first byte is, from the segment base.
     pub position: u64,
     /// Bytes.
     pub length: u64,
 }
 
 impl Section {
-    /// The offset after the last byte, or `None` where that is no `u64`.
+    /// The position after the last byte, or `None` where that is no `u64`.
     ///
     /// # Examples
     /// ```
@@ -50,7 +50,7 @@ impl Section {
 
 impl fmt::Display for Section {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} bytes at offset {}", self.length, self.position)
+        write!(f, "{} bytes at position {}", self.length, self.position)
     }
 }
 

@@ -8,7 +8,6 @@
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::fmt;
 
 use super::directory::{Directory, DirectoryError, Entry, Named};
 use super::header::Header;
@@ -89,7 +88,7 @@ impl<'a> View<'a> {
         let header = self.header();
         let page: u64 = header.page_size.into();
         self.zero(Header::SIZE as u64, page)
-            .map_err(|(offset, got)| VerifyError::HeaderPage { offset, got })?;
+            .map_err(|(position, got)| VerifyError::HeaderPage { position, got })?;
         self.check_schema()?;
         let section = header.directory;
         check(self.part(section), header.directory_checksum).map_err(|Mismatch { recorded, computed }| {
@@ -119,9 +118,9 @@ impl<'a> View<'a> {
         for entry in directory.iter() {
             let entry = entry.map_err(VerifyError::Directory)?;
             let zero = self.zero(used, entry.object.position);
-            zero.map_err(|(offset, got)| VerifyError::ObjectPadding {
+            zero.map_err(|(position, got)| VerifyError::ObjectPadding {
                 name: entry.name.to_string(),
-                offset,
+                position,
                 got,
             })?;
             used = end(entry.object);
@@ -202,7 +201,7 @@ impl<'a> View<'a> {
         }
         match end(section).saturating_sub(used) {
             0 => Ok(()),
-            bytes => Err(VerifyError::UnusedTable { offset: used, bytes }),
+            bytes => Err(VerifyError::UnusedTable { position: used, bytes }),
         }
     }
 
@@ -266,7 +265,7 @@ impl<'a> View<'a> {
         section.of(self.bytes()).unwrap_or_default()
     }
 
-    /// The first byte between two offsets that is not zero, as an error.
+    /// The first byte between two positions that is not zero, as an error.
     fn zero(&self, from: u64, to: u64) -> Result<(), (u64, u8)> {
         let gap = self.part(Section { position: from, length: to.saturating_sub(from) });
         match gap.iter().position(|&byte| byte != 0) {
@@ -276,7 +275,7 @@ impl<'a> View<'a> {
     }
 
     fn padding(&self, from: u64, to: u64, before: &'static str) -> Result<(), VerifyError> {
-        self.zero(from, to).map_err(|(offset, got)| VerifyError::Padding { before, offset, got })
+        self.zero(from, to).map_err(|(position, got)| VerifyError::Padding { before, position, got })
     }
 }
 
@@ -414,22 +413,24 @@ fn check(bytes: &[u8], recorded: u64) -> Result<(), Mismatch> {
     }
 }
 
-/// What is wrong in a segment whose header is right. Offsets are from the segment base.
+/// What is wrong in a segment whose header is right. Positions are bytes from the segment base.
 ///
 /// The segment is damaged or its writer breaks the format: write it again, or get it again.
 ///
 /// Source: SPEC 7.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerifyError {
     /// A byte of the header page, behind the header, is not zero.
+    #[error("header page damaged: byte at position {position} is {got:#04x}, not 0")]
     HeaderPage {
         /// The first such byte.
-        offset: u64,
+        position: u64,
         /// Its value.
         got: u8,
     },
     /// The schema section was changed.
+    #[error("schema section ({section}) damaged: checksum {recorded:#018x}, computed {computed:#018x}")]
     SchemaChecksum {
         /// The section.
         section: Section,
@@ -439,6 +440,7 @@ pub enum VerifyError {
         computed: u64,
     },
     /// The directory was changed.
+    #[error("directory ({section}) damaged: checksum {recorded:#018x}, computed {computed:#018x}")]
     DirectoryChecksum {
         /// The section.
         section: Section,
@@ -448,6 +450,7 @@ pub enum VerifyError {
         computed: u64,
     },
     /// The relocations were changed.
+    #[error("relocations section ({section}) damaged: checksum {recorded:#018x}, computed {computed:#018x}")]
     RelocationsChecksum {
         /// The section.
         section: Section,
@@ -457,17 +460,20 @@ pub enum VerifyError {
         computed: u64,
     },
     /// A byte between two parts is not zero.
+    #[error("padding before {before} damaged: byte at position {position} is {got:#04x}, not 0")]
     Padding {
         /// The part that follows.
         before: &'static str,
         /// The first such byte.
-        offset: u64,
+        position: u64,
         /// Its value.
         got: u8,
     },
     /// The directory cannot be right.
+    #[error(transparent)]
     Directory(DirectoryError),
     /// A schema table does not follow the one before it.
+    #[error("schema table of {} ({table}) is out of place: expected at position {expected}", Named(.name))]
     TablePosition {
         /// The first object with that table.
         name: String,
@@ -477,13 +483,15 @@ pub enum VerifyError {
         expected: u64,
     },
     /// Bytes of the schema section that no object uses.
+    #[error("schema section has {bytes} bytes at position {position} that no object uses")]
     UnusedTable {
         /// Where they start.
-        offset: u64,
+        position: u64,
         /// How many.
         bytes: u64,
     },
     /// A schema table cannot be read.
+    #[error("schema table of {} ({table}): {error}", Named(.name))]
     Table {
         /// The first object with that table.
         name: String,
@@ -493,6 +501,7 @@ pub enum VerifyError {
         error: SchemaError,
     },
     /// A schema table has equal types twice, or numbers them in another order than equal layouts have to.
+    #[error("schema table of {} ({table}) has equal types twice, or numbers them in another order", Named(.name))]
     TableNotCanonical {
         /// The first object with that table.
         name: String,
@@ -500,6 +509,7 @@ pub enum VerifyError {
         table: Section,
     },
     /// A schema table is of a build with other payload traits than the segment.
+    #[error("schema table of {} ({table}) is for another encoding ({recorded}) than the segment's ({segment})", Named(.name))]
     TablePayload {
         /// The first object with that table.
         name: String,
@@ -511,6 +521,7 @@ pub enum VerifyError {
         segment: Payload,
     },
     /// An entry's fingerprint is not that of its schema table.
+    #[error("fingerprint {recorded} of {} is not its schema table's, {computed}", Named(.name))]
     Fingerprint {
         /// The object.
         name: String,
@@ -520,6 +531,7 @@ pub enum VerifyError {
         computed: Fingerprint,
     },
     /// An object's alignment is too small for its types.
+    #[error("{} is aligned to {align}, but its types need {needed}", Named(.name))]
     Alignment {
         /// The object.
         name: String,
@@ -529,6 +541,7 @@ pub enum VerifyError {
         needed: u32,
     },
     /// An object is too short for its root.
+    #[error("{} has {length} bytes, too few for its root of {size} bytes at {root}", Named(.name))]
     RootSize {
         /// The object.
         name: String,
@@ -540,6 +553,7 @@ pub enum VerifyError {
         length: u64,
     },
     /// An object's root is not aligned for its type.
+    #[error("{} has its root at {root}, no multiple of the alignment {align} of its type", Named(.name))]
     RootAlign {
         /// The object.
         name: String,
@@ -549,15 +563,17 @@ pub enum VerifyError {
         align: u32,
     },
     /// A byte before an object, which belongs to none, is not zero.
+    #[error("padding before {} damaged: byte at position {position} is {got:#04x}, not 0", Named(.name))]
     ObjectPadding {
         /// The object that follows.
         name: String,
         /// The first such byte.
-        offset: u64,
+        position: u64,
         /// Its value.
         got: u8,
     },
     /// An object was changed.
+    #[error("{} ({object}) damaged: checksum {recorded:#018x}, computed {computed:#018x}", Named(.name))]
     ObjectChecksum {
         /// The object.
         name: String,
@@ -569,6 +585,7 @@ pub enum VerifyError {
         computed: u64,
     },
     /// A schema table cannot be followed into an object.
+    #[error("schema table of {} ({table}) cannot be followed: {error}", Named(.name))]
     Unsound {
         /// An object of that table.
         name: String,
@@ -578,6 +595,7 @@ pub enum VerifyError {
         error: UnsoundSchema,
     },
     /// An object's bytes are not what its schema says.
+    #[error("{} is not valid: {error}", Named(.name))]
     Object {
         /// The object.
         name: String,
@@ -586,84 +604,4 @@ pub enum VerifyError {
     },
 }
 
-impl fmt::Display for VerifyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sum = |f: &mut fmt::Formatter<'_>, section: &Section, recorded: &u64, computed: &u64| {
-            write!(f, "({section}) damaged: checksum {recorded:#018x}, computed {computed:#018x}")
-        };
-        match self {
-            Self::HeaderPage { offset, got } => {
-                write!(f, "header page damaged: byte at offset {offset} is {got:#04x}, not 0")
-            }
-            Self::SchemaChecksum { section, recorded, computed } => {
-                write!(f, "schema section ")?;
-                sum(f, section, recorded, computed)
-            }
-            Self::DirectoryChecksum { section, recorded, computed } => {
-                write!(f, "directory ")?;
-                sum(f, section, recorded, computed)
-            }
-            Self::RelocationsChecksum { section, recorded, computed } => {
-                write!(f, "relocations section ")?;
-                sum(f, section, recorded, computed)
-            }
-            Self::Padding { before, offset, got } => {
-                write!(f, "padding before {before} damaged: byte at offset {offset} is {got:#04x}, not 0")
-            }
-            Self::Directory(error) => error.fmt(f),
-            Self::TablePosition { name, table, expected } => write!(
-                f,
-                "schema table of {} ({table}) is out of place: expected at offset {expected}",
-                Named(name)
-            ),
-            Self::UnusedTable { offset, bytes } => {
-                write!(f, "schema section has {bytes} bytes at offset {offset} that no object uses")
-            }
-            Self::Table { name, table, error } => {
-                write!(f, "schema table of {} ({table}): {error}", Named(name))
-            }
-            Self::TableNotCanonical { name, table } => write!(
-                f,
-                "schema table of {} ({table}) has equal types twice, or numbers them in another order",
-                Named(name)
-            ),
-            Self::TablePayload { name, table, recorded, segment } => write!(
-                f,
-                "schema table of {} ({table}) is for another encoding ({recorded}) than the segment's ({segment})",
-                Named(name)
-            ),
-            Self::Fingerprint { name, recorded, computed } => {
-                write!(f, "fingerprint {recorded} of {} is not its schema table's, {computed}", Named(name))
-            }
-            Self::Alignment { name, align, needed } => {
-                write!(f, "{} is aligned to {align}, but its types need {needed}", Named(name))
-            }
-            Self::RootSize { name, root, size, length } => write!(
-                f,
-                "{} has {length} bytes, too few for its root of {size} bytes at {root}",
-                Named(name)
-            ),
-            Self::RootAlign { name, root, align } => write!(
-                f,
-                "{} has its root at {root}, no multiple of the alignment {align} of its type",
-                Named(name)
-            ),
-            Self::ObjectPadding { name, offset, got } => write!(
-                f,
-                "padding before {} damaged: byte at offset {offset} is {got:#04x}, not 0",
-                Named(name)
-            ),
-            Self::ObjectChecksum { name, object, recorded, computed } => {
-                write!(f, "{} ", Named(name))?;
-                sum(f, object, recorded, computed)
-            }
-            Self::Unsound { name, table, error } => {
-                write!(f, "schema table of {} ({table}) cannot be followed: {error}", Named(name))
-            }
-            Self::Object { name, error } => write!(f, "{} is not valid: {error}", Named(name)),
-        }
-    }
-}
-
 crate::debug_as_display!(VerifyError);
-impl core::error::Error for VerifyError {}

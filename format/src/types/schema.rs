@@ -12,7 +12,6 @@ use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::any::TypeId;
-use core::fmt;
 
 use crate::types::layout::{Field, Layout, Niche, NumberKind, Shape, Type, TypeRef, Variant, round_zero};
 use crate::{Digest, Fingerprint, Payload};
@@ -598,10 +597,11 @@ impl<'a> Decoder<'a> {
 }
 
 /// Why bytes are not a schema table. Offsets are from the start of the table.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SchemaError {
     /// The bytes end inside `what`.
+    #[error("schema table damaged: {what} at offset {offset} is cut off")]
     Truncated {
         /// The part that is cut.
         what: &'static str,
@@ -609,6 +609,9 @@ pub enum SchemaError {
         offset: usize,
     },
     /// The table's two lengths do not fit each other or the bytes there are.
+    #[error(
+        "schema table damaged: its lengths (canonical {canonical}, total {total}) do not fit its {table} bytes"
+    )]
     BadLength {
         /// Length of the canonical part, as recorded.
         canonical: usize,
@@ -618,6 +621,7 @@ pub enum SchemaError {
         table: usize,
     },
     /// More things than the rest of the table has room for, or none.
+    #[error("schema table damaged: {count} {what} at offset {offset} do not fit the table")]
     BadCount {
         /// What is counted.
         what: &'static str,
@@ -627,6 +631,7 @@ pub enum SchemaError {
         count: u64,
     },
     /// A code byte outside its range.
+    #[error("schema table damaged: {what} at offset {offset} has the unknown value {got}")]
     BadCode {
         /// What the byte means.
         what: &'static str,
@@ -636,6 +641,7 @@ pub enum SchemaError {
         got: u8,
     },
     /// An alignment that is no power of two.
+    #[error("schema table damaged: alignment {align} at offset {offset} is no power of two")]
     BadAlign {
         /// Where it stands.
         offset: usize,
@@ -643,6 +649,7 @@ pub enum SchemaError {
         align: u32,
     },
     /// A link to a type that the table has not.
+    #[error("schema table damaged: link at offset {offset} leads to type {link} of {types}")]
     BadLink {
         /// Where it stands.
         offset: usize,
@@ -652,6 +659,7 @@ pub enum SchemaError {
         types: u32,
     },
     /// A name that is not UTF-8.
+    #[error("schema table damaged: {what} at offset {offset} is not UTF-8")]
     NotUtf8 {
         /// What is named.
         what: &'static str,
@@ -659,6 +667,7 @@ pub enum SchemaError {
         offset: usize,
     },
     /// Bytes left over after the last part.
+    #[error("schema table damaged: {bytes} bytes too many at offset {offset}")]
     Trailing {
         /// Where they start.
         offset: usize,
@@ -667,31 +676,4 @@ pub enum SchemaError {
     },
 }
 
-impl fmt::Display for SchemaError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "schema table damaged: ")?;
-        match self {
-            Self::Truncated { what, offset } => write!(f, "{what} at offset {offset} is cut off"),
-            Self::BadLength { canonical, total, table } => {
-                write!(f, "its lengths (canonical {canonical}, total {total}) do not fit its {table} bytes")
-            }
-            Self::BadCount { what, offset, count } => {
-                write!(f, "{count} {what} at offset {offset} do not fit the table")
-            }
-            Self::BadCode { what, offset, got } => {
-                write!(f, "{what} at offset {offset} has the unknown value {got}")
-            }
-            Self::BadAlign { offset, align } => {
-                write!(f, "alignment {align} at offset {offset} is no power of two")
-            }
-            Self::BadLink { offset, link, types } => {
-                write!(f, "link at offset {offset} leads to type {link} of {types}")
-            }
-            Self::NotUtf8 { what, offset } => write!(f, "{what} at offset {offset} is not UTF-8"),
-            Self::Trailing { offset, bytes } => write!(f, "{bytes} bytes too many at offset {offset}"),
-        }
-    }
-}
-
 crate::debug_as_display!(SchemaError);
-impl core::error::Error for SchemaError {}

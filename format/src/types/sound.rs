@@ -9,7 +9,6 @@
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::fmt;
 
 use crate::types::layout::{Field, Niche, NumberKind, Shape, Type};
 use crate::types::schema::MAX_DISTANCE;
@@ -375,17 +374,20 @@ impl<'a> Checker<'a> {
 /// The table was damaged or forged, or its writer breaks the format. Do not read the object.
 ///
 /// Source: SPEC 6.1.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnsoundSchema {
     /// The object itself would be unsized.
+    #[error("schema cannot be followed: the object would be unsized")]
     UnsizedRoot,
     /// A type contains itself, with no pointer between.
+    #[error("schema cannot be followed: type {ty} contains itself without a pointer between")]
     ContainsItself {
         /// The type.
         ty: u32,
     },
     /// A size that the shape does not have in this payload.
+    #[error("schema cannot be followed: type {ty} has size {size}, its shape {expected}")]
     Size {
         /// The type.
         ty: u32,
@@ -395,6 +397,7 @@ pub enum UnsoundSchema {
         expected: u64,
     },
     /// An alignment that the shape does not have in this payload.
+    #[error("schema cannot be followed: type {ty} has alignment {align}, its shape {expected}")]
     Align {
         /// The type.
         ty: u32,
@@ -404,6 +407,7 @@ pub enum UnsoundSchema {
         expected: u64,
     },
     /// A size that is no multiple of the alignment.
+    #[error("schema cannot be followed: type {ty} has size {size}, no multiple of its alignment {align}")]
     SizeOfAlign {
         /// The type.
         ty: u32,
@@ -413,11 +417,13 @@ pub enum UnsoundSchema {
         align: u32,
     },
     /// The type, or what its pointers lead to, would be larger than any memory.
+    #[error("schema cannot be followed: type {ty} is larger than any memory")]
     TooLarge {
         /// The type.
         ty: u32,
     },
     /// A number of a size that its kind does not have.
+    #[error("schema cannot be followed: type {ty} is a number ({kind:?}) of {size} bytes")]
     NumberSize {
         /// The type.
         ty: u32,
@@ -427,6 +433,7 @@ pub enum UnsoundSchema {
         size: u64,
     },
     /// A number said to be never zero that is no integer.
+    #[error("schema cannot be followed: type {ty} is a number ({kind:?}) that is never zero")]
     NonZero {
         /// The type.
         ty: u32,
@@ -434,6 +441,9 @@ pub enum UnsoundSchema {
         kind: NumberKind,
     },
     /// A field that is aligned less than its type has to be, in its place or by the type that has it.
+    #[error(
+        "schema cannot be followed: field {field:?} of type {ty}, at {offset}, is not aligned to {align}"
+    )]
     FieldUnaligned {
         /// The type that has the field.
         ty: u32,
@@ -445,6 +455,7 @@ pub enum UnsoundSchema {
         align: u32,
     },
     /// A field on an enum's tag.
+    #[error("schema cannot be followed: field {field:?} of type {ty} lies on the tag")]
     FieldOnTag {
         /// The enum.
         ty: u32,
@@ -452,6 +463,9 @@ pub enum UnsoundSchema {
         field: String,
     },
     /// A field that ends behind its type.
+    #[error(
+        "schema cannot be followed: field {field:?} of type {ty}, {size} bytes at {offset}, ends behind the type's {within} bytes"
+    )]
     FieldOutside {
         /// The type that has the field.
         ty: u32,
@@ -465,6 +479,9 @@ pub enum UnsoundSchema {
         within: u64,
     },
     /// A field on another one.
+    #[error(
+        "schema cannot be followed: field {field:?} of type {ty}, at {offset}, lies on the field before it, which ends at {used}"
+    )]
     FieldOverlap {
         /// The type that has the fields.
         ty: u32,
@@ -476,11 +493,13 @@ pub enum UnsoundSchema {
         used: u64,
     },
     /// An enum without room for its tag.
+    #[error("schema cannot be followed: enum {ty} has no room for its tag")]
     NoTag {
         /// The enum.
         ty: u32,
     },
     /// Two variants with one tag.
+    #[error("schema cannot be followed: enum {ty} has two variants with tag {tag}")]
     TagTwice {
         /// The enum.
         ty: u32,
@@ -488,6 +507,7 @@ pub enum UnsoundSchema {
         tag: u8,
     },
     /// An unsized type where no pointer says its length.
+    #[error("schema cannot be followed: type {ty} has the unsized type {child} without a pointer between")]
     Unsized {
         /// The type that has it.
         ty: u32,
@@ -495,6 +515,7 @@ pub enum UnsoundSchema {
         child: u32,
     },
     /// A niche that its value does not have.
+    #[error("schema cannot be followed: type {ty} has a niche ({niche:?}) that type {inner} does not have")]
     Niche {
         /// The niched type.
         ty: u32,
@@ -504,65 +525,21 @@ pub enum UnsoundSchema {
         inner: u32,
     },
     /// A B-tree whose nodes have no entries.
+    #[error("schema cannot be followed: B-tree {ty} has nodes without entries")]
     NoEntries {
         /// The B-tree.
         ty: u32,
     },
     /// Two types differ only behind more links than readers look, as in a box in a box in a box, 66 of them. A struct on
     /// the way whose field has a name of its own is a difference that is near. Of types that are to be written only.
+    #[error(
+        "schema cannot be followed: two of its types differ only behind more than {links} links; put a struct with a field of another name \
+                 between"
+    )]
     TooFar {
         /// The most links there may be.
         links: u64,
     },
 }
 
-impl fmt::Display for UnsoundSchema {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "schema cannot be followed: ")?;
-        match self {
-            Self::UnsizedRoot => write!(f, "the object would be unsized"),
-            Self::ContainsItself { ty } => write!(f, "type {ty} contains itself without a pointer between"),
-            Self::Size { ty, size, expected } => write!(f, "type {ty} has size {size}, its shape {expected}"),
-            Self::Align { ty, align, expected } => {
-                write!(f, "type {ty} has alignment {align}, its shape {expected}")
-            }
-            Self::SizeOfAlign { ty, size, align } => {
-                write!(f, "type {ty} has size {size}, no multiple of its alignment {align}")
-            }
-            Self::TooLarge { ty } => write!(f, "type {ty} is larger than any memory"),
-            Self::NumberSize { ty, kind, size } => {
-                write!(f, "type {ty} is a number ({kind:?}) of {size} bytes")
-            }
-            Self::NonZero { ty, kind } => write!(f, "type {ty} is a number ({kind:?}) that is never zero"),
-            Self::FieldUnaligned { ty, field, offset, align } => {
-                write!(f, "field {field:?} of type {ty}, at {offset}, is not aligned to {align}")
-            }
-            Self::FieldOnTag { ty, field } => write!(f, "field {field:?} of type {ty} lies on the tag"),
-            Self::FieldOutside { ty, field, offset, size, within } => write!(
-                f,
-                "field {field:?} of type {ty}, {size} bytes at {offset}, ends behind the type's {within} bytes"
-            ),
-            Self::FieldOverlap { ty, field, offset, used } => write!(
-                f,
-                "field {field:?} of type {ty}, at {offset}, lies on the field before it, which ends at {used}"
-            ),
-            Self::NoTag { ty } => write!(f, "enum {ty} has no room for its tag"),
-            Self::TagTwice { ty, tag } => write!(f, "enum {ty} has two variants with tag {tag}"),
-            Self::Unsized { ty, child } => {
-                write!(f, "type {ty} has the unsized type {child} without a pointer between")
-            }
-            Self::Niche { ty, niche, inner } => {
-                write!(f, "type {ty} has a niche ({niche:?}) that type {inner} does not have")
-            }
-            Self::NoEntries { ty } => write!(f, "B-tree {ty} has nodes without entries"),
-            Self::TooFar { links } => write!(
-                f,
-                "two of its types differ only behind more than {links} links; put a struct with a field of another name \
-                 between"
-            ),
-        }
-    }
-}
-
 crate::debug_as_display!(UnsoundSchema);
-impl core::error::Error for UnsoundSchema {}

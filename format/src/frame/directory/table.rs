@@ -41,7 +41,7 @@ const NAME_HASH: Place = Place::new(0, 8, "name hash");
 
 /// What the directory knows of one object.
 ///
-/// Positions are offsets from the segment base.
+/// Positions are bytes from the segment base.
 ///
 /// Source: SPEC 4.4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -230,11 +230,11 @@ impl<'a> Directory<'a> {
             return Err(DirectoryError::Truncated { section, entries: 0, slots: 0 });
         };
         if count > u32::MAX.into() {
-            return Err(DirectoryError::TooMany { offset: position, entries: count });
+            return Err(DirectoryError::TooMany { position, entries: count });
         }
         if !slots.is_power_of_two() || slots < count.saturating_mul(2) {
-            let offset = position.saturating_add(8);
-            return Err(DirectoryError::SlotCount { offset, slots, entries: count });
+            let position = position.saturating_add(8);
+            return Err(DirectoryError::SlotCount { position, slots, entries: count });
         }
         let parts = || {
             let (entries, slots) = (usize::try_from(count).ok()?, usize::try_from(slots).ok()?);
@@ -314,11 +314,11 @@ impl<'a> Directory<'a> {
         let (object_position, object_length) = (read(object_position), read(object_length));
         let (root, checksum, align) = (read(root), read(checksum), read(align));
         let (reserved, reserved_too) = (read(reserved), read(reserved_too));
-        let offset =
+        let position_of =
             |(place, _): (Place, u64)| self.entry_position(index).saturating_add(place.offset as u64);
         for number in [reserved, reserved_too] {
             if number.1 != 0 {
-                return Err(DirectoryError::Reserved { offset: offset(number), got: number.1 as u32 });
+                return Err(DirectoryError::Reserved { position: position_of(number), got: number.1 as u32 });
             }
         }
 
@@ -334,12 +334,12 @@ impl<'a> Directory<'a> {
             Some(name) => name,
             None => core::str::from_utf8(name).map_err(|error| DirectoryError::NameNotUtf8 {
                 entry: index,
-                offset: at.position.saturating_add(error.valid_up_to() as u64),
+                position: at.position.saturating_add(error.valid_up_to() as u64),
             })?,
         };
         check_name(name).map_err(|error| DirectoryError::Name {
             entry: index,
-            offset: at.position,
+            position: at.position,
             error,
         })?;
 
@@ -354,9 +354,9 @@ impl<'a> Directory<'a> {
         }
         let (align_place, align) = (align, align.1 as u32);
         if !align.is_power_of_two() || !(16..=self.page_size).contains(&align) {
-            let offset = offset(align_place);
+            let position = position_of(align_place);
             let (name, page_size) = (name.to_string(), self.page_size);
-            return Err(DirectoryError::ObjectAlignment { name, offset, align, page_size });
+            return Err(DirectoryError::ObjectAlignment { name, position, align, page_size });
         }
         let object = Section { position: object_position.1, length: object_length.1 };
         let (from, to) = self.objects;
@@ -368,8 +368,8 @@ impl<'a> Directory<'a> {
             return Err(DirectoryError::ObjectPosition { name, position, align });
         }
         if root.1 > object.length {
-            let (name, offset) = (name.to_string(), offset(root));
-            return Err(DirectoryError::RootBounds { name, offset, root: root.1, length: object.length });
+            let (name, position) = (name.to_string(), position_of(root));
+            return Err(DirectoryError::RootBounds { name, position, root: root.1, length: object.length });
         }
         let entry = Entry {
             name,
@@ -434,7 +434,7 @@ impl<'a> Directory<'a> {
         if padding.iter().any(|&byte| byte != 0) {
             let got = padding.iter().rev().fold(0, |got, &byte| got << 8 | u32::from(byte));
             return Err(DirectoryError::Reserved {
-                offset: self.position.saturating_add(index_end as u64),
+                position: self.position.saturating_add(index_end as u64),
                 got,
             });
         }
@@ -448,7 +448,7 @@ impl<'a> Directory<'a> {
             if self.hash(index) != computed {
                 return Err(DirectoryError::NameHash {
                     name: entry.name.to_string(),
-                    offset: self.entry_position(index),
+                    position: self.entry_position(index),
                     recorded: self.hash(index),
                     computed,
                 });
@@ -472,7 +472,7 @@ impl<'a> Directory<'a> {
         let end = self.position.saturating_add(self.bytes.len() as u64);
         if name_position != end {
             return Err(DirectoryError::Trailing {
-                offset: name_position,
+                position: name_position,
                 bytes: end.saturating_sub(name_position),
             });
         }
@@ -532,9 +532,9 @@ impl<'a> Directory<'a> {
         match usize::try_from(index) {
             Ok(index) if index < self.len() => Ok(Some(index)),
             _ => {
-                let offset = (COUNTS as u64).saturating_add((slot as u64).saturating_mul(SLOT as u64));
-                let offset = self.position.saturating_add(offset);
-                Err(DirectoryError::Slot { offset, got, entries: self.len() })
+                let position = (COUNTS as u64).saturating_add((slot as u64).saturating_mul(SLOT as u64));
+                let position = self.position.saturating_add(position);
+                Err(DirectoryError::Slot { position, got, entries: self.len() })
             }
         }
     }
