@@ -25,7 +25,8 @@ fn bytes_that_are_no_segment_are_invalid() {
     let whole = bytes_of(&7u64);
     let mut wrong_sum = whole.clone();
     wrong_sum[60] ^= 1;
-    let cases: [(_, fn(&HeaderError) -> bool); 5] = [
+    type Expected = fn(&HeaderError) -> bool;
+    let cases: [(Vec<u8>, Expected); 5] = [
         (vec![0; 4096], |error| matches!(error, HeaderError::Incomplete)),
         (vec![b'x'; 4096], |error| matches!(error, HeaderError::BadMagic { .. })),
         (wrong_sum, |error| matches!(error, HeaderError::BadChecksum { .. })),
