@@ -1,6 +1,9 @@
 //! `#[graven::object]` takes any type without a word about bounds: recursive, mutually recursive, generic, all of them
 //! at once. Without it rkyv's derives ask for the impl they are about to make, and rustc reports an overflow.
 
+#[path = "object/borrowed.rs"]
+mod borrowed;
+
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     marker::PhantomData,

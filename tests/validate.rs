@@ -2,6 +2,9 @@
 //! values of every shape with each byte changed, and with many.
 
 mod samples;
+mod support;
+#[path = "validate/threads.rs"]
+mod threads;
 
 use std::collections::BTreeMap;
 

@@ -1,12 +1,10 @@
 //! Several threads find what one finds.
 
-mod support;
-
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 
+use crate::support::{bytes_of, range, reseal_objects};
 use graven::{Cause, Segment, error::Damage};
-use support::{bytes_of, range, reseal_objects};
 
 #[graven::object]
 struct Node {
