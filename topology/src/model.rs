@@ -2,7 +2,7 @@
 //!
 //! | module | owns |
 //! |---|---|
-//! | `types`, `native`, `debug`, `records`, `attributes`, `facts` | types of objects; the records of the archive, and reading them in native numbers |
+//! | `types`, `debug`, `records`, `attributes`, `facts` | types of objects; the records of the archive |
 //! | `set` | sets of processors and nodes: owned, tests on any, text forms |
 //! | `tables` | what is archived, and access to it by index: all that the modules below need of a topology |
 //! | `set_ref`, `handle`, `level`, `distances`, `memattrs`, `cpukinds`, `machine` | handles on what is stored |
@@ -28,7 +28,6 @@ pub(crate) mod json;
 pub(crate) mod level;
 pub(crate) mod machine;
 pub(crate) mod memattrs;
-mod native;
 pub(crate) mod read;
 pub(crate) mod records;
 pub(crate) mod render;

@@ -1,6 +1,5 @@
 //! The attributes that objects of some types have.
 
-use super::native::native_record;
 use super::records::Span;
 use super::types::CacheKind;
 
@@ -20,8 +19,6 @@ pub struct Cache {
     pub kind: CacheKind,
 }
 
-native_record!(Cache, ArchivedCache { size, level, line_size, associativity, kind });
-
 /// Attributes of a NUMA node.
 #[graven::object]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,8 +29,6 @@ pub struct Numa {
     pub page_types: Span,
 }
 
-native_record!(Numa, ArchivedNuma { local_memory, page_types });
-
 /// Pages of one size in a NUMA node.
 #[graven::object]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,8 +38,6 @@ pub struct PageType {
     /// How many such pages.
     pub count: u64,
 }
-
-native_record!(PageType, ArchivedPageType { size, count });
 
 /// Attributes of a group.
 #[graven::object]
@@ -59,8 +52,6 @@ pub struct Group {
     /// Whether the group is to be kept where it adds no structure.
     pub dont_merge: bool,
 }
-
-native_record!(Group, ArchivedGroup { depth, kind, subkind, dont_merge });
 
 impl Group {
     /// Kind of a group that stands for a book (subkind 0) or a drawer (subkind 1) of an s390 machine.
@@ -106,24 +97,6 @@ pub struct Pci {
     pub prog_if: u8,
 }
 
-native_record!(
-    Pci,
-    ArchivedPci {
-        domain,
-        link_speed_bits,
-        class,
-        vendor,
-        device,
-        subvendor,
-        subdevice,
-        bus,
-        dev,
-        func,
-        revision,
-        prog_if
-    }
-);
-
 impl Pci {
     /// Link speed in GB/s; 0 if unknown.
     pub const fn link_speed(&self) -> f32 {
@@ -149,8 +122,6 @@ pub struct Bridge {
     pub subordinate_bus: u8,
 }
 
-native_record!(Bridge, ArchivedBridge { upstream, host, depth, domain, secondary_bus, subordinate_bus });
-
 /// Attributes of an OS device.
 #[graven::object]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -158,8 +129,6 @@ pub struct OsDevice {
     /// What it is: a sum of [`OsDevice`]'s constants (one device may be several things, as in hwloc 3).
     pub kinds: u64,
 }
-
-native_record!(OsDevice, ArchivedOsDevice { kinds });
 
 impl OsDevice {
     /// A block device or other storage.

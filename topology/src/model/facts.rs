@@ -3,7 +3,6 @@
 // Of `Filter` and its archived form: the words are those of `hwloc_type_filter_e`.
 #![allow(clippy::enum_variant_names)]
 
-use super::native::{Native, native_enum, native_record};
 use super::records::Span;
 
 /// One matrix, as it is stored: its objects and values are runs of other tables.
@@ -19,8 +18,6 @@ pub struct DistanceMatrix {
     /// Index of the first of its n² values, which are stored row by row.
     pub first_value: u32,
 }
-
-native_record!(DistanceMatrix, ArchivedDistanceMatrix { kind, name, objects, first_value });
 
 impl DistanceMatrix {
     /// The operating system or the firmware says so.
@@ -46,8 +43,6 @@ pub struct MemoryAttribute {
     /// Its targets: a run in the table of targets. None for Capacity and Locality.
     pub targets: Span,
 }
-
-native_record!(MemoryAttribute, ArchivedMemoryAttribute { name, flags, targets });
 
 impl MemoryAttribute {
     /// Flag: the larger value is the better one.
@@ -106,8 +101,6 @@ pub struct MemoryTarget {
     pub values: Span,
 }
 
-native_record!(MemoryTarget, ArchivedMemoryTarget { object, values });
-
 /// One value of a target, as it is stored.
 #[graven::object]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,8 +110,6 @@ pub struct MemoryValue {
     /// From where.
     pub from: InitiatorEntry,
 }
-
-native_record!(MemoryValue, ArchivedMemoryValue { value, from });
 
 /// From where a value holds, as it is stored.
 #[graven::object]
@@ -138,26 +129,6 @@ pub enum InitiatorEntry {
     },
 }
 
-impl Native for InitiatorEntry {
-    type Native = Self;
-    #[inline]
-    fn native(&self) -> Self {
-        *self
-    }
-}
-
-impl Native for ArchivedInitiatorEntry {
-    type Native = InitiatorEntry;
-    #[inline]
-    fn native(&self) -> InitiatorEntry {
-        match self {
-            Self::Any => InitiatorEntry::Any,
-            Self::Cpuset { set } => InitiatorEntry::Cpuset { set: set.native() },
-            Self::Object { object } => InitiatorEntry::Object { object: object.native() },
-        }
-    }
-}
-
 /// One kind of processors, as it is stored. Their sets do not overlap.
 #[graven::object]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,8 +143,6 @@ pub struct CpuKind {
     pub infos: Span,
 }
 
-native_record!(CpuKind, ArchivedCpuKind { cpuset, efficiency, forced_efficiency, infos });
-
 /// NUMA nodes of one kind of memory, as it is stored. Tiers are listed from the best to the worst.
 #[graven::object]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -185,8 +154,6 @@ pub struct MemoryTier {
     /// Its infos: a run in the table of infos.
     pub infos: Span,
 }
-
-native_record!(MemoryTier, ArchivedMemoryTier { kinds, nodeset, infos });
 
 impl MemoryTier {
     /// High-bandwidth memory.
@@ -217,8 +184,6 @@ pub struct PciLocality {
     pub cpuset: u32,
 }
 
-native_record!(PciLocality, ArchivedPciLocality { domain, first_bus, last_bus, cpuset });
-
 /// Which objects of a type a topology was asked to keep: hwloc's words.
 #[graven::object]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -233,5 +198,3 @@ pub enum Filter {
     /// Devices that programs use, without the many others.
     KeepImportant,
 }
-
-native_enum!(Filter, ArchivedFilter { KeepAll, KeepNone, KeepStructure, KeepImportant });

@@ -1,6 +1,5 @@
 //! What is stored of objects, levels and sets: records of one size, which refer to each other by index.
 
-use super::native::{Native, native_record};
 use super::types::Type;
 
 /// "No object", "no set", "unknown os_index": the index that stands for nothing.
@@ -47,28 +46,6 @@ pub struct Object {
     pub symmetric_subtree: bool,
 }
 
-native_record!(
-    Object,
-    ArchivedObject {
-        gp_index,
-        total_memory,
-        depth,
-        os_index,
-        parent,
-        logical_index,
-        first_child,
-        arity,
-        cpuset,
-        complete_cpuset,
-        nodeset,
-        complete_nodeset,
-        attributes,
-        extra,
-        ty,
-        symmetric_subtree
-    }
-);
-
 /// How many children an object has in each of the four lists.
 #[graven::object]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,8 +59,6 @@ pub struct Arity {
     /// Misc children.
     pub misc: u32,
 }
-
-native_record!(Arity, ArchivedArity { normal, memory, io, misc });
 
 impl Arity {
     /// The four numbers, in the order of [`ChildKind::ALL`].
@@ -125,8 +100,6 @@ pub struct Span {
     pub len: u32,
 }
 
-native_record!(Span, ArchivedSpan { first, len });
-
 impl Span {
     /// The indexes in the span that are below `count`: whatever it holds, never more than `count` of them.
     pub(crate) fn within(self, count: u32) -> core::ops::Range<u32> {
@@ -152,8 +125,6 @@ pub struct Extra {
     pub infos: Span,
 }
 
-native_record!(Extra, ArchivedExtra { name, subtype, infos });
-
 /// One name and value, by their indexes in the table of strings.
 #[graven::object]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,8 +134,6 @@ pub struct Info {
     /// The value.
     pub value: u32,
 }
-
-native_record!(Info, ArchivedInfo { name, value });
 
 /// All objects of one depth, from left to right: a run in the table of cousins.
 #[graven::object]
@@ -177,8 +146,6 @@ pub struct Level {
     /// Where the level is in the table of cousins.
     pub members: Span,
 }
-
-native_record!(Level, ArchivedLevel { depth, ty, members });
 
 /// The special levels in the order in which they follow the normal ones.
 pub(crate) const SPECIAL: [Type; 6] =
@@ -193,8 +160,6 @@ pub struct OsIndexEntry {
     /// The object that has it.
     pub object: u32,
 }
-
-native_record!(OsIndexEntry, ArchivedOsIndexEntry { os_index, object });
 
 /// One set of the table, in the smallest form it has.
 #[graven::object]
@@ -225,28 +190,6 @@ pub enum SetEntry {
     },
 }
 
-impl Native for SetEntry {
-    type Native = Self;
-    #[inline]
-    fn native(&self) -> Self {
-        *self
-    }
-}
-
-impl Native for ArchivedSetEntry {
-    type Native = SetEntry;
-    #[inline]
-    fn native(&self) -> SetEntry {
-        match self {
-            Self::Run { start, end } => SetEntry::Run { start: start.native(), end: end.native() },
-            Self::Runs { first, len } => SetEntry::Runs { first: first.native(), len: len.native() },
-            Self::Words { first, len, base } => {
-                SetEntry::Words { first: first.native(), len: len.native(), base: base.native() }
-            }
-        }
-    }
-}
-
 /// The indexes from `start` to before `end`.
 #[graven::object]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -256,5 +199,3 @@ pub struct SetRun {
     /// The index after the last one; [`END`](crate::END) if there is no last one.
     pub end: u32,
 }
-
-native_record!(SetRun, ArchivedSetRun { start, end });

@@ -10,11 +10,14 @@
 //! So a parent's index is smaller than its children's, an object is in one run of children and in one slot of a
 //! level, and whatever the bytes say, a walk that insists on this visits each object at most once.
 
+use graven::rkyv::Deserialize;
+use graven::rkyv::de::pooling::Unpool;
+use graven::rkyv::rancor::{Panic, Strategy};
+
 use super::attributes::{Bridge, Cache, Group, Numa, OsDevice, PageType, Pci};
 use super::facts::{
     CpuKind, DistanceMatrix, Filter, MemoryAttribute, MemoryTarget, MemoryTier, MemoryValue, PciLocality,
 };
-use super::native::Native;
 use super::records::{Extra, Info, Level, NONE, Object, OsIndexEntry, SetEntry, SetRun, Span};
 use super::types::Type;
 
@@ -221,7 +224,7 @@ pub trait Tables {
 }
 
 macro_rules! tables {
-    ($topology:ty, $os_index_table:ty) => {
+    ($topology:ty, $os_index_table:ty, $native:ident) => {
         impl $topology {
             #[inline]
             fn os_index_table(&self, table: Type) -> Option<&$os_index_table> {
@@ -234,7 +237,7 @@ macro_rules! tables {
         }
 
         impl Tables for $topology {
-            tables! { @table self
+            tables! { @table self $native
                 record_count, object_record -> Object: self.objects;
                 level_count, level_record -> Level: self.levels;
                 cousin_count, cousin -> u32: self.cousins;
@@ -257,7 +260,7 @@ macro_rules! tables {
                 support_count, support_record -> u32: self.support;
                 filter_count, filter_record -> Filter: self.filters;
             }
-            tables! { @record self
+            tables! { @record self $native
                 cache_record -> Cache: self.attributes.caches;
                 numa_record -> Numa: self.attributes.numa;
                 group_record -> Group: self.attributes.groups;
@@ -268,7 +271,7 @@ macro_rules! tables {
 
             #[inline]
             fn normal_depth(&self) -> u32 {
-                self.depth.native()
+                $native(&self.depth)
             }
 
             fn dense_count(&self, table: Type) -> u32 {
@@ -277,7 +280,7 @@ macro_rules! tables {
 
             #[inline]
             fn dense(&self, table: Type, os_index: u32) -> Option<u32> {
-                self.os_index_table(table)?.dense.get(os_index as usize).map(Native::native)
+                self.os_index_table(table)?.dense.get(os_index as usize).map($native)
             }
 
             fn sparse_count(&self, table: Type) -> u32 {
@@ -285,13 +288,13 @@ macro_rules! tables {
             }
 
             fn sparse(&self, table: Type, index: u32) -> Option<OsIndexEntry> {
-                self.os_index_table(table)?.sparse.get(index as usize).map(Native::native)
+                self.os_index_table(table)?.sparse.get(index as usize).map($native)
             }
 
             fn allowed(&self, table: Type) -> u32 {
                 match table {
-                    Type::Pu => self.allowed_cpuset.native(),
-                    Type::NumaNode => self.allowed_nodeset.native(),
+                    Type::Pu => $native(&self.allowed_cpuset),
+                    Type::NumaNode => $native(&self.allowed_nodeset),
                     _ => NONE,
                 }
             }
@@ -310,11 +313,11 @@ macro_rules! tables {
             }
 
             fn own_infos(&self) -> Span {
-                self.own_infos.native()
+                $native(&self.own_infos)
             }
 
             fn flag_bits(&self) -> u64 {
-                self.flags.native()
+                $native(&self.flags)
             }
 
             fn string_count(&self) -> u32 {
@@ -326,26 +329,41 @@ macro_rules! tables {
             }
         }
     };
-    (@table $self:ident $($count:ident, $get:ident -> $record:ty: $this:ident $(. $field:ident)+;)*) => {$(
+    (@table $self:ident $native:ident $($count:ident, $get:ident -> $record:ty: $this:ident $(. $field:ident)+;)*) => {$(
         #[inline]
         fn $count(&$self) -> u32 {
             count($self $(. $field)+ .len())
         }
         #[inline]
         fn $get(&$self, index: u32) -> Option<$record> {
-            $self $(. $field)+ .get(index as usize).map(Native::native)
+            $self $(. $field)+ .get(index as usize).map($native)
         }
     )*};
-    (@record $self:ident $($get:ident -> $record:ty: $this:ident $(. $field:ident)+;)*) => {$(
+    (@record $self:ident $native:ident $($get:ident -> $record:ty: $this:ident $(. $field:ident)+;)*) => {$(
         #[inline]
         fn $get(&$self, index: u32) -> Option<$record> {
-            $self $(. $field)+ .get(index as usize).map(Native::native)
+            $self $(. $field)+ .get(index as usize).map($native)
         }
     )*};
 }
 
-tables!(Topology, OsIndexTable);
-tables!(ArchivedTopology, ArchivedOsIndexTable);
+tables!(Topology, OsIndexTable, copy);
+tables!(ArchivedTopology, ArchivedOsIndexTable, native);
+
+#[inline]
+fn copy<T: Copy>(value: &T) -> T {
+    *value
+}
+
+/// An archived number or record as a native one. On little-endian machines that costs nothing: once inlined, only the
+/// fields that are asked for are loaded.
+#[inline]
+fn native<A: Deserialize<T, Strategy<Unpool, Panic>>, T>(archived: &A) -> T {
+    match archived.deserialize(Strategy::wrap(&mut Unpool)) {
+        Ok(value) => value,
+        Err(never) => match never {},
+    }
+}
 
 /// A table's length as the archive counts: beyond the last index there is nothing to reach.
 #[inline]

@@ -6,7 +6,6 @@ use core::fmt;
 use core::str::FromStr;
 
 use super::debug::debug_as_display;
-use super::native::native_enum;
 
 /// What kind of thing an object stands for.
 #[graven::object]
@@ -53,32 +52,6 @@ pub enum Type {
     /// Whatever a person or tool added. A misc child of any object.
     Misc,
 }
-
-native_enum!(
-    Type,
-    ArchivedType {
-        Machine,
-        Package,
-        Die,
-        Core,
-        Pu,
-        L1Cache,
-        L2Cache,
-        L3Cache,
-        L4Cache,
-        L5Cache,
-        L1iCache,
-        L2iCache,
-        L3iCache,
-        Group,
-        NumaNode,
-        MemCache,
-        Bridge,
-        PciDevice,
-        OsDevice,
-        Misc
-    }
-);
 
 /// The four lists of children that an object has, in the order in which they are stored and walked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -300,8 +273,6 @@ pub enum CacheKind {
     /// Instructions.
     Instruction,
 }
-
-native_enum!(CacheKind, ArchivedCacheKind { Unified, Data, Instruction });
 
 /// A name that is no type of object.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
