@@ -280,7 +280,7 @@ fn what_only_format_3_has_is_kept() {
 #[test]
 fn every_real_file_that_was_cut_off_is_an_error() {
     for (name, path) in files() {
-        let text = std::fs::read_to_string(&path).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
         // Reading up to the cut costs its position: every 97th byte of short files, some of long ones.
         let cuts = if text.len() < 16_000 { 200 } else { 400_000 / text.len() + 1 };
         let step = 97 * (text.len() / 97).div_ceil(cuts).max(1);

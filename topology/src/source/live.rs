@@ -103,7 +103,7 @@ impl Detector {
     /// Reads below `root` instead, where `sys`, `proc` and, if there is one, `run/udev` have been copied to
     /// (hwloc: HWLOC_FSROOT).
     ///
-    /// Symbolic links are followed as if `root` were `/`: nothing outside it is opened.
+    /// Symbolic links are followed as if `root` were `/`: nothing outside it is opened (openat2, since Linux 5.6).
     pub fn root(mut self, root: impl Into<PathBuf>) -> Self {
         self.root = root.into();
         self
@@ -169,7 +169,7 @@ impl Detector {
         flats.extend(distances.iter().flat_map(|distances| distances.groups(&nodes)));
         flats.extend(devices.localities().filter_map(|set| group(IO_GROUP, set)));
         nest::without_redundant_groups(&mut flats, &cpus.online);
-        let mut tree = Nest::nest(&cpus.online, flats);
+        let mut tree = Nest::of(&cpus.online, flats);
         for node in &nodes {
             tree.attach(node.memory(&files), &node.local);
         }

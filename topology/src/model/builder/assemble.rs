@@ -41,7 +41,6 @@ fn assemble(
     normal: &[Vec<u32>],
 ) -> Result<Topology, BuildError> {
     let nodes = &builder.nodes;
-
     let (order, place) = breadth_first(children);
     let Levels { levels, cousins, position, group_depth } = Levels::of(nodes, children, normal, &place);
     let symmetric = symmetric_subtrees(nodes, children, &order, &position);

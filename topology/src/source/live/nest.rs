@@ -95,7 +95,7 @@ impl Nest {
     /// Larger sets go first, and for each processor we know the last object placed around it. An object belongs
     /// below that one if all its processors agree on it; if they do not, it crosses an object that is as large
     /// or larger, and is dropped. O(processors × levels).
-    pub(super) fn nest(machine: &CpuSet, mut flats: Vec<Flat>) -> Self {
+    pub(super) fn of(machine: &CpuSet, mut flats: Vec<Flat>) -> Self {
         flats.sort_by_key(|flat| (Reverse(flat.set.weight()), flat.node.ty.nesting(), flat.set.first()));
         let mut places = vec![Nested::new(Node::new(Type::Machine), machine.clone(), 0)];
         let mut around: BTreeMap<u32, usize> = machine.iter().map(|cpu| (cpu, 0)).collect();
