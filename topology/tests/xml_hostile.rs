@@ -53,7 +53,7 @@ refuses! {
         => XmlError::DuplicateAttribute { attribute, .. } if attribute == "type",
     an_object_without_type_is_refused: inside("<object os_index=\"1\"/>")
         => XmlError::MissingAttribute { attribute: "type", at } if at.element == "object" && at.line == 10,
-    an_unknown_type_is_refused: inside("<object type=\"Kern\"/>") => XmlError::UnknownType { value, .. } if value == "Kern",
+    an_unknown_type_is_refused: inside("<object type=\"Kern\"/>") => XmlError::Value { value, expected: "a type of object", .. } if value == "Kern",
     an_unknown_element_in_an_object_is_refused: inside("<object type=\"Misc\"><thing/></object>")
         => XmlError::UnexpectedElement { found, .. } if found == "thing",
     infos_behind_children_are_refused: inside("<info name=\"a\" value=\"b\"/>") => XmlError::UnexpectedElement { .. },
@@ -125,8 +125,8 @@ refuses! {
     an_entity_bomb_is_refused: "<!DOCTYPE topology [<!ENTITY a \"ha\"><!ENTITY b \"&a;&a;&a;&a;\"><!ENTITY c \"&b;&b;&b;&b;\">]>\
         <topology version=\"2.0\"><object type=\"Machine\" name=\"&c;\"/></topology>" => XmlError::Dtd { .. },
     deep_nesting_is_refused: beside("").replace("<object type=\"PU\" os_index=\"0\"", &("<object type=\"Misc\">".repeat(100_000) + "<object type=\"PU\" os_index=\"0\""))
-        => XmlError::TooDeep { limit: 512, .. },
-    deep_nesting_of_unknown_elements_is_refused: beside(&"<a>".repeat(100_000)) => XmlError::TooDeep { .. },
+        => XmlError::TooMany { what: "elements in each other", limit: 512, .. },
+    deep_nesting_of_unknown_elements_is_refused: beside(&"<a>".repeat(100_000)) => XmlError::TooMany { what: "elements in each other", .. },
     many_attributes_are_refused: inside(&(0..100_000).fold("<object type=\"Misc\"".to_owned(), |mut text, n| { let _ = write!(text, " a{n}=\"\""); text }))
         => XmlError::Truncated { .. } | XmlError::Syntax { .. } | XmlError::TooMany { .. },
     many_attributes_that_end_are_refused: inside(&((0..100_000).fold("<object type=\"Misc\"".to_owned(), |mut text, n| { let _ = write!(text, " a{n}=\"\""); text }) + "/>"))

@@ -72,15 +72,7 @@ pub enum XmlError {
         /// The entity, or what is wrong with it.
         name: String,
     },
-    /// Elements are nested deeper than any topology's.
-    #[error("{at}: nested deeper than {limit} elements")]
-    TooDeep {
-        /// Where.
-        at: LineColumn,
-        /// How many levels are allowed.
-        limit: u64,
-    },
-    /// More of something than any machine has: see [`crate::xml`].
+    /// More of something than any machine has, elements in each other too: see [`crate::xml`].
     #[error("{at}: more than {limit} {what}")]
     TooMany {
         /// Where.
@@ -147,16 +139,6 @@ pub enum XmlError {
         value: String,
         /// What would be one.
         expected: &'static str,
-    },
-    /// A name that is no type of object.
-    #[error("{at}: {attribute}={value:?} is no type of object")]
-    UnknownType {
-        /// Where.
-        at: LineColumn,
-        /// The attribute.
-        attribute: &'static str,
-        /// The name.
-        value: String,
     },
     /// An object below one that cannot have it.
     #[error("{at}: a {child} cannot be below a {parent}")]

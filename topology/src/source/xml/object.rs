@@ -7,7 +7,7 @@ use crate::model::set::Set;
 use crate::model::types::{CacheKind, Type};
 
 use super::error::XmlError;
-use super::scan::{Scanner, Tag, quote};
+use super::scan::{Scanner, Tag};
 
 /// An object while its tag and infos are read. What its attributes mean is known when all of them are.
 #[derive(Debug)]
@@ -82,11 +82,7 @@ pub(super) fn type_of(
     attribute: &'static str,
 ) -> Result<Option<Type>, XmlError> {
     let Some(text) = tag.get(attribute) else { return Ok(None) };
-    text.parse().map(Some).map_err(|_| XmlError::UnknownType {
-        at: scanner.place_of(tag.offset),
-        attribute,
-        value: quote(text),
-    })
+    text.parse().map(Some).map_err(|_| scanner.value(tag, attribute, "a type of object"))
 }
 
 /// The object of a tag. `root` says whether it has no parent.

@@ -111,7 +111,11 @@ impl<'x> Scanner<'x> {
                     self.started = true;
                     if self.open.len() == MAX_DEPTH {
                         let at = self.place(offset);
-                        return Err(XmlError::TooDeep { at, limit: MAX_DEPTH as u64 });
+                        return Err(XmlError::TooMany {
+                            at,
+                            what: "elements in each other",
+                            limit: MAX_DEPTH as u64,
+                        });
                     }
                     self.open.push(start.name().as_ref().to_owned());
                     return Ok(Item::Open(self.tag(&start, offset)?));
