@@ -129,6 +129,9 @@ impl VisitMut for ReplaceMapKv<'_> {
 }
 
 /// Whether keys that are spelled so hash and compare as their archived keys do.
+///
+/// By spelling, since a wrapper is chosen before types are known; what is not known to agree gets one. Which types are known to
+/// differ is the compiler's to say (`graven_format::layout`'s `KeyType`). `tests/keys.rs` measures the kinds of both lists.
 fn agrees(key: &Type) -> bool {
     match key {
         Type::Tuple(tuple) => tuple.elems.iter().all(agrees),
