@@ -15,9 +15,9 @@ use super::header::{Header, HeaderError};
 /// Source: SPEC 8.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
-    /// INVARIANT: as many as the header says.
+    /// As many as the header says, but for what [`reopen`](View::reopen) is given.
     bytes: &'a [u8],
-    /// INVARIANT: decoded from `bytes`, so that its sections are in order and in bounds.
+    /// Its sections are in order and in bounds of the length that it says.
     header: Header,
 }
 

@@ -4,6 +4,22 @@
 //! that cannot be wrong (numbers, and what is made of numbers only) become nothing. What lies behind pointers is a
 //! block of its own, so that a recursive type is a loop in the program and not in the compiler.
 //!
+//! For example, with offsets of four bytes:
+//! ```text
+//! struct Node { name: String, state: Option<char>, below: Vec<Node>, on: bool }     at 0, 8, 16, 24 of 28 bytes
+//!
+//! run 0: 28 bytes; column: a bool at 24      checked of all values of a run at once, before anything else in them
+//! 0  String at 0                             claims the text if it is out of line
+//! 1  Enum at 8                               tag 0: on at 5; tag 1: on at 5 if the probe at 12 passes, else at 3
+//! 2  Jump to 5                               the end of `None`
+//! 3  Check at 12: a char                     no column of the run, since it depends on the tag
+//! 4  Jump to 5                               the end of `Some`
+//! 5  Slice at 16, of run 0                   claims the elements, and steps into their first at 0; back, on at 6
+//! 6  End                                     on to the next value of the run
+//! ```
+//! What needs no order is taken out of the block (columns), what a branch on a tag would cost is checked together with
+//! the tag (probes), and jumps lead to where they end.
+//!
 //! Source: SPEC 6.2 and 6.3, which say what bytes may be.
 
 use alloc::string::String;
@@ -531,5 +547,70 @@ impl Compiler<'_> {
             self.table_of[ty as usize] = tree;
         }
         self.table_of[ty as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::borrow::Cow;
+
+    use super::*;
+    use crate::Payload;
+    use crate::types::layout::{Type, Variant};
+    use crate::types::sound::containment_order;
+
+    /// The example of this module's documentation.
+    #[test]
+    fn a_struct_becomes_a_block_of_operations_and_the_columns_of_its_run() {
+        let field = |name, offset, ty| Field { name: Cow::Borrowed(name), offset, ty };
+        let node = [field("name", 0, 1), field("state", 8, 2), field("below", 16, 4), field("on", 24, 5)];
+        let option = [("None", 0, Vec::new()), ("Some", 1, alloc::vec![field("0", 4, 3)])];
+        let variants = option.map(|(name, tag, fields)| Variant {
+            name: Cow::Borrowed(name),
+            tag,
+            fields: Cow::Owned(fields),
+        });
+        let char = Shape::Number { kind: NumberKind::Char, nonzero: false, big_endian: false };
+        let types: Vec<Type<u32>> = [
+            ("Node", 28, 4, Shape::Struct { fields: Cow::Owned(node.to_vec()) }),
+            ("String", 8, 4, Shape::String),
+            ("Option", 8, 4, Shape::Enum { variants: Cow::Owned(variants.to_vec()) }),
+            ("char", 4, 4, char),
+            ("Vec", 8, 4, Shape::Vec { element: 0 }),
+            ("bool", 1, 1, Shape::Bool),
+        ]
+        .map(|(name, size, align, shape)| Type {
+            name: Cow::Borrowed(name),
+            size,
+            align,
+            invariants: false,
+            shape,
+        })
+        .into();
+        let graph = Graph {
+            payload: Payload { big_endian: false, offset_width: 4, unaligned: false },
+            order: containment_order(&types).unwrap(),
+            invariants: alloc::vec![None; types.len()],
+            lookups: alloc::vec![None; types.len()],
+            shared: alloc::vec![0; types.len()],
+            types,
+        };
+        let program = compile(&graph, None);
+        let code: Vec<String> = program.code.iter().map(|step| alloc::format!("{:?}", step.op)).collect();
+        let expected = [
+            "String { at: 0 }",
+            "Enum { at: 8, cases: 0, probes: true }",
+            "Jump { to: 5 }",
+            "Check { at: 12, column: 0 }",
+            "Jump { to: 5 }",
+            "Slice { at: 16, run: 0, nullable: false }",
+            "End",
+        ];
+        assert_eq!(code, expected);
+        let cases = program.cases[0].iter().map(|case| (case.to, case.past));
+        assert!(cases.eq([(5, 5), (3, 5)]));
+        let Run { entry, columns, size, .. } = program.runs[0];
+        assert_eq!((entry, columns, size), (0, (1, 2), 28));
+        assert!(matches!(program.columns[1], Column { at: 24, flat: Flat::Bool }));
     }
 }
