@@ -237,3 +237,13 @@ fn a_file_with_any_byte_changed_is_read_or_refused_without_panic() {
     }
     assert!(read > 500, "{read}");
 }
+
+#[test]
+fn an_error_is_printed_by_its_message_and_what_caused_it() {
+    let without = file("2.0", "", "").replace("0xf", "0x0");
+    let error = xml::parse(&without).unwrap_err();
+    assert_eq!(
+        format!("{error:?}"),
+        "the file was read, but describes no topology: not a topology: there is no PU"
+    );
+}
