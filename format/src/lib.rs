@@ -6,7 +6,7 @@
 //! | | `hash` | checksums and digests | 7 |
 //! | | `payload` | endianness, offset width, alignment | 4, 5 |
 //! | types | [`layout`] | what archived Rust types look like, as data | 6 |
-//! | | `schema` | those descriptions as a canonical table, and its fingerprint | 6 |
+//! | | `schema`, `table` | those descriptions as a canonical table, and its fingerprint | 6 |
 //! | | `sound` | whether a schema can be followed | 6.1 |
 //! | | `diff` | what differs between two layouts, in words | 6.5 |
 //! | | `written` | what of a layout the serializer has to be kept from | 9 |
@@ -50,5 +50,6 @@ pub use objects::value::{Limited, Limits};
 pub use payload::Payload;
 pub use types::diff::{Difference, LayoutMismatch};
 pub use types::layout;
-pub use types::schema::{Schema, SchemaError, canonical_part, first_table};
+pub use types::schema::Schema;
 pub use types::sound::UnsoundSchema;
+pub use types::table::{SchemaError, canonical_part, first_table};

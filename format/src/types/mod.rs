@@ -5,4 +5,5 @@ pub(crate) mod diff;
 pub mod layout;
 pub(crate) mod schema;
 pub(crate) mod sound;
+pub(crate) mod table;
 mod written;

@@ -1,6 +1,4 @@
-//! The table: encoding, lookup, checks.
-//!
-//! Source: SPEC 4.4.
+//! The table: encoding, lookup, checks. Source: SPEC 4.4.
 #![warn(clippy::arithmetic_side_effects)] // what a file says is added up here
 
 use alloc::string::ToString;

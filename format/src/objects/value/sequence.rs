@@ -24,7 +24,9 @@ impl<'a> Value<'a> {
     /// may turn out to have another number of entries when they are visited.
     ///
     /// # Errors
-    /// [`Question::Kind`] of other values; [`Damage::Outside`], [`Damage::Count`], [`Damage::Capacity`] if the elements cannot be where they are said to be.
+    /// [`Question::Kind`] of other values; [`Damage::Outside`](crate::Damage::Outside),
+    /// [`Damage::Count`](crate::Damage::Count), [`Damage::Capacity`](crate::Damage::Capacity) if the elements cannot be where
+    /// they are said to be.
     #[allow(clippy::len_without_is_empty)] // fallible, and not of every value
     pub fn len(&self) -> Result<u64> {
         let value = self.resolve()?;
@@ -38,7 +40,7 @@ impl<'a> Value<'a> {
     /// An element of a sequence. O(1).
     ///
     /// # Errors
-    /// [`Question::Kind`] of other values, [`Question::NoIndex`]; [`Damage::Outside`].
+    /// [`Question::Kind`] of other values, [`Question::NoIndex`]; [`Damage::Outside`](crate::Damage::Outside).
     pub fn index(&self, index: u64) -> Result<Value<'a>> {
         let value = self.resolve()?;
         let elements = value.elements("an element by number")?;

@@ -1,7 +1,4 @@
-//! Checking every byte of a segment.
-//!
-//! [`View::verify`] reads each once. Every byte of a segment is covered by a checksum or has to be zero, so that no change
-//! passes it.
+//! The checks: of the frame, of the tables, of the objects.
 //!
 //! Source: SPEC 7, 8.
 #![warn(clippy::arithmetic_side_effects)] // what a file says is added up here
@@ -9,11 +6,12 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::directory::{Directory, DirectoryError, Entry, Named};
-use super::header::Header;
-use super::places::Section;
-use super::view::View;
-use crate::{Fingerprint, ObjectError, Payload, Schema, SchemaError, UnsoundSchema, Validator, checksum};
+use super::error::VerifyError;
+use crate::frame::directory::{Directory, Entry};
+use crate::frame::header::Header;
+use crate::frame::places::Section;
+use crate::frame::view::View;
+use crate::{Fingerprint, ObjectError, Schema, Validator, checksum};
 
 /// The smallest alignment of an object.
 const MIN_ALIGN: u32 = 16;
@@ -27,8 +25,11 @@ impl<'a> View<'a> {
     /// Source: SPEC 7.
     pub fn check_schema(&self) -> Result<(), VerifyError> {
         let section = self.header().schema;
-        check(self.part(section), self.header().schema_checksum).map_err(|Mismatch { recorded, computed }| {
-            VerifyError::SchemaChecksum { section, recorded, computed }
+        let recorded = self.header().schema_checksum;
+        check(self.part(section), recorded).map_err(|computed| VerifyError::SchemaChecksum {
+            section,
+            recorded,
+            computed,
         })
     }
 
@@ -91,19 +92,21 @@ impl<'a> View<'a> {
             .map_err(|(position, got)| VerifyError::HeaderPage { position, got })?;
         self.check_schema()?;
         let section = header.directory;
-        check(self.part(section), header.directory_checksum).map_err(|Mismatch { recorded, computed }| {
-            VerifyError::DirectoryChecksum { section, recorded, computed }
+        let recorded = header.directory_checksum;
+        check(self.part(section), recorded).map_err(|computed| VerifyError::DirectoryChecksum {
+            section,
+            recorded,
+            computed,
         })?;
         let mut used = end(section);
         if header.relocations.length > 0 {
             let section = header.relocations;
-            check(self.part(section), header.relocations_checksum).map_err(
-                |Mismatch { recorded, computed }| VerifyError::RelocationsChecksum {
-                    section,
-                    recorded,
-                    computed,
-                },
-            )?;
+            let recorded = header.relocations_checksum;
+            check(self.part(section), recorded).map_err(|computed| VerifyError::RelocationsChecksum {
+                section,
+                recorded,
+                computed,
+            })?;
             self.padding(used, section.position, "the relocations section")?;
             used = end(section);
         }
@@ -401,207 +404,10 @@ fn end(section: Section) -> u64 {
     section.end().unwrap_or(u64::MAX)
 }
 
-struct Mismatch {
-    recorded: u64,
-    computed: u64,
-}
-
-fn check(bytes: &[u8], recorded: u64) -> Result<(), Mismatch> {
+/// Compares the checksum of `bytes` with the recorded one; the error is what it is.
+fn check(bytes: &[u8], recorded: u64) -> Result<(), u64> {
     match checksum(bytes) {
         computed if computed == recorded => Ok(()),
-        computed => Err(Mismatch { recorded, computed }),
+        computed => Err(computed),
     }
 }
-
-/// What is wrong in a segment whose header is right. Positions are bytes from the segment base.
-///
-/// The segment is damaged or its writer breaks the format: write it again, or get it again.
-///
-/// Source: SPEC 7.
-#[derive(Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum VerifyError {
-    /// A byte of the header page, behind the header, is not zero.
-    #[error("header page damaged: byte at position {position} is {got:#04x}, not 0")]
-    HeaderPage {
-        /// The first such byte.
-        position: u64,
-        /// Its value.
-        got: u8,
-    },
-    /// The schema section was changed.
-    #[error("schema section ({section}) damaged: checksum {recorded:#018x}, computed {computed:#018x}")]
-    SchemaChecksum {
-        /// The section.
-        section: Section,
-        /// What the header says.
-        recorded: u64,
-        /// What the bytes give.
-        computed: u64,
-    },
-    /// The directory was changed.
-    #[error("directory ({section}) damaged: checksum {recorded:#018x}, computed {computed:#018x}")]
-    DirectoryChecksum {
-        /// The section.
-        section: Section,
-        /// What the header says.
-        recorded: u64,
-        /// What the bytes give.
-        computed: u64,
-    },
-    /// The relocations were changed.
-    #[error("relocations section ({section}) damaged: checksum {recorded:#018x}, computed {computed:#018x}")]
-    RelocationsChecksum {
-        /// The section.
-        section: Section,
-        /// What the header says.
-        recorded: u64,
-        /// What the bytes give.
-        computed: u64,
-    },
-    /// A byte between two parts is not zero.
-    #[error("padding before {before} damaged: byte at position {position} is {got:#04x}, not 0")]
-    Padding {
-        /// The part that follows.
-        before: &'static str,
-        /// The first such byte.
-        position: u64,
-        /// Its value.
-        got: u8,
-    },
-    /// The directory cannot be right.
-    #[error(transparent)]
-    Directory(DirectoryError),
-    /// A schema table does not follow the one before it.
-    #[error("schema table of {} ({table}) is out of place: expected at position {expected}", Named(.name))]
-    TablePosition {
-        /// The first object with that table.
-        name: String,
-        /// Where its entry says the table is.
-        table: Section,
-        /// Where it should start.
-        expected: u64,
-    },
-    /// Bytes of the schema section that no object uses.
-    #[error("schema section has {bytes} bytes at position {position} that no object uses")]
-    UnusedTable {
-        /// Where they start.
-        position: u64,
-        /// How many.
-        bytes: u64,
-    },
-    /// A schema table cannot be read.
-    #[error("schema table of {} ({table}): {error}", Named(.name))]
-    Table {
-        /// The first object with that table.
-        name: String,
-        /// The table.
-        table: Section,
-        /// What is wrong with it.
-        error: SchemaError,
-    },
-    /// A schema table has equal types twice, or numbers them in another order than equal layouts have to.
-    #[error("schema table of {} ({table}) has equal types twice, or numbers them in another order", Named(.name))]
-    TableNotCanonical {
-        /// The first object with that table.
-        name: String,
-        /// The table.
-        table: Section,
-    },
-    /// A schema table is of a build with other payload traits than the segment.
-    #[error("schema table of {} ({table}) is for another encoding ({recorded}) than the segment's ({segment})", Named(.name))]
-    TablePayload {
-        /// The first object with that table.
-        name: String,
-        /// The table.
-        table: Section,
-        /// The table's traits.
-        recorded: Payload,
-        /// The segment's.
-        segment: Payload,
-    },
-    /// An entry's fingerprint is not that of its schema table.
-    #[error("fingerprint {recorded} of {} is not its schema table's, {computed}", Named(.name))]
-    Fingerprint {
-        /// The object.
-        name: String,
-        /// What the entry says.
-        recorded: Fingerprint,
-        /// What the table gives.
-        computed: Fingerprint,
-    },
-    /// An object's alignment is too small for its types.
-    #[error("{} is aligned to {align}, but its types need {needed}", Named(.name))]
-    Alignment {
-        /// The object.
-        name: String,
-        /// What the entry says.
-        align: u32,
-        /// What its types need.
-        needed: u32,
-    },
-    /// An object is too short for its root.
-    #[error("{} has {length} bytes, too few for its root of {size} bytes at {root}", Named(.name))]
-    RootSize {
-        /// The object.
-        name: String,
-        /// Where in the object the root starts.
-        root: u64,
-        /// Bytes of the root's type.
-        size: u64,
-        /// Bytes of the object.
-        length: u64,
-    },
-    /// An object's root is not aligned for its type.
-    #[error("{} has its root at {root}, no multiple of the alignment {align} of its type", Named(.name))]
-    RootAlign {
-        /// The object.
-        name: String,
-        /// Where in the object the root starts.
-        root: u64,
-        /// The alignment of the root's type.
-        align: u32,
-    },
-    /// A byte before an object, which belongs to none, is not zero.
-    #[error("padding before {} damaged: byte at position {position} is {got:#04x}, not 0", Named(.name))]
-    ObjectPadding {
-        /// The object that follows.
-        name: String,
-        /// The first such byte.
-        position: u64,
-        /// Its value.
-        got: u8,
-    },
-    /// An object was changed.
-    #[error("{} ({object}) damaged: checksum {recorded:#018x}, computed {computed:#018x}", Named(.name))]
-    ObjectChecksum {
-        /// The object.
-        name: String,
-        /// Its bytes.
-        object: Section,
-        /// What the entry says.
-        recorded: u64,
-        /// What the bytes give.
-        computed: u64,
-    },
-    /// A schema table cannot be followed into an object.
-    #[error("schema table of {} ({table}) cannot be followed: {error}", Named(.name))]
-    Unsound {
-        /// An object of that table.
-        name: String,
-        /// The table.
-        table: Section,
-        /// Why.
-        error: UnsoundSchema,
-    },
-    /// An object's bytes are not what its schema says.
-    #[error("{} is not valid: {error}", Named(.name))]
-    Object {
-        /// The object.
-        name: String,
-        /// Where, and what is wrong.
-        error: ObjectError,
-    },
-}
-
-crate::debug_as_display!(VerifyError);
