@@ -43,11 +43,6 @@ fn accepted<T: Layout>(object: &[u8], root: u64) {
     assert_eq!(Validator::of_schema(&Schema::of::<T>()).unwrap().check(object, root), Ok(()));
 }
 
-/// Words as this build archives them.
-fn words(words: &[i32]) -> Vec<u8> {
-    words.iter().flat_map(|word| word.to_le_bytes()).collect()
-}
-
 fn outside(target: i64, size: u64, from: u64, until: u64) -> Damage {
     Damage::Outside { target: target as u64, size, from, until }
 }

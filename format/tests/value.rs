@@ -13,11 +13,6 @@ fn root<'a>(object: &'a [u8], schema: &'a Schema, at: u64) -> Value<'a> {
     Value::root(object, schema, at).unwrap()
 }
 
-/// Words of four bytes, little-endian: pointers, lengths and counts of [`LITTLE`].
-fn words(words: &[i32]) -> Vec<u8> {
-    words.iter().flat_map(|word| word.to_le_bytes()).collect()
-}
-
 #[track_caller]
 fn damage<T: std::fmt::Debug>(result: Result<T, ValueError>) -> Damage {
     let error = result.unwrap_err();

@@ -119,3 +119,8 @@ pub(crate) const LITTLE: Payload = Payload { big_endian: false, offset_width: 4,
 pub(crate) fn schema(types: &[Ty]) -> Schema {
     schema_for(LITTLE, types)
 }
+
+/// Words of four bytes, little-endian: pointers, lengths and counts of [`LITTLE`].
+pub(crate) fn words(words: &[i32]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.to_le_bytes()).collect()
+}
