@@ -7,6 +7,7 @@
 //! | `held` | descriptors that carry locks, closed in forked children |
 //! | `ofd` | byte-range locks of the kernel |
 //! | `attach` | attachments: locks that live with a mapping, and how many there are |
+//! | `blocks` | blocks of a file, allocated ahead or given back |
 //! | `mapping` | pages of a file in memory, shared, anywhere or at an exact address |
 //! | `memory` | a segment's bytes: mapped, or a private copy; and seals |
 //! | `page` | pages: how large, runs of them in a file, where in memory they go |
@@ -16,6 +17,7 @@
 //! | `file_system` | what some file systems do otherwise |
 
 pub(crate) mod attach;
+pub(crate) mod blocks;
 pub(crate) mod dir;
 pub(crate) mod file_system;
 pub(crate) mod held;

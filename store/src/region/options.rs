@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use graven_format::{Header, RegionHeader};
 use nix::errno::Errno;
-use nix::fcntl::{FallocateFlags, OFlag, fallocate};
+use nix::fcntl::{FallocateFlags, OFlag};
 use nix::sys::stat::{FileStat, Mode, SFlag, fchmod};
 use nix::sys::uio::pread;
 
@@ -18,6 +18,7 @@ use super::lock::{ATTACHMENTS, Lock, OWNER, UNATTACHED};
 use super::map::Map;
 use crate::names::name::Name;
 use crate::os::attach;
+use crate::os::blocks;
 use crate::os::dir::{Dir, file_id};
 use crate::os::file_system;
 use crate::os::held::{self, Held, Process};
@@ -28,8 +29,6 @@ use crate::os::temp::Temp;
 use crate::os::timeout::{LONG, SHORT, Timeout};
 use crate::{Cause, Error, RegionError, Result, Store};
 
-/// The most pages of a file that are allocated in one go: so much is lost when a signal comes in between.
-const PIECE: u64 = 64 << 20;
 /// How long to look for a region that somebody is about to remove, without being asked to wait.
 const MOMENT: Timeout = Timeout::Within(Duration::from_millis(100));
 
@@ -438,21 +437,13 @@ fn check_blocks(file: impl AsFd) -> Result<()> {
 
 /// Gives a file blocks for all of its bytes, so that none is missed when they are written through a mapping.
 fn allocate(file: &File, length: u64) -> Result<()> {
-    let (mut at, mut piece) = (0, PIECE);
-    while at < length {
-        let end = length.min(at + piece);
-        match fallocate(file, FallocateFlags::empty(), at as i64, (end - at) as i64) {
-            Ok(()) => at = end,
-            // A signal undoes the whole call: with one every millisecond only small pieces get through.
-            Err(Errno::EINTR) => piece = (piece / 2).max(Header::MIN_PAGE_SIZE.into()),
-            Err(errno @ Errno::EOPNOTSUPP) => {
-                let action = "allocate the region's blocks, as this file system lacks fallocate(2); tmpfs and ext4 have it";
-                return Err(Error::system(action)(errno));
-            }
-            Err(errno) => return Err(Error::system("allocate the region's blocks")(errno)),
+    blocks::allocate(file, FallocateFlags::empty(), 0..length).map_err(|errno| match errno {
+        Errno::EOPNOTSUPP => {
+            let action = "allocate the region's blocks, as this file system lacks fallocate(2); tmpfs and ext4 have it";
+            Error::system(action)(errno)
         }
-    }
-    Ok(())
+        errno => Error::system("allocate the region's blocks")(errno),
+    })
 }
 
 impl Region {
