@@ -12,6 +12,7 @@ use std::cell::OnceCell;
 use std::io;
 use std::marker::PhantomData;
 use std::os::fd::AsFd;
+use std::path::Path;
 
 use graven_format::layout::Layout;
 use nix::fcntl::OFlag;
@@ -26,6 +27,7 @@ use crate::names::protocol::Epoch;
 use crate::names::published::Published;
 use crate::os::dir::{Access, Dir, check_links};
 use crate::os::temp::Temp;
+use crate::write::build::{Build, Source};
 use crate::write::writer::Complete;
 use crate::{Cause, Error, Result, Segment, Serializer, WriteOptions, Writer};
 
@@ -331,14 +333,13 @@ impl Owner {
         let writer = self.options(generation).mode(access()?.mode);
         let segment = self.name.file(Role::Segment);
         let path = self.dir.path(&segment);
-        let writer = writer.open_in(&self.dir, segment, Some(self.name.file(Role::Next)), &path)?;
-        let mut draft = Draft { writer, owner: self, before: OnceCell::new(), _publish: PhantomData };
-        make(&mut draft)?;
+        let mut writer = writer.open_in(&self.dir, segment, Some(self.name.file(Role::Next)), &path)?;
+        make(&mut Draft::new(writer.parts(), Some(self)))?;
         let given = access()?;
-        let file = draft.writer.file();
+        let file = writer.file();
         file.and_then(|file| given.give(file))
             .map_err(Error::system("give it to the name's user, group and mode"))?;
-        let Complete { mut temp, .. } = draft.writer.complete()?;
+        let Complete { mut temp, .. } = writer.complete()?;
         // Before anything is written that another owner could have written by now.
         self.check_named()?;
         self.control.prepare(before)?;
@@ -461,16 +462,27 @@ impl std::fmt::Debug for Owner {
     }
 }
 
-/// A generation in the making: see [`Owner::publish_with`].
+/// A segment of several objects in the making, of which nothing is visible yet: a generation
+/// ([`Owner::publish_with`]), or an export ([`Export::with`](crate::Export::with)).
 pub struct Draft<'a> {
-    writer: Writer,
-    owner: &'a Owner,
+    build: &'a mut Build,
+    /// For errors.
+    path: Option<&'a Path>,
+    /// Whose last generation there are objects of to be kept.
+    owner: Option<&'a Owner>,
     before: OnceCell<Segment>,
     /// Neither longer nor shorter: no draft can take the place of another, whose name and number are not its own.
     _publish: PhantomData<fn(&'a ()) -> &'a ()>,
 }
 
-impl Draft<'_> {
+impl<'d> Draft<'d> {
+    pub(crate) fn new(
+        (build, path): (&'d mut Build, Option<&'d Path>),
+        owner: Option<&'d Owner>,
+    ) -> Draft<'d> {
+        Draft { build, path, owner, before: OnceCell::new(), _publish: PhantomData }
+    }
+
     /// Adds an object. The empty name is the root's. See [`Writer::put`].
     ///
     /// # Errors
@@ -479,7 +491,7 @@ impl Draft<'_> {
     where
         T: Archive<Archived: Layout> + for<'a> Serialize<Serializer<'a>>,
     {
-        self.writer.put(name, value)
+        self.build.put(name, value).map_err(|error| self.failed(error))
     }
 
     /// Adds an object of any segment, as bytes. See [`Writer::copy`].
@@ -487,7 +499,7 @@ impl Draft<'_> {
     /// # Errors
     /// As [`Writer::copy`].
     pub fn copy(&mut self, segment: &Segment, name: &str) -> Result<()> {
-        self.writer.copy(segment, name)
+        self.copy_from(segment, name, Source::Any)
     }
 
     /// Adds an object of the generation before, as bytes: it is not serialized again. Cost: O(bytes), a copy and a
@@ -495,24 +507,38 @@ impl Draft<'_> {
     ///
     /// # Errors
     /// - As [`Writer::copy`]: the generation before, if there is one, has no such object (ENOENT), or a damaged one
-    ///   (EINVAL).
+    ///   (EINVAL). An export has none before.
     /// - [`Cause::Removed`] (ESTALE): the name's files were removed, that generation for example.
     pub fn keep(&mut self, name: &str) -> Result<()> {
         let before = self.before(name)?.clone();
-        self.writer.copy_ours(&before, name)
+        self.copy_from(&before, name, Source::Ours)
     }
 
     /// As [`copy`](Draft::copy), of a segment that has been verified.
     pub(crate) fn copy_verified(&mut self, segment: &Segment, name: &str) -> Result<()> {
-        self.writer.copy_ours(segment, name)
+        self.copy_from(segment, name, Source::Ours)
+    }
+
+    fn copy_from(&mut self, segment: &Segment, name: &str, source: Source) -> Result<()> {
+        let copied = self.build.copy(segment, name, source);
+        copied.map_err(|error| self.failed(error.of_object(name)))
+    }
+
+    fn failed(&self, error: Error) -> Error {
+        match self.path {
+            Some(path) => error.of_file(path),
+            None => error,
+        }
     }
 
     fn before(&self, name: &str) -> Result<&Segment> {
         if self.before.get().is_none() {
-            let Owner { dir, name: owned, generation, .. } = self.owner;
-            self.owner.check_named()?;
+            let nothing = || Error::new(Cause::NoObject { present: Vec::new(), count: 0 }).of_object(name);
+            let owner = self.owner.ok_or_else(nothing)?;
+            let Owner { dir, name: owned, generation, .. } = owner;
+            owner.check_named()?;
             let none = match generation {
-                0 => Error::new(Cause::NoObject { present: Vec::new(), count: 0 }).of_object(name),
+                0 => nothing(),
                 _ => Error::new(Cause::Removed),
             };
             let published = Published::open(dir, owned)?;
@@ -525,6 +551,9 @@ impl Draft<'_> {
 
 impl std::fmt::Debug for Draft<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Draft").field("writer", &self.writer).finish_non_exhaustive()
+        f.debug_struct("Draft")
+            .field("path", &self.path)
+            .field("objects", &self.build.objects.len())
+            .finish_non_exhaustive()
     }
 }

@@ -12,11 +12,11 @@
 //! | `rehearsal` | objects with larger alignments than rkyv can pad to |
 //! | `with` | wrappers for fields: maps by their archived keys |
 
-mod build;
+pub(crate) mod build;
 mod rehearsal;
 mod run;
 mod serialize;
-mod stream;
+pub(crate) mod stream;
 pub mod with;
 pub(crate) mod writer;
 

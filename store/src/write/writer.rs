@@ -278,6 +278,11 @@ impl Writer {
         finish().map_err(|error: Error| error.of_file(&path))
     }
 
+    /// What lays the segment out, and what errors are said to be about.
+    pub(crate) fn parts(&mut self) -> (&mut Build, Option<&Path>) {
+        (&mut self.build, Some(&self.path))
+    }
+
     /// The file that is being written.
     ///
     /// # Errors
