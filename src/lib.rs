@@ -11,9 +11,9 @@ pub use graven_format::{Value, pin_layout};
 #[cfg(feature = "fuzz")]
 pub use graven_store::fuzz;
 pub use graven_store::{
-    Adopted, At, Cause, Draft, Error, ErrorKind, Guard, Lifetime, Owner, OwnerOptions, Part, Reader, Region,
-    RegionOptions, Result, Segment, Segments, Serializer, SharedGuard, Stat, Store, Summary, Timeout,
-    WriteOptions, Writer, encoded_len, with, write, write_at,
+    Adopted, At, Cause, Draft, Error, ErrorKind, Export, ExportMemory, Guard, Lifetime, Owner, OwnerOptions,
+    Part, Reader, Region, RegionOptions, Result, Segment, Segments, Serializer, SharedGuard, Stat, Store,
+    Summary, Timeout, WriteOptions, Writer, encoded_len, read_process, with, write, write_at,
 };
 pub use rkyv::{self, Archive, Deserialize, Serialize, munge::munge};
 
@@ -40,7 +40,7 @@ pub mod error {
         Damage, Difference, DirectoryError, HeaderError, LayoutMismatch, NameError, ObjectError, Question,
         SchemaError, UnsoundSchema, ValueError, VerifyError,
     };
-    pub use graven_store::RegionError;
+    pub use graven_store::{ExportError, RegionError};
 }
 
 /// What graven is good for, and how it is used there: the pages of `docs/`.

@@ -7,6 +7,7 @@ const ROOT: &str = "
     Segment Adopted Part Value At
     Store Stat Owner OwnerOptions Draft Lifetime Reader Segments Timeout
     Region RegionOptions Guard SharedGuard
+    Export ExportMemory read_process
     Error ErrorKind Cause Result
     format error layout guide fuzz
 ";

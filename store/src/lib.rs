@@ -10,12 +10,14 @@
 //! | `write` | writing a segment, to a path or into a run of a file; wrappers for fields |
 //! | `names` | a directory of named segments: publishing under a name, and following it |
 //! | `region` | named memory that processes change together, under locks |
+//! | `export` | memory handed over by descriptor rather than by name |
 //! | `fuzz` | damaged objects for fuzzing (feature `fuzz`) |
 //!
 //! Programs use this crate through `graven`, which re-exports all of it.
 #![deny(unsafe_code)]
 
 mod error;
+mod export;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
 mod names;
@@ -24,7 +26,8 @@ mod region;
 mod segment;
 mod write;
 
-pub use error::{Cause, Error, ErrorKind, RegionError, Result};
+pub use error::{Cause, Error, ErrorKind, ExportError, RegionError, Result};
+pub use export::{Export, ExportMemory, ExportMemoryOptions, MemoryStat, read_process};
 pub use names::{Draft, Lifetime, Owner, OwnerOptions, Reader, Segments, Stat, Store};
 pub use os::page::At;
 pub use os::timeout::Timeout;

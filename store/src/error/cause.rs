@@ -8,6 +8,7 @@ use graven_format::{
     ValueError, VerifyError,
 };
 
+use super::export::ExportError;
 use super::kind::ErrorKind;
 use super::region::RegionError;
 
@@ -204,6 +205,9 @@ pub enum Cause {
     /// A region could not be had, locked, read or written.
     #[error(transparent)]
     Region(RegionError),
+    /// Memory could not be handed over, changed or read.
+    #[error(transparent)]
+    Export(ExportError),
     /// A system call failed.
     #[error("cannot {action}: {error}")]
     System {
@@ -252,6 +256,7 @@ impl Cause {
             Cause::TimedOut => ErrorKind::TimedOut,
             Cause::Retired | Cause::OwnerGone | Cause::Removed => ErrorKind::Retired,
             Cause::Region(error) => error.kind(),
+            Cause::Export(error) => error.kind(),
             Cause::System { error, .. } => match error.kind() {
                 io::ErrorKind::NotFound => ErrorKind::NotFound,
                 io::ErrorKind::AlreadyExists => ErrorKind::AlreadyExists,
@@ -302,5 +307,5 @@ macro_rules! from {
     )*};
 }
 from!(HeaderError => Header, DirectoryError => Directory, SchemaError => Schema, VerifyError => Verify,
-    LayoutMismatch => Layout, NameError => Name, UnsoundSchema => Unsound, ValueError => Value, RegionError => Region,
+    LayoutMismatch => Layout, NameError => Name, UnsoundSchema => Unsound, ValueError => Value, RegionError => Region, ExportError => Export,
     ObjectError => Contents);

@@ -32,6 +32,8 @@ pub enum ErrorKind {
     HolderDied,
     /// The object is larger than relative offsets can span: EFBIG.
     TooLarge,
+    /// Nothing is mapped at another process's address: EFAULT.
+    NotMapped,
     /// The kernel refused; [`Error::errno`](crate::Error::errno) is its answer.
     System,
 }

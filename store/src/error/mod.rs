@@ -1,6 +1,7 @@
 //! One error type: a cause with its facts, the file and the object it is about, and the errno it stands for.
 
 mod cause;
+mod export;
 mod kind;
 mod region;
 
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use nix::errno::Errno;
 
 pub use cause::Cause;
+pub use export::ExportError;
 pub use kind::ErrorKind;
 pub use region::RegionError;
 
@@ -117,6 +119,7 @@ impl Error {
             ErrorKind::Deadlock => Errno::EDEADLK,
             ErrorKind::HolderDied => Errno::EOWNERDEAD,
             ErrorKind::TooLarge => Errno::EFBIG,
+            ErrorKind::NotMapped => Errno::EFAULT,
             ErrorKind::System => Errno::EIO,
         };
         errno as i32

@@ -2,6 +2,7 @@
 //!
 //! Source: fallocate(2).
 
+use std::fs::File;
 use std::ops::Range;
 use std::os::fd::AsFd;
 
@@ -28,6 +29,16 @@ pub(crate) fn allocate(file: impl AsFd, flags: FallocateFlags, range: Range<u64>
     Ok(())
 }
 
+/// Gives the blocks of that part of a file back: it reads as zeros.
+pub(crate) fn punch(file: &File, range: Range<u64>) -> Result<()> {
+    let flags = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
+    loop {
+        match change(file, flags, range.clone()) {
+            Err(Errno::EINTR) => {}
+            done => return done,
+        }
+    }
+}
 
 fn change(file: impl AsFd, flags: FallocateFlags, range: Range<u64>) -> Result<()> {
     let number = |number: u64| i64::try_from(number).map_err(|_| Errno::EFBIG);

@@ -4,11 +4,12 @@
 #![allow(unsafe_code)]
 
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::os::fd::AsFd;
 use std::ptr::NonNull;
 
 use nix::errno::Errno;
-use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
+use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap, munmap};
 
 use crate::os::page::{At, kernel_page_size};
 use crate::{Cause, Error, Result};
@@ -18,6 +19,7 @@ pub(crate) struct Mapping {
     /// INVARIANT: `length` bytes from here are a shared mapping of a file's bytes, and this value's to unmap.
     start: NonNull<u8>,
     length: NonZeroUsize,
+    writable: bool,
 }
 
 // SAFETY: a mapping belongs to the process, not to a thread. What may be done with its bytes is for its users.
@@ -60,7 +62,7 @@ impl Mapping {
             Error::new(Cause::AddressTaken { address: address.get(), length: length.get() as u64 })
         };
         let mapping = match (mapped, address) {
-            (Ok(start), _) => Mapping { start: start.cast(), length },
+            (Ok(start), _) => Mapping { start: start.cast(), length, writable },
             (Err(Errno::EEXIST), Some(address)) => return Err(taken(address)),
             (Err(errno), _) => return Err(Error::system("map the memory")(errno)),
         };
@@ -79,6 +81,35 @@ impl Mapping {
     /// The bytes that were asked for.
     pub(crate) fn length(&self) -> usize {
         self.length.get()
+    }
+
+    /// Its addresses.
+    pub(crate) fn addresses(&self) -> Range<usize> {
+        let start = self.start.addr().get();
+        start..start.saturating_add(self.length.get())
+    }
+
+    /// Asks the kernel for huge pages there. It may have none, or be told to use none.
+    pub(crate) fn prefer_huge_pages(&self) {
+        // SAFETY: madvise(2) with MADV_HUGEPAGE changes how memory of ours is backed, none of its bytes.
+        let _ = unsafe { madvise(self.start.cast(), self.length.get(), MmapAdvise::MADV_HUGEPAGE) };
+    }
+
+    /// Copies bytes in. Others may read meanwhile, and have some of them only.
+    ///
+    /// # Panics
+    /// Not mapped for writing, or not all of them are in it.
+    pub(crate) fn write(&mut self, offset: usize, bytes: &[u8]) {
+        let end = offset.checked_add(bytes.len());
+        assert!(self.writable && end.is_some_and(|end| end <= self.length.get()), "not in the mapping");
+        // SAFETY: `add` asks that the offset be within the same memory: just compared with its length.
+        let to = unsafe { self.start.add(offset) };
+        // SAFETY: `copy_from` asks for
+        // - so many bytes readable at `bytes`, and writable at `to`: a slice, and mapped for writing, just compared;
+        // - alignment to 1. The two may overlap.
+        // No reference leads to them: users have the address only, and `self` is borrowed exclusively. Other processes
+        // are none of the abstract machine's threads.
+        unsafe { to.copy_from(NonNull::from(bytes).cast(), bytes.len()) }
     }
 }
 
