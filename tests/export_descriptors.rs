@@ -3,6 +3,8 @@
 //! The facts about the kernel in `export/kernel.rs` are not ours; a kernel on which one of them fails is one on which a
 //! promise may not hold.
 
+#[path = "export/convert.rs"]
+mod convert;
 #[path = "export/kernel.rs"]
 mod kernel;
 #[path = "export/memory.rs"]

@@ -14,6 +14,14 @@ pub enum ExportError {
         /// The bytes asked for.
         asked: u64,
     },
+    /// Memory of that kind would lose what it is by being converted: EINVAL.
+    #[error("the memory at {address:#x} cannot be converted: {what}")]
+    NotConvertible {
+        /// Where.
+        address: usize,
+        /// What it is.
+        what: &'static str,
+    },
     /// The memory's seal refuses holes to everybody: EPERM.
     #[error(
         "no holes can be made in memory that importers only read, as its seal refuses them to the exporter too; zero the bytes, or create it with importers_write(true)"
@@ -42,7 +50,7 @@ pub enum ExportError {
 impl ExportError {
     pub(super) fn kind(&self) -> ErrorKind {
         match self {
-            Self::Size { .. } => ErrorKind::InvalidArgument,
+            Self::Size { .. } | Self::NotConvertible { .. } => ErrorKind::InvalidArgument,
             Self::NoHoles | Self::Process { .. } => ErrorKind::NotPermitted,
             Self::NotMapped { .. } => ErrorKind::NotMapped,
         }

@@ -102,7 +102,7 @@ impl ExportMemoryOptions {
 /// notification in it. Others may write at any time if they are allowed to, so there are addresses and copies, and no
 /// references; see [`Region`](crate::Region) for memory under a lock.
 ///
-/// Dropping it unmaps it here. A forked child has the same memory, and changes it for its parent too.
+/// Dropping it unmaps it here, but for what was [converted](ExportMemory::convert). A forked child has the same memory, and changes it for its parent too.
 ///
 /// # Examples
 /// ```
@@ -123,11 +123,11 @@ impl ExportMemoryOptions {
 /// Source: memfd_create(2), fcntl(2), fallocate(2).
 pub struct ExportMemory {
     /// INVARIANT: as long as `size` says, and that is sealed.
-    file: File,
+    pub(super) file: File,
     /// All of it, for writing.
-    mapping: Mapping,
-    size: u64,
-    importers_write: bool,
+    pub(super) mapping: Mapping,
+    pub(super) size: u64,
+    pub(super) importers_write: bool,
 }
 
 /// What an [`ExportMemory`] takes.
@@ -271,7 +271,7 @@ impl ExportMemory {
 }
 
 /// Whether this process may have a file of that length: a signal would end it otherwise.
-fn check_limit(length: u64) -> Result<()> {
+pub(super) fn check_limit(length: u64) -> Result<()> {
     match length <= memfd::size_limit() {
         true => Ok(()),
         false => Err(memfd::too_long()),

@@ -7,8 +7,10 @@
 //! |---|---|
 //! | `sealed` | values that nobody can change any more |
 //! | `memory` | memory that goes on changing |
+//! | `convert` | memory that the program has, and that becomes such |
 //! | `process` | reading another process's memory |
 
+mod convert;
 mod memory;
 mod process;
 mod sealed;

@@ -9,7 +9,7 @@ use std::os::fd::AsFd;
 use std::ptr::NonNull;
 
 use nix::errno::Errno;
-use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap, munmap};
+use nix::sys::mman::{MRemapFlags, MapFlags, MmapAdvise, ProtFlags, madvise, mmap, mremap, munmap};
 
 use crate::os::page::{At, kernel_page_size};
 use crate::{Cause, Error, Result};
@@ -20,6 +20,8 @@ pub(crate) struct Mapping {
     start: NonNull<u8>,
     length: NonZeroUsize,
     writable: bool,
+    /// Whether it stays mapped when this is dropped.
+    kept: bool,
 }
 
 // SAFETY: a mapping belongs to the process, not to a thread. What may be done with its bytes is for its users.
@@ -62,7 +64,7 @@ impl Mapping {
             Error::new(Cause::AddressTaken { address: address.get(), length: length.get() as u64 })
         };
         let mapping = match (mapped, address) {
-            (Ok(start), _) => Mapping { start: start.cast(), length, writable },
+            (Ok(start), _) => Mapping { start: start.cast(), length, writable, kept: false },
             (Err(Errno::EEXIST), Some(address)) => return Err(taken(address)),
             (Err(errno), _) => return Err(Error::system("map the memory")(errno)),
         };
@@ -95,6 +97,25 @@ impl Mapping {
         let _ = unsafe { madvise(self.start.cast(), self.length.get(), MmapAdvise::MADV_HUGEPAGE) };
     }
 
+    /// Moves the mapping to an address, over what is mapped there, and leaves it there when it is dropped.
+    ///
+    /// In one step, for other threads: whoever loads there meanwhile has what was there, or what is. After an error what
+    /// was there still is.
+    ///
+    /// # Safety
+    /// Nobody relies on what is mapped there now but for its bytes, which are those of this mapping.
+    ///
+    /// Source: mremap(2).
+    pub(crate) unsafe fn move_over(mut self, to: NonNull<u8>) -> Result<Mapping> {
+        let (from, length) = (self.start.cast(), self.length.get());
+        let flags = MRemapFlags::MREMAP_MAYMOVE | MRemapFlags::MREMAP_FIXED;
+        // SAFETY: mremap(2) unmaps what is at `to`, our caller's promise, and where this mapping was, which is ours.
+        let moved = unsafe { mremap(from, length, length, flags, Some(to.cast())) };
+        self.start = moved.map_err(Error::system("map the memory over what is there"))?.cast();
+        self.kept = true;
+        Ok(self)
+    }
+
     /// Copies bytes in. Others may read meanwhile, and have some of them only.
     ///
     /// # Panics
@@ -115,6 +136,9 @@ impl Mapping {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
+        if self.kept {
+            return;
+        }
         // SAFETY: the mapping is ours, by the invariant; what was borrowed from it borrowed `self`, which ends here.
         let _ = unsafe { munmap(self.start.cast(), self.length.get()) };
     }
