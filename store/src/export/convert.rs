@@ -24,12 +24,10 @@ use nix::libc;
 use nix::sys::stat::Mode;
 
 use super::memory::{ExportMemory, check_limit};
-#[cfg(doc)]
-use crate::Cause;
 use crate::os::mapping::Mapping;
 use crate::os::page::{At, check_run, kernel_page_size};
 use crate::os::{blocks, memfd, room, smaps};
-use crate::{Error, ExportError, Result};
+use crate::{Cause, Error, ExportError, Result};
 
 /// What a mapping is by its `VmFlags` (proc_pid_smaps(5)) and would not be any more.
 const REFUSED: &[(&str, &str)] = &[
@@ -125,7 +123,7 @@ impl ExportMemory {
 fn check_aligned(what: &'static str, got: u64, align: u64) -> Result<()> {
     match got.is_multiple_of(align) {
         true => Ok(()),
-        false => Err(Error::new(crate::Cause::Unaligned { what, got, align })),
+        false => Err(Error::new(Cause::Unaligned { what, got, align })),
     }
 }
 

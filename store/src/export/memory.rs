@@ -24,12 +24,10 @@ use std::ptr::NonNull;
 use nix::fcntl::{FallocateFlags, SealFlag};
 use nix::sys::stat::Mode;
 
-#[cfg(doc)]
-use crate::Cause;
 use crate::os::mapping::Mapping;
 use crate::os::page::{At, kernel_page_size, range_in};
 use crate::os::{blocks, memfd, room, smaps};
-use crate::{Error, ExportError, Result};
+use crate::{Cause, Error, ExportError, Result};
 
 /// How to create an [`ExportMemory`]. Made by [`ExportMemory::options`].
 #[derive(Clone, Debug)]
@@ -54,7 +52,8 @@ impl ExportMemoryOptions {
         self
     }
 
-    /// Whether others may write. Default: no, and then the kernel refuses it to all of them, also of the same user.
+    /// Whether others may write. Default: no, and then the kernel refuses it to all who have a descriptor, also of the same
+    /// user. Who may trace this process, as a debugger does, writes to all of its memory, and to this through it: ptrace(2).
     pub fn importers_write(mut self, write: bool) -> ExportMemoryOptions {
         self.importers_write = write;
         self
@@ -266,7 +265,7 @@ impl ExportMemory {
     fn check(&self, offset: u64, length: usize) -> Result<u64> {
         let (length, size) = (length as u64, self.size);
         let end = offset.checked_add(length).filter(|end| *end <= size);
-        end.ok_or_else(|| Error::new(crate::Cause::Bounds { offset, length, size }))
+        end.ok_or_else(|| Error::new(Cause::Bounds { offset, length, size }))
     }
 }
 
