@@ -276,3 +276,47 @@ fn a_file_beyond_the_limit_of_file_sizes_is_the_end_where_nobody_looks_first() {
     });
     done();
 }
+
+#[test]
+fn what_a_mapping_was_told_is_gone_without_a_word_when_another_is_moved_over_it() {
+    let test = "kernel::what_a_mapping_was_told_is_gone_without_a_word_when_another_is_moved_over_it";
+    if !alone(test) {
+        return;
+    }
+    let flags_at = |at: *mut u8| {
+        let text = fs::read_to_string("/proc/self/smaps").unwrap();
+        let of = text.split_once(&format!("\n{:x}-", at.addr())).expect("a mapping starts there").1;
+        let flags = of.lines().find_map(|line| line.strip_prefix("VmFlags:")).unwrap();
+        let told = flags.split_whitespace().filter(|flag| ["lo", "dc", "wf", "dd", "hg"].contains(flag));
+        told.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let (length, write) = (4 << 20, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE);
+    // SAFETY: a new mapping where the kernel finds room.
+    let private = unsafe {
+        nix::sys::mman::mmap_anonymous(None, length.try_into().unwrap(), write, MapFlags::MAP_PRIVATE)
+    };
+    let private = private.unwrap();
+    for advice in [
+        MmapAdvise::MADV_DONTFORK,
+        MmapAdvise::MADV_WIPEONFORK,
+        MmapAdvise::MADV_DONTDUMP,
+        MmapAdvise::MADV_HUGEPAGE,
+    ] {
+        // SAFETY: of the test's own mapping.
+        unsafe { madvise(private, length, advice) }.unwrap();
+    }
+    // SAFETY: as above.
+    unsafe { nix::sys::mman::mlock(private, length) }.unwrap();
+    let at = private.as_ptr().cast::<u8>();
+    let mut told = flags_at(at);
+    told.sort();
+    assert_eq!(told, ["dc", "dd", "hg", "lo", "wf"]);
+
+    let other = mapped(sealable(length as u64), length, true, MapFlags::MAP_SHARED).unwrap();
+    let over = nix::sys::mman::MRemapFlags::MREMAP_MAYMOVE | nix::sys::mman::MRemapFlags::MREMAP_FIXED;
+    let other = std::ptr::NonNull::new(other).unwrap().cast();
+    // SAFETY: both are the test's own, and nothing refers into them.
+    unsafe { nix::sys::mman::mremap(other, length, length, over, Some(private)) }.unwrap();
+    assert_eq!(flags_at(at), [""; 0]);
+    done();
+}

@@ -320,6 +320,16 @@ fn a_segment_that_passes_the_limit_of_a_control_group_is_an_error_rather_than_th
     memory.reserve(..1 << 20).unwrap();
     drop(value);
     Export::new(&vec![1u8; many(1 << 20)]).unwrap();
+    // Where nobody looks first, whoever touches the memory is killed.
+    let status = ends(|| {
+        fs::write("/proc/self/oom_score_adj", "1000").unwrap();
+        let file = File::from(memfd_create(c"large", MFdFlags::MFD_CLOEXEC).unwrap());
+        let piece = vec![1; 1 << 20];
+        for at in 0..256 {
+            file.write_all_at(&piece, at << 20).unwrap();
+        }
+    });
+    assert!(matches!(status, WaitStatus::Signaled(_, Signal::SIGKILL, _)), "{status:?}");
     tell("no room");
     done();
 }
