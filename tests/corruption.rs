@@ -7,9 +7,11 @@
 
 mod support;
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::fs;
 use std::ops::Range;
+use std::os::fd::AsRawFd;
 
 use graven::{
     Cause, Error, Segment, Writer,
@@ -288,6 +290,45 @@ fn a_file_cut_or_extended_is_refused_by_every_way_in() {
         }
         // A run is as long as the caller says, so a file may go on behind it.
         assert_eq!(map_at(&file, 0, full).is_ok(), length >= full);
+    }
+}
+
+#[test]
+fn of_a_run_that_is_cut_the_length_is_told_before_what_its_objects_are_encoded_for() {
+    let whole = specimen();
+    let mut bytes = whole.bytes.clone();
+    let full = bytes.len() as u64;
+    // Endianness: the other one.
+    bytes[20] ^= 1;
+    reseal_header(&mut bytes);
+    let file = tempfile::tempfile_in(directory().path()).unwrap();
+    fs::write(format!("/proc/self/fd/{}", file.as_raw_fd()), &bytes).unwrap();
+    let cause = |file| map_at(file, 0, full).unwrap_err().cause().to_string();
+    assert!(cause(&file).contains("another encoding"), "{}", cause(&file));
+    file.set_len(full - 1).unwrap();
+    assert!(cause(&file).starts_with("truncated"), "{}", cause(&file));
+}
+
+/// Other bytes each time they are asked for, as those of a region may be that somebody writes without its lock.
+struct Changing {
+    asked: Cell<usize>,
+    bytes: [Vec<u8>; 2],
+}
+
+impl AsRef<[u8]> for Changing {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes[self.asked.replace(1)]
+    }
+}
+
+#[test]
+fn the_header_of_a_copy_is_that_of_the_bytes_that_were_copied() {
+    let shorter = specimen().bytes;
+    let longer = bytes_of(&vec![7u8; 2 * shorter.len()]);
+    for bytes in [[longer.clone(), shorter.clone()], [shorter, longer]] {
+        let segment = Segment::from_bytes(Changing { asked: Cell::new(0), bytes }).unwrap();
+        assert_eq!(segment.header().length, segment.as_bytes().len() as u64);
+        segment.verify().unwrap();
     }
 }
 

@@ -78,10 +78,10 @@ impl Segment {
         let size = file.metadata().map_err(Error::system("stat the file"))?.len();
         let header = read_header(&file, file_offset, length.min(size.saturating_sub(file_offset)))?;
         header.check_length(length)?;
-        header.check_payload()?;
         if let Some(available) = size.checked_sub(file_offset).filter(|available| *available < length) {
             header.check_length(available)?;
         }
+        header.check_payload()?;
         // SAFETY: our caller's promise.
         let memory = unsafe { Memory::map(&file, file_offset, to_usize(length)?, header.page_size) }?;
         Ok(Segment::new(memory, header, None))
@@ -148,8 +148,12 @@ impl Segment {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn from_bytes(bytes: impl AsRef<[u8]>) -> Result<Segment> {
-        let header = *View::open(bytes.as_ref())?.header();
-        Ok(Segment::new(Memory::copy(bytes.as_ref())?, header, None))
+        let bytes = bytes.as_ref();
+        View::open(bytes)?;
+        let memory = Memory::copy(bytes)?;
+        // Again, of the copy: a region's bytes may be changed by who does not keep to its locks.
+        let header = *View::open(memory.bytes())?.header();
+        Ok(Segment::new(memory, header, None))
     }
 }
 
