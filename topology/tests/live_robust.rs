@@ -5,6 +5,8 @@ mod live_support;
 
 use std::fs;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
 
 use graven_topology::error::DetectError;
 use graven_topology::{Detector, Filter, Topo, Type};
@@ -70,6 +72,27 @@ fn links_lead_nowhere_outside_of_the_root() {
     let topology = fake.detect();
     let info = |name| topology.root().info(name);
     assert_eq!((info("HostName"), info("OSRelease"), info("OSName")), (Some("Inside"), Some("Inside"), None));
+}
+
+#[test]
+fn what_others_rename_meanwhile_hides_no_file_behind_a_link() {
+    let fake = packages(1, 1);
+    fake.file("etc/name", "Inside").link("proc/sys/kernel/hostname", "../../../etc/name");
+    // Anything, anywhere on the machine: the kernel cannot tell whether a `..` leads out meanwhile.
+    let elsewhere = Fake::empty();
+    elsewhere.file("one", "");
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Relaxed) {
+                fs::rename(elsewhere.path("one"), elsewhere.path("other")).unwrap();
+                fs::rename(elsewhere.path("other"), elsewhere.path("one")).unwrap();
+            }
+        });
+        let missed = (0..2000).filter(|_| fake.detect().root().info("HostName") != Some("Inside")).count();
+        done.store(true, Relaxed);
+        assert_eq!(missed, 0);
+    });
 }
 
 #[test]

@@ -11,6 +11,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat2};
 use nix::sys::stat::Mode;
 
@@ -30,6 +31,9 @@ const DIRECTORY_LIMIT: usize = 1 << 16;
 
 /// Characters of a text that becomes an info.
 const LINE_LIMIT: usize = 255;
+
+/// How often a name is looked up while others rename: some of a hundred looks fail beside one who does nothing else.
+const LOOKS: u32 = 1 << 10;
 
 /// Files are named relative to the root, as in `sys/devices/system/cpu/online`.
 pub(super) struct Files<'a> {
@@ -84,7 +88,15 @@ impl<'a> Files<'a> {
     fn find(&self, name: &str) -> io::Result<OwnedFd> {
         let how =
             OpenHow::new().flags(OFlag::O_PATH | OFlag::O_CLOEXEC).resolve(ResolveFlag::RESOLVE_IN_ROOT);
-        Ok(openat2(self.base()?, name, how)?)
+        let base = self.base()?;
+        for _ in 0..LOOKS {
+            match openat2(base, name, how) {
+                // Something was renamed or mounted, wherever on the machine, while a `..` was followed.
+                Err(Errno::EAGAIN) => {}
+                found => return Ok(found?),
+            }
+        }
+        Err(Errno::EAGAIN.into())
     }
 
     /// A path to open, good as long as the descriptor beside it.
