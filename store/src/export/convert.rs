@@ -103,7 +103,7 @@ impl ExportMemory {
         check_run(start as u64, size, align)?;
         check_mappings(start..start.saturating_add(len))?;
         check_limit(size)?;
-        if size > room::available() {
+        if !room::is_available(size) {
             return Err(memfd::no_room());
         }
         let file = memfd::create(c"graven-memory", Mode::S_IRUSR | Mode::S_IWUSR)?;

@@ -165,7 +165,7 @@ impl ExportMemory {
     /// Nothing is allocated if there is less memory available than the range needs, by the system's estimate and by the
     /// limits of control groups that can be read; what is allocated already is not counted as needed, as far as that can be
     /// told without going through it. Others may take the memory between this look and its use: where the kernel finds
-    /// none after all, a part may have been allocated. Cost: 30 µs, and clearing the pages.
+    /// none after all, a part may have been allocated. Cost: a third of a millisecond, less where little is needed often.
     ///
     /// # Errors
     /// - [`Cause::Bounds`] (EINVAL): not all in the memory, or empty.
@@ -178,7 +178,7 @@ impl ExportMemory {
         let length = pages(range.end).saturating_sub(range.start & page.wrapping_neg());
         let missing = pages(self.size).saturating_sub(memfd::allocated(&self.file)?);
         let needed = length.min(missing);
-        if needed > 0 && needed > room::available() {
+        if needed > 0 && !room::is_available(needed) {
             return Err(memfd::no_room());
         }
         let allocated = blocks::allocate(&self.file, FallocateFlags::FALLOC_FL_KEEP_SIZE, range);
