@@ -12,6 +12,7 @@ use nix::unistd::{Gid, Uid, fchown};
 use super::any::{AnyRegion, PATIENCE, remove};
 use super::guard::Locked;
 use super::lock::{ATTACHMENTS, REMOVAL};
+use super::root::Root;
 use crate::os::attach;
 use crate::os::ofd::Sharing;
 use crate::os::sync::Counter;
@@ -52,20 +53,6 @@ pub struct Region<T: ?Sized = [u8]> {
     /// How many edits there had been when this handle last found the value valid, or edited it.
     pub(super) checked: Counter,
     pub(super) _holds: PhantomData<fn(&T)>,
-}
-
-/// Where the value is in the body.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Root {
-    /// The object.
-    pub(super) object: Range<usize>,
-    /// From the object's first byte.
-    pub(super) offset: usize,
-}
-
-impl Root {
-    /// That of a region of bytes.
-    pub(crate) const NONE: Root = Root { object: 0..0, offset: 0 };
 }
 
 impl<T: ?Sized> Region<T> {

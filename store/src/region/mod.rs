@@ -5,6 +5,7 @@
 //! | `map` | the pages in memory |
 //! | `lock` | who may touch which bytes |
 //! | `any` | an attached region, whatever it holds, and the end of its name |
+//! | `root` | where the value of a typed region is |
 //! | `handle` | handles, and what is done with a region as a whole |
 //! | `options` | creating and attaching |
 //! | `guard` | the bytes of a lock that is held |
@@ -30,6 +31,7 @@ mod lock;
 mod map;
 mod notify;
 mod options;
+mod root;
 mod saved;
 mod store;
 mod typed;

@@ -13,9 +13,10 @@ use nix::sys::stat::{FileStat, Mode, SFlag, fchmod};
 use nix::sys::uio::pread;
 
 use super::any::{AnyRegion, End, PATIENCE, file_of, hold, remove, stat_of};
-use super::handle::{Region, Root};
+use super::handle::Region;
 use super::lock::{ATTACHMENTS, Lock, OWNER, UNATTACHED};
 use super::map::Map;
+use super::root::Root;
 use crate::names::name::Name;
 use crate::os::attach;
 use crate::os::blocks;

@@ -25,25 +25,13 @@ use rkyv::{Archive, Portable, Serialize};
 
 use super::any::{AnyRegion, PATIENCE};
 use super::guard::{Guard, Locked, SharedGuard};
-use super::handle::{Region, Root};
+use super::handle::Region;
 use super::options::RegionOptions;
+use super::root::Root;
 use crate::os::ofd::Sharing;
 use crate::os::sync::Counter;
 use crate::segment::known::Known;
 use crate::{Error, RegionError, Result, Segment, Serializer, Timeout, encoded_len, write_at};
-
-impl Root {
-    /// That of a segment whose root is a valid archived `T`.
-    fn of<T>(segment: &Segment) -> Result<Root>
-    where
-        T: Archive<Archived: Layout>,
-    {
-        segment.root::<T>()?;
-        let entry = segment.entry("")?;
-        let start = entry.object.position as usize;
-        Ok(Root { object: start..start + entry.object.length as usize, offset: entry.root as usize })
-    }
-}
 
 impl RegionOptions {
     /// Creates a region that holds `value`, archived, to be edited in place. Its size is what the value takes; what was
@@ -281,7 +269,7 @@ where
             return Ok(locked);
         }
         let guard = SharedGuard::bytes(locked);
-        let valid = validator.check(&guard[self.root.object.clone()], self.root.offset as u64);
+        let valid = validator.check(&guard[self.root.object()], self.root.offset() as u64);
         let mut locked = guard.into_locked();
         valid.map_err(|error| {
             if locked.died() {
@@ -300,7 +288,7 @@ where
         let body = locked.bytes().cast::<u8>();
         // SAFETY: `add` asks that the offset be within the same memory: the root was found in bounds in a copy of the body,
         // and neither it nor the region's size ever changes.
-        unsafe { body.add(self.root.object.start + self.root.offset) }.cast()
+        unsafe { body.add(self.root.position()) }.cast()
     }
 }
 

@@ -49,26 +49,30 @@ const NAMES_SHOWN: usize = 8;
 /// Source: SPEC 8.
 #[derive(Clone)]
 pub struct Segment {
-    pub(crate) opened: Arc<Opened>,
+    pub(super) opened: Arc<Opened>,
     /// Threads that validate a large object.
     threads: NonZeroUsize,
 }
 
 /// What handles share.
-pub(crate) struct Opened {
+pub(super) struct Opened {
     memory: Memory,
     header: Header,
     /// For errors.
     path: Option<PathBuf>,
     schema_checked: OnceLock<()>,
-    pub(crate) valid: Valid,
+    pub(super) valid: Valid,
     /// What values without types borrow.
     schemas: Schemas,
 }
 
 impl Segment {
     /// INVARIANT: `header` was decoded from the memory's bytes, and fits their number and this build.
-    pub(crate) fn new(memory: Memory, header: Header, path: Option<&Path>) -> Segment {
+    ///
+    /// # Panics
+    /// It does not fit their number: what is found by the header would not be in the memory.
+    pub(super) fn new(memory: Memory, header: Header, path: Option<&Path>) -> Segment {
+        assert!(header.length == memory.bytes().len() as u64, "the header of other bytes");
         let path = path.map(Path::to_owned);
         let (schema_checked, valid) = (OnceLock::new(), Valid::of(header.length));
         let schemas = Schemas::default();
