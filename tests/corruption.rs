@@ -332,6 +332,21 @@ fn the_header_of_a_copy_is_that_of_the_bytes_that_were_copied() {
     }
 }
 
+#[test]
+fn a_header_that_changed_after_its_segment_was_opened_is_seen_by_verify() {
+    let whole = specimen();
+    let directory = directory();
+    let path = directory.path().join("rotten.grv");
+    fs::write(&path, &whole.bytes).unwrap();
+    // SAFETY: nothing is adopted from it when it changes, and it is not cut.
+    let segment = unsafe { Segment::map(&path) }.unwrap();
+    segment.verify().unwrap();
+    let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, &[whole.bytes[100] ^ 1], 100).unwrap();
+    let refused = segment.verify().unwrap_err();
+    assert!(matches!(refused.cause(), Cause::Header(HeaderError::BadChecksum { .. })), "{refused}");
+}
+
 // ---- every byte, checksums made right again ------------------------------------------------------------------------
 
 #[test]

@@ -5,7 +5,7 @@
 use std::any::TypeId;
 
 use graven_format::layout::{Layout, TypeRef};
-use graven_format::{LayoutMismatch, Schema, Section, check_entry, checksum};
+use graven_format::{LayoutMismatch, Schema, Section, View, check_entry, checksum};
 use rkyv::Archive;
 
 #[cfg(doc)]
@@ -86,7 +86,7 @@ impl Segment {
             let known = Known::of::<T::Archived>();
             let (object, root) = self.typed_object(name, known)?;
             let object = self.section(object);
-            self.view().verify_object(&self.entry(name)?, checksum(object))?;
+            View::open(self.as_bytes())?.verify_object(&self.entry(name)?, checksum(object))?;
             known.validator().check_keys(object, root)?;
             Ok(())
         };

@@ -232,7 +232,8 @@ impl Segment {
     pub fn verify(&self) -> Result<Verified> {
         let verify = || {
             let validate = |validator: &Validator, object: &[u8], root| self.check(validator, object, root);
-            Ok(self.view().verify_with(validate)?)
+            // Everything is looked at, the header too: it may have changed since it was decoded.
+            Ok(View::open(self.as_bytes())?.verify_with(validate)?)
         };
         verify().map_err(|error: Error| self.failed(error))
     }
