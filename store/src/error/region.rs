@@ -11,7 +11,7 @@ use super::kind::ErrorKind;
 #[non_exhaustive]
 pub enum RegionError {
     /// The file is not a region that this build attaches to: EINVAL.
-    #[error(transparent)]
+    #[error("{0}; or remove the file, and create the region again")]
     Header(HeaderError),
     /// There is none of that key: ENOENT.
     #[error("no such region; create it, or wait for it")]

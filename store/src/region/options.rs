@@ -192,11 +192,13 @@ impl RegionOptions {
     }
 
     pub(crate) fn attach_waiting(&self, timeout: Timeout) -> Result<AnyRegion> {
-        let (mut looks, mut moment) = (timeout.looks(LONG), MOMENT.looks(SHORT));
+        let (mut looks, mut moment) = (timeout.looks(LONG), None);
         let mut attach = || loop {
             match self.attach_once()? {
                 Attempt::Region(any) => return Ok(*any),
-                Attempt::Going if timeout == Timeout::Now && moment.again() => {}
+                Attempt::Going
+                    if timeout == Timeout::Now
+                        && moment.get_or_insert_with(|| MOMENT.looks(SHORT)).again() => {}
                 Attempt::Going | Attempt::Nothing if looks.again() => {}
                 Attempt::Going | Attempt::Nothing if timeout == Timeout::Now => {
                     return Err(Error::new(RegionError::Absent));
