@@ -238,6 +238,10 @@ fn tables_without_room_or_with_another_count_than_they_say_are_refused() {
     let map = root(&object, &of, at);
     let last = map.entries().unwrap().last().unwrap();
     assert_eq!(damage(last), Damage::Count { count: 15, found: 8 });
+    assert_eq!(Damage::Count { count: 15, found: 8 }.to_string(), "map says 15 entries and has at most 8");
+    assert_eq!(Damage::Count { count: 3, found: 4 }.to_string(), "map says 3 entries and has at least 4");
+    let outside = Damage::Outside { target: 8, size: u64::MAX, from: 0, until: 16 };
+    assert_eq!(outside.to_string(), "more bytes than there can be at 8, where only 0 to 16 is free");
 }
 
 /// [S6.3c]

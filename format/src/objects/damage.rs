@@ -30,7 +30,7 @@ pub enum Damage {
     },
     /// A value is not among the bytes where it may be: those of the object; of a pointer's target those before the pointer,
     /// and for the validator, which remembers them, only those that no other pointer has claimed.
-    #[error("{size} bytes at {}, where only {from} to {until} is free", *.target as i64)]
+    #[error(fmt = outside)]
     Outside {
         /// Where the value would start; wraps around below 0.
         target: u64,
@@ -109,11 +109,11 @@ pub enum Damage {
         got: u8,
     },
     /// More or fewer entries than the map says.
-    #[error("map says {count} entries and has {found}")]
+    #[error("map says {count} entries and has at {} {found}", if found > count { "least" } else { "most" })]
     Count {
         /// What the map says.
         count: u64,
-        /// Entries found, as far as they were counted, or as many as the object has room for.
+        /// Entries found: as far as they were counted, or as many as the object has room for.
         found: u64,
     },
     /// A hash table of indices leads outside the entries.
@@ -174,3 +174,17 @@ pub enum Damage {
 }
 
 crate::debug_as_display!(Damage);
+
+fn outside(
+    target: &u64,
+    size: &u64,
+    from: &u64,
+    until: &u64,
+    f: &mut core::fmt::Formatter<'_>,
+) -> core::fmt::Result {
+    match *size {
+        u64::MAX => f.write_str("more bytes than there can be at ")?,
+        size => write!(f, "{size} bytes at ")?,
+    }
+    write!(f, "{}, where only {from} to {until} is free", *target as i64)
+}

@@ -124,7 +124,8 @@ impl<'a, W: Words, const SPLIT: bool> Machine<'a, W, SPLIT> {
                 low = select_unpredictable(text.out_of_line, start.wrapping_add(len), low);
                 // SAFETY: in the window, or inside the value.
                 if !unsafe { self.bytes.is_utf8(start, len) } {
-                    check!(self.not_utf8(place, start, len));
+                    // SAFETY: as above.
+                    check!(unsafe { self.not_utf8(place, start, len) });
                 }
                 pc += 1;
                 continue;

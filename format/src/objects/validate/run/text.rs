@@ -33,16 +33,20 @@ impl<W: Words, const SPLIT: bool> Machine<'_, W, SPLIT> {
             }
         // SAFETY: just claimed.
         } else if !unsafe { self.bytes.is_utf8(target, len) } {
-            return self.not_utf8(place, target, len);
+            // SAFETY: just claimed.
+            return unsafe { self.not_utf8(place, target, len) };
         }
         Ok(target + len)
     }
 
-    /// The error for claimed bytes that are not UTF-8.
+    /// The error for bytes that are not UTF-8.
+    ///
+    /// # Safety
+    /// They are inside the object.
     #[cold]
     #[inline(never)]
-    pub(super) fn not_utf8<T>(&self, place: u64, start: u64, len: u64) -> Result<T, Wrong> {
-        // SAFETY: our callers' texts are claimed.
+    pub(super) unsafe fn not_utf8(&self, place: u64, start: u64, len: u64) -> Result<u64, Wrong> {
+        // SAFETY: our caller's text is inside the object.
         let text = core::str::from_utf8(unsafe { self.bytes.slice(start, len) });
         let valid = text.map_or_else(|error| error.valid_up_to() as u64, |_| len);
         Wrong::at(place, Damage::NotUtf8 { valid })
