@@ -3,7 +3,7 @@
 //! Whatever else a name leads to (a directory, a fifo, a file that is too long, a loop of links) reads as absent.
 //! Below a root that is not `/`, links are followed as if that root were `/`, so a copied tree is read as the
 //! machine would have read itself, and nothing outside it is ever opened: the kernel sees to it (openat2(2),
-//! RESOLVE_IN_ROOT, since Linux 5.6). Where it cannot, nothing is read.
+//! RESOLVE_IN_ROOT, since Linux 5.6). Where it cannot, or /proc is not mounted, nothing is read.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
