@@ -11,9 +11,10 @@ pub use graven_format::{Value, pin_layout};
 #[cfg(feature = "fuzz")]
 pub use graven_store::fuzz;
 pub use graven_store::{
-    Adopted, At, Cause, Draft, Error, ErrorKind, Export, ExportMemory, Guard, Lifetime, Owner, OwnerOptions,
-    Part, Reader, Region, RegionOptions, Result, Segment, Segments, Serializer, SharedGuard, Stat, Store,
-    Summary, Timeout, WriteOptions, Writer, encoded_len, read_process, with, write, write_at,
+    Access, Adopted, At, Attachment, Cause, Draft, Error, ErrorKind, Export, ExportMemory, Exporter, Guard,
+    Import, Lifetime, Owner, OwnerOptions, Part, Permit, Reader, Region, RegionOptions, Result, Segment,
+    Segments, Serializer, SharedGuard, Stat, Store, Summary, Timeout, WriteOptions, Writer, encoded_len,
+    read_process, with, write, write_at,
 };
 pub use rkyv::{self, Archive, Deserialize, Serialize, munge::munge};
 

@@ -7,7 +7,7 @@ const ROOT: &str = "
     Segment Adopted Part Value At
     Store Stat Owner OwnerOptions Draft Lifetime Reader Segments Timeout
     Region RegionOptions Guard SharedGuard
-    Export ExportMemory read_process
+    Export ExportMemory read_process Exporter Permit Access Import Attachment
     Error ErrorKind Cause Result
     format error layout guide fuzz
 ";

@@ -27,7 +27,10 @@ mod segment;
 mod write;
 
 pub use error::{Cause, Error, ErrorKind, ExportError, RegionError, Result};
-pub use export::{Export, ExportMemory, ExportMemoryOptions, MemoryStat, read_process};
+pub use export::{
+    Access, AttachOptions, Attachment, Export, ExportMemory, ExportMemoryOptions, Exporter, Import,
+    MemoryStat, Permit, read_process,
+};
 pub use names::{Draft, Lifetime, Owner, OwnerOptions, Reader, Segments, Stat, Store};
 pub use os::page::At;
 pub use os::timeout::Timeout;

@@ -18,6 +18,8 @@ pub enum ErrorKind {
     NotSealed,
     /// This process or this handle may not do that: EPERM.
     NotPermitted,
+    /// What this user is permitted does not let it: EACCES.
+    Denied,
     /// A live owner has the name: EBUSY.
     Busy,
     /// It did not happen in the time given: ETIMEDOUT.

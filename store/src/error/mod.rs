@@ -112,6 +112,7 @@ impl Error {
             ErrorKind::NotFound => Errno::ENOENT,
             ErrorKind::AlreadyExists => Errno::EEXIST,
             ErrorKind::NotSealed | ErrorKind::NotPermitted => Errno::EPERM,
+            ErrorKind::Denied => Errno::EACCES,
             ErrorKind::Busy => Errno::EBUSY,
             ErrorKind::TimedOut => Errno::ETIMEDOUT,
             ErrorKind::Retired => Errno::ESTALE,

@@ -24,6 +24,8 @@ use std::ptr::NonNull;
 use nix::fcntl::{FallocateFlags, SealFlag};
 use nix::sys::stat::Mode;
 
+use super::handed::{Exported, Handed};
+use super::protocol::Kind;
 use crate::os::mapping::Mapping;
 use crate::os::page::{At, kernel_page_size, range_in};
 use crate::os::{blocks, memfd, room, smaps};
@@ -274,6 +276,14 @@ pub(super) fn check_limit(length: u64) -> Result<()> {
     match length <= memfd::size_limit() {
         true => Ok(()),
         false => Err(memfd::too_long()),
+    }
+}
+
+impl Exported for ExportMemory {
+    fn handed(&self) -> Result<Handed> {
+        let file = self.file.try_clone().map_err(Error::system("duplicate the descriptor"))?;
+        let (length, importers_write) = (self.size, self.importers_write);
+        Ok(Handed { file, kind: Kind::Memory, length, importers_write })
     }
 }
 

@@ -22,6 +22,8 @@ use nix::fcntl::SealFlag;
 use nix::sys::stat::Mode;
 use rkyv::{Archive, Serialize};
 
+use super::handed::{Exported, Handed};
+use super::protocol::Kind;
 use crate::names::Draft;
 use crate::os::held::Process;
 use crate::os::{memfd, room};
@@ -153,7 +155,7 @@ impl Export {
         let file = memfd::create(c"graven-export", Mode::S_IRUSR)?;
         write(&file, &Limits { longest: memfd::size_limit(), room: room::available() })?;
         memfd::seal(&file, SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_WRITE)?;
-        let fd = memfd::reopen_for_reading(&file)?;
+        let fd = memfd::reopen(&file, false)?;
         drop(file);
         let segment = Segment::map_sealed(&fd)?;
         Ok(Export(Arc::new(Sealed { fd, segment })))
@@ -196,6 +198,14 @@ impl Limits {
             _ if length > self.room => Err(memfd::no_room()),
             _ => Ok(()),
         }
+    }
+}
+
+impl Exported for Export {
+    fn handed(&self) -> Result<Handed> {
+        let file = self.0.fd.try_clone().map_err(Error::system("duplicate the descriptor"))?.into();
+        let length = self.0.segment.header().length;
+        Ok(Handed { file, kind: Kind::Segment, length, importers_write: false })
     }
 }
 

@@ -116,6 +116,37 @@ impl Mapping {
         Ok(self)
     }
 
+    /// Maps the same length of another file, from `offset` on, at the same address. Who loads there meanwhile has what was
+    /// there, or what is; after an error what was there still is.
+    ///
+    /// # Errors
+    /// [`Cause::System`], as mmap(2) and mremap(2).
+    pub(crate) fn replace(&mut self, fd: impl AsFd, offset: u64) -> Result<()> {
+        let other = Mapping::new(fd, offset, self.length.get(), At::Anywhere, self.writable)?;
+        // SAFETY: `move_over` asks that nobody rely on what is mapped there: this mapping, of the same length, borrowed
+        // exclusively. It is this value's to unmap as before, as the other leaves it there.
+        unsafe { other.move_over(self.start) }.map(drop)
+    }
+
+    /// Maps all its pages now; those without memory get some.
+    ///
+    /// # Errors
+    /// [`Cause::System`]: ENOMEM. Kernels before 5.14 know nothing of it, and map pages when they are touched.
+    pub(crate) fn populate(&self) -> Result<()> {
+        let advice = match self.writable {
+            true => MmapAdvise::MADV_POPULATE_WRITE,
+            false => MmapAdvise::MADV_POPULATE_READ,
+        };
+        loop {
+            // SAFETY: madvise(2) with this advice changes when memory of ours is mapped, none of its bytes.
+            return match unsafe { madvise(self.start.cast(), self.length.get(), advice) } {
+                Ok(()) | Err(Errno::EINVAL) => Ok(()),
+                Err(Errno::EINTR) => continue,
+                Err(errno) => Err(Error::system("map the memory's pages")(errno)),
+            };
+        }
+    }
+
     /// Copies bytes in. Others may read meanwhile, and have some of them only.
     ///
     /// # Panics

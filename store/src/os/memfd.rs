@@ -61,18 +61,18 @@ pub(crate) fn seal(file: &File, seals: SealFlag) -> Result<()> {
     })
 }
 
-/// Another descriptor of the file, for reading only.
+/// Another descriptor of the file, with a description of its own: for reading only, or for writing too.
 ///
 /// # Errors
 /// EOPNOTSUPP without /proc; EACCES by the file's mode; EMFILE.
-pub(crate) fn reopen_for_reading(file: &File) -> Result<OwnedFd> {
+pub(crate) fn reopen(file: &File, write: bool) -> Result<OwnedFd> {
     let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-    let opened = OpenOptions::new().read(true).custom_flags(OFlag::O_CLOEXEC.bits()).open(path);
+    let opened = OpenOptions::new().read(true).write(write).custom_flags(OFlag::O_CLOEXEC.bits()).open(path);
     let opened = opened.map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => {
-            Error::system("open the memory for reading: /proc is not mounted")(Errno::EOPNOTSUPP)
+            Error::system("open the memory again: /proc is not mounted")(Errno::EOPNOTSUPP)
         }
-        _ => Error::system("open the memory for reading")(error),
+        _ => Error::system("open the memory again")(error),
     })?;
     Ok(opened.into())
 }

@@ -171,8 +171,7 @@ pub(crate) fn map_sealed(file: &File, length: usize, align: u32) -> Result<Memor
 
 /// Checks the seals that [`map_sealed`] relies on.
 pub(crate) fn check_seals(file: impl AsFd) -> Result<()> {
-    // Files that cannot be sealed answer EINVAL: they have no seals.
-    let seals = fcntl(file, FcntlArg::F_GET_SEALS).map_or(SealFlag::empty(), SealFlag::from_bits_truncate);
+    let seals = seals(file);
     let missing = match (seals.contains(SealFlag::F_SEAL_SHRINK), seals.contains(SealFlag::F_SEAL_WRITE)) {
         (true, true) => return Ok(()),
         (false, true) => "F_SEAL_SHRINK",
@@ -180,4 +179,26 @@ pub(crate) fn check_seals(file: impl AsFd) -> Result<()> {
         (false, false) => "F_SEAL_SHRINK and F_SEAL_WRITE",
     };
     Err(Error::new(Cause::NotSealed { missing }))
+}
+
+/// Checks the seals that mapping memory of a changing file relies on: nobody cuts it, or lengthens it.
+pub(crate) fn check_kept_length(file: impl AsFd) -> Result<()> {
+    let seals = seals(file);
+    let missing = match (seals.contains(SealFlag::F_SEAL_SHRINK), seals.contains(SealFlag::F_SEAL_GROW)) {
+        (true, true) => return Ok(()),
+        (false, true) => "F_SEAL_SHRINK",
+        (true, false) => "F_SEAL_GROW",
+        (false, false) => "F_SEAL_SHRINK and F_SEAL_GROW",
+    };
+    Err(Error::new(Cause::NotSealed { missing }))
+}
+
+/// Whether the seals let it be mapped for writing.
+pub(crate) fn may_write(file: impl AsFd) -> bool {
+    !seals(file).intersects(SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_FUTURE_WRITE)
+}
+
+fn seals(file: impl AsFd) -> SealFlag {
+    // Files that cannot be sealed answer EINVAL: they have no seals.
+    fcntl(file, FcntlArg::F_GET_SEALS).map_or(SealFlag::empty(), SealFlag::from_bits_truncate)
 }

@@ -14,6 +14,7 @@
 //! | `smaps` | what the kernel tells of this process's mappings |
 //! | `memory` | a segment's bytes: mapped, or a private copy; and seals |
 //! | `page` | pages: how large, runs of them in a file, where in memory they go |
+//! | `socket` | sockets at a path, and descriptors that come with their messages |
 //! | `sync` | counters in shared memory, to be read at any time and slept on |
 //! | `watch` | descriptors that tell of a file, or of the time |
 //! | `timeout` | how long to wait |
@@ -31,6 +32,7 @@ pub(crate) mod ofd;
 pub(crate) mod page;
 pub(crate) mod room;
 pub(crate) mod smaps;
+pub(crate) mod socket;
 pub(crate) mod sync;
 pub(crate) mod temp;
 pub(crate) mod timeout;
