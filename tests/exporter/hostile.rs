@@ -310,8 +310,8 @@ fn others_are_served_at_once_whatever_hostile_clients_do() {
 }
 
 #[test]
-fn an_exporter_without_descriptors_goes_on_when_it_has_some() {
-    let test = "hostile::an_exporter_without_descriptors_goes_on_when_it_has_some";
+fn an_exporter_and_an_importer_without_descriptors_go_on_when_they_have_some() {
+    let test = "hostile::an_exporter_and_an_importer_without_descriptors_go_on_when_they_have_some";
     if let Some(path) = role().as_deref().and_then(|role| path_in(role, "serve")) {
         let limit = nix::sys::resource::Resource::RLIMIT_NOFILE;
         nix::sys::resource::setrlimit(limit, 40, 40).unwrap();
@@ -321,10 +321,29 @@ fn an_exporter_without_descriptors_goes_on_when_it_has_some() {
         exporter.run().unwrap();
         done();
     }
+    if let Some(path) = role().as_deref().and_then(|role| path_in(role, "import")) {
+        let connect = || Import::connect(&path, "", Access::Read, SOON);
+        connect().unwrap();
+        let limit = nix::sys::resource::Resource::RLIMIT_NOFILE;
+        nix::sys::resource::setrlimit(limit, 40, 40).unwrap();
+        let mut taken = Vec::new();
+        while let Ok(file) = File::open("/dev/null") {
+            taken.push(file);
+        }
+        // None for the connection, and then none for what comes.
+        for _ in 0..2 {
+            let error = connect().map(drop).unwrap_err();
+            assert_eq!(error.errno(), Errno::EMFILE as i32, "{error}");
+            taken.pop();
+        }
+        connect().unwrap();
+        done();
+    }
     let dir = directory();
     let path = dir.path().join("socket");
     let mut server = Other::start(other(test, &format!("serve {}", path.display())));
     assert_eq!(server.hear(), "ready");
+    assert!(Other::start(other(test, &format!("import {}", path.display()))).go().success());
     // Silent connections make place.
     let silent: Vec<OwnedFd> = (0..100).map(|_| raw(&path)).collect();
     let connect = |time| Import::connect(&path, "", Access::Read, Timeout::Within(time));

@@ -160,7 +160,8 @@ impl Exporter {
         Ok(Exporter { epoll, listener, stop, stopping, path: absolute, file, process, state })
     }
 
-    /// Lets a name lead to a segment or a memory, for those that the permit lets. O(1).
+    /// Lets a name lead to a sealed segment, an [`Export`](crate::Export), or to a memory, an
+    /// [`ExportMemory`](crate::ExportMemory), for those that the permit lets. O(1).
     ///
     /// The exporter keeps a descriptor: dropping `what` ends nothing.
     ///
@@ -495,11 +496,13 @@ impl AsFd for Exporter {
 
 impl fmt::Debug for Exporter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = self.state();
-        f.debug_struct("Exporter")
-            .field("path", &self.path)
-            .field("names", &state.made.keys())
-            .field("connections", &state.connections.len())
-            .finish_non_exhaustive()
+        let mut f = f.debug_struct("Exporter");
+        f.field("path", &self.path);
+        // In a forked child nobody unlocks what another thread had locked.
+        if self.process.check().is_ok() {
+            let state = self.state();
+            f.field("names", &state.made.keys()).field("connections", &state.connections.len());
+        }
+        f.finish_non_exhaustive()
     }
 }

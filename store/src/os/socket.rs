@@ -41,15 +41,24 @@ pub(crate) fn listen(path: &Path, mode: u32) -> io::Result<(OwnedFd, FileId)> {
     let fd = socket::socket(AddressFamily::Unix, SockType::SeqPacket, flags, None)?;
     fchmod(&fd, Mode::from_bits_truncate(mode))?;
     socket::bind(fd.as_raw_fd(), &address)?;
-    let named = at(path)?;
-    let metadata = named.metadata()?;
-    if metadata.mode() & 0o777 != mode {
-        // The umask took some. By the file that was opened, which is a socket, never by its path.
-        let itself = format!("/proc/self/fd/{}", named.as_raw_fd());
-        std::fs::set_permissions(itself, PermissionsExt::from_mode(mode))?;
+    let begin = || {
+        let named = at(path)?;
+        let metadata = named.metadata()?;
+        if metadata.mode() & 0o777 != mode {
+            // The umask took some. By the file that was opened, which is a socket, never by its path.
+            let itself = format!("/proc/self/fd/{}", named.as_raw_fd());
+            std::fs::set_permissions(itself, PermissionsExt::from_mode(mode))?;
+        }
+        socket::listen(&fd, Backlog::MAXCONN)?;
+        Ok::<_, io::Error>((metadata.dev(), metadata.ino()))
+    };
+    match begin() {
+        Ok(file) => Ok((fd, file)),
+        Err(error) => {
+            let _ = std::fs::remove_file(path);
+            Err(error)
+        }
     }
-    socket::listen(&fd, Backlog::MAXCONN)?;
-    Ok((fd, (metadata.dev(), metadata.ino())))
 }
 
 /// The socket at a path.
