@@ -22,7 +22,8 @@
 //!
 //! Files are read, not mapped: one that is cut meanwhile gives an error rather than SIGBUS. Their bytes are not
 //! trusted: whatever they are, a command prints what there is and ends. Stores are the exception: only graven writes
-//! below their directories, and what is published there is mapped.
+//! below their directories, and what is published there is mapped; and so is what is imported, which the kernel keeps
+//! from changing.
 #![deny(unsafe_code)]
 
 mod failure;
@@ -44,7 +45,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub use failure::Failure;
-use segment::{diff, draw, dump, inspect, schema, verify};
+use segment::{diff, draw, dump, export, import, inspect, schema, verify};
 use store::StoreCommand;
 use topology::TopologyCommand;
 
@@ -67,6 +68,8 @@ Examples:
   graven verify here.grv            is every byte as it was written?
   graven publish here here.grv      share it under a name
   graven ls                         what is shared
+  graven export here.grv --serve S  hand it over at a socket
+  graven import S                   what is handed over there
 
 Exit codes: 0 done; 1 the file is bad or the operation failed; 2 wrong usage.
 Of diff: 0 the same; 1 different; 2 failed."
@@ -84,6 +87,8 @@ enum Command {
     Dump(dump::Dump),
     Diff(diff::Diff),
     Draw(draw::Draw),
+    Export(export::Export),
+    Import(import::Import),
     #[command(flatten)]
     Store(StoreCommand),
     /// Write, show, draw and share topologies of machines
@@ -132,6 +137,8 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> Result<u8, Failure> {
         Command::Dump(it) => it.run(out),
         Command::Diff(it) => return it.run(out).map(u8::from),
         Command::Draw(it) => it.run(out),
+        Command::Export(it) => it.run(out),
+        Command::Import(it) => it.run(out),
         Command::Store(command) => command.run(out),
         Command::Topology(command) => command.run(out),
         Command::Completions { shell } => completions(*shell, out),

@@ -8,10 +8,14 @@
 //! | [`dump`] | what is in its objects |
 //! | [`diff`] | what differs between two segments |
 //! | [`draw`] | a picture of a segment |
+//! | [`export`] | handing a segment over at a socket |
+//! | [`import`] | what is handed over at a socket |
 
 pub mod diff;
 pub mod draw;
 pub mod dump;
+pub mod export;
+pub mod import;
 pub mod inspect;
 pub mod schema;
 pub mod verify;

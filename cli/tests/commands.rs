@@ -484,6 +484,8 @@ fn wrong_usage_exits_with_2_and_help_has_examples_for_every_command() {
         &["dump"],
         &["diff"],
         &["draw"],
+        &["export"],
+        &["import"],
         &["ls"],
         &["stat"],
         &["publish"],
@@ -513,7 +515,9 @@ fn wrong_usage_exits_with_2_and_help_has_examples_for_every_command() {
 fn there_are_completions_for_shells_with_commands_options_and_types() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = print(&["completions", shell]);
-        for word in ["inspect", "distances", "jsonl", "synthetic", "dump", "depth", "diff", "threads"] {
+        for word in
+            ["inspect", "distances", "jsonl", "synthetic", "dump", "depth", "diff", "threads", "serve"]
+        {
             assert!(script.contains(word), "no {word} for {shell}");
         }
         // Values of options are completed in these.
