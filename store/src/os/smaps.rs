@@ -29,8 +29,10 @@ pub(crate) fn of(addresses: Range<usize>) -> io::Result<Vec<Vma>> {
 fn parse(text: impl BufRead, wanted: &Range<usize>) -> io::Result<Vec<Vma>> {
     let mut found: Vec<Vma> = Vec::new();
     let mut inside = false;
-    for line in text.lines() {
+    // Names of mapped files are bytes.
+    for line in text.split(b'\n') {
         let line = line?;
+        let line = String::from_utf8_lossy(&line);
         let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((&line, ""));
         let mut words = rest.split_whitespace();
         if let Some(addresses) = range(word) {
@@ -86,6 +88,8 @@ mod tests {
         assert_eq!(found[1..], [second]);
         assert_eq!(parse(0xa000..0xb000), []);
         assert_eq!(parse(0..usize::MAX).len(), 3);
+        let named = b"1000-2000 r--p 00000000 00:00 5 /\xff\nVmFlags: rd\n3000-4000 rw-p 00000000 00:00 0\n";
+        assert_eq!(super::parse(&named[..], &(0x3000..0x4000)).unwrap().len(), 1, "a name that is no UTF-8");
         let here = &raw const text as usize;
         assert_eq!(of(here..here + 1).unwrap().len(), 1);
     }
