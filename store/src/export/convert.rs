@@ -68,6 +68,8 @@ impl ExportMemory {
     /// - Until it returns nobody writes to the memory: stores would be lost. Loads are fine.
     /// - From then on nothing frees, trims, advises (madvise(2)) or forks over these pages in the belief that they are
     ///   private: so never pages that an allocator will get back. MADV_DONTNEED, for example, does not clear them any more.
+    /// - As long as the memory lives, the pages stay mapped, and writable; and when [`write_at`](ExportMemory::write_at) is
+    ///   called, nobody holds a reference to the bytes that it stores to, or accesses them meanwhile: it writes here.
     /// - After fork(2) parent and child share them: what one stores the other loads, and that is no store of this program's
     ///   for whoever holds a reference.
     /// - Others read them from now on, whatever they hold.

@@ -159,8 +159,9 @@ impl Mapping {
         // SAFETY: `copy_from` asks for
         // - so many bytes readable at `bytes`, and writable at `to`: a slice, and mapped for writing, just compared;
         // - alignment to 1. The two may overlap.
-        // No reference leads to them: users have the address only, and `self` is borrowed exclusively. Other processes
-        // are none of the abstract machine's threads.
+        // No reference leads to them: users have the address only, and `self` is borrowed exclusively; where the program
+        // had the memory before, whoever converted it promised so. Other processes are none of the abstract machine's
+        // threads.
         unsafe { to.copy_from(NonNull::from(bytes).cast(), bytes.len()) }
     }
 }
