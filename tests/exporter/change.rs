@@ -57,6 +57,32 @@ fn importers_are_told_once_and_have_the_old_until_they_refresh() {
     import.attach(0, PAGE, At::Anywhere).unwrap();
 }
 
+/// News that was received is no longer in the socket: it is kept until what it is about has come. [S18.5a]
+#[test]
+fn what_changed_stays_so_where_refreshing_fails() {
+    let mut served = serve();
+    served.exporter.make("", &memory(PAGE, false), permit()).unwrap();
+    let mut import = served.read("");
+    served.stop();
+    served.exporter.rebind("", &memory(PAGE, false)).unwrap();
+    let unanswered = why(import.refresh(), ErrorKind::TimedOut, Errno::ETIMEDOUT);
+    assert_eq!(unanswered, ExportError::Unanswered);
+    assert!(import.changed().unwrap());
+    // The answer comes after all.
+    served.exporter.turn().unwrap();
+    for _ in 0..2 {
+        assert!(import.changed().unwrap());
+        import.wait(Timeout::Forever).unwrap();
+    }
+    thread::scope(|scope| {
+        scope.spawn(|| served.exporter.run());
+        let refreshed = import.refresh();
+        served.exporter.stop().unwrap();
+        refreshed.unwrap();
+    });
+    assert!(!import.changed().unwrap());
+}
+
 #[test]
 fn a_name_leads_elsewhere_only_if_its_permit_says_so_and_to_what_is_like_it() {
     let served = serve();

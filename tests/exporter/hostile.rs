@@ -13,6 +13,7 @@ use nix::sys::socket::{
 use super::*;
 
 const LENGTH: u64 = 8192;
+const HUGE: u64 = 2 << 20;
 
 fn socket() -> OwnedFd {
     socket::socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None).unwrap()
@@ -54,6 +55,15 @@ fn memory_file(seals: SealFlag, length: u64) -> File {
     file.set_len(length).unwrap();
     fcntl(&file, FcntlArg::F_ADD_SEALS(seals)).unwrap();
     file
+}
+
+/// Of a pool that may be empty. Moved over an attachment it would replace all of 2 MiB.
+fn huge_pages() -> OwnedFd {
+    let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING | MFdFlags::MFD_HUGETLB;
+    let file = File::from(memfd_create(c"hostile", flags | MFdFlags::MFD_HUGE_2MB).unwrap());
+    file.set_len(HUGE).unwrap();
+    fcntl(&file, FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW)).unwrap();
+    opened(&file, false)
 }
 
 fn opened(file: &File, write: bool) -> OwnedFd {
@@ -104,6 +114,7 @@ fn scripts() -> Vec<Script> {
         script("a writable segment", &segment, vec![opened(&memory_file(fixed, LENGTH), true)], invalid),
         script("a longer memory", &answer(0, 3, 2, 1, LENGTH - 1), vec![read(kept)], invalid),
         script("a shorter memory", &answer(0, 3, 2, 1, 1 << 40), vec![read(kept)], invalid),
+        script("memory of huge pages", &answer(0, 3, 2, 1, HUGE), vec![huge_pages()], invalid),
         script("a device", &memory, null(), invalid),
         script("a pipe", &memory, vec![pipe], invalid),
         script("a directory", &memory, vec![File::open("/").unwrap().into()], invalid),

@@ -13,6 +13,7 @@ use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use super::permit::Access;
 use super::protocol::{ANSWER, Answer, Answered, Asked, Kind, NEWS, Refusal, Request};
+use crate::os::file_system;
 use crate::os::held::Held;
 use crate::os::memory;
 use crate::os::socket::{self, Received};
@@ -83,6 +85,8 @@ pub struct Import {
     path: PathBuf,
     pub(super) access: Access,
     number: u32,
+    /// Whether news was received, but not what it is about.
+    behind: AtomicBool,
     given: Given,
 }
 
@@ -135,10 +139,11 @@ impl Import {
             let request = Request { number: 0, what: Asked::Open { access, name: name.to_owned() } };
             loop {
                 let connection = connected(path, deadline)?;
-                match ask(connection.get()?, &request, access, deadline) {
+                match ask(connection.get()?, &request, access, deadline, &mut false) {
                     Ok(given) => {
                         let (name, path) = (name.to_owned(), path.to_owned());
-                        return Ok(Import { connection, name, path, access, number: 0, given });
+                        let behind = AtomicBool::new(false);
+                        return Ok(Import { connection, name, path, access, number: 0, behind, given });
                     }
                     Err(Failure::Error(error)) => return Err(named(error, name)),
                     // Dropped before an answer: the exporter has ended, or made place for others.
@@ -237,8 +242,9 @@ impl Import {
     pub fn refresh(&mut self) -> Result<()> {
         self.number = self.number.wrapping_add(1);
         let request = Request { number: self.number, what: Asked::Fetch };
-        let fetch = || {
-            let given = ask(self.connection.get()?, &request, self.access, PATIENCE.start());
+        let mut news = false;
+        let mut fetch = || {
+            let given = ask(self.connection.get()?, &request, self.access, PATIENCE.start(), &mut news);
             let given = given.map_err(|failure| match failure {
                 Failure::Ended => Error::new(ExportError::Ended),
                 Failure::Error(error) => named(error, &self.name),
@@ -250,7 +256,12 @@ impl Import {
                 false => Err(protocol("it leads to something of another kind or length, or older")),
             }
         };
-        self.given = fetch().map_err(|error| self.failed(error))?;
+        let fetched = fetch();
+        if news {
+            self.behind.store(true, Ordering::Relaxed);
+        }
+        self.given = fetched.map_err(|error| self.failed(error))?;
+        self.behind.store(false, Ordering::Relaxed);
         Ok(())
     }
 
@@ -280,12 +291,16 @@ impl Import {
     /// Waits so long for news; whether there is some.
     fn look(&self, time: Duration) -> Result<bool> {
         let fd = self.connection.get()?;
-        let ready = match socket::until_readable(fd, time) {
-            Err(Errno::EINTR) => return Ok(false),
+        let behind = self.behind.load(Ordering::Relaxed);
+        let ready = match socket::until_readable(fd, if behind { Duration::ZERO } else { time }) {
+            Err(Errno::EINTR) => return Ok(behind),
             ready => ready.map_err(Error::system("look for news"))?,
         };
         if ready.ended {
             return Err(Error::new(ExportError::Ended));
+        }
+        if behind {
+            return Ok(true);
         }
         let mut bytes = [0; ANSWER];
         match ready.readable.then(|| socket::peek(fd, &mut bytes)) {
@@ -293,11 +308,15 @@ impl Import {
             Some(Ok(0) | Err(_)) => Err(Error::new(ExportError::Ended)),
             Some(Ok(1)) if bytes.starts_with(&NEWS) => Ok(true),
             Some(Ok(length)) => {
-                // An answer to who did not wait for it.
-                let _ = socket::receive(fd, &mut []);
-                match bytes.get(..length).and_then(Answer::decode) {
-                    Some(_) => Ok(false),
-                    None => Err(protocol("a message is none")),
+                // An answer to who did not wait for it. If another thread has just taken it, what comes after is taken here.
+                let answer = bytes.get(..length).and_then(Answer::decode);
+                match socket::receive(fd, &mut bytes) {
+                    Ok(1) if bytes.starts_with(&NEWS) => {
+                        self.behind.store(true, Ordering::Relaxed);
+                        Ok(true)
+                    }
+                    _ if answer.is_some() => Ok(false),
+                    _ => Err(protocol("a message is none")),
                 }
             }
         }
@@ -319,12 +338,13 @@ fn connected(path: &Path, deadline: Deadline) -> Result<Held> {
     }
 }
 
-/// Asks, and checks what is given.
+/// Asks, and checks what is given. Whether news came before that is told also if nothing is given.
 fn ask(
     fd: BorrowedFd<'_>,
     request: &Request,
     access: Access,
     deadline: Deadline,
+    news: &mut bool,
 ) -> std::result::Result<Given, Failure> {
     let unanswered = || Error::new(ExportError::Unanswered);
     let bytes = request.encode();
@@ -361,6 +381,7 @@ fn ask(
             return Err(Failure::Ended);
         }
         if length == 1 && bytes.starts_with(&NEWS) && fds.is_empty() {
+            *news = true;
             continue; // of what the answer knows, which comes after
         }
         let answer = bytes.get(..length).and_then(Answer::decode);
@@ -386,6 +407,9 @@ fn adopt(fd: OwnedFd, access: Access, kind: Kind, generation: u64, length: u64) 
     let metadata = || file.metadata().map_err(Error::system("stat the import"));
     if !metadata()?.is_file() {
         return Err(Error::new(Cause::NotRegular));
+    }
+    if file_system::is_huge(&file) {
+        return Err(protocol("it is of huge pages"));
     }
     let flags = fcntl(&file, FcntlArg::F_GETFL).map_err(Error::system("look at the descriptor"))?;
     let wanted = match access {

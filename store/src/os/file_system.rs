@@ -5,11 +5,18 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use nix::errno::Errno;
 use nix::libc;
-use nix::sys::statfs::{OVERLAYFS_SUPER_MAGIC, fstatfs};
+use nix::sys::statfs::{HUGETLBFS_MAGIC, OVERLAYFS_SUPER_MAGIC, fstatfs};
 
 /// Whether a file is on overlayfs, where what is mapped is the file of the layer below. Source: statfs(2).
 pub(crate) fn is_overlay(fd: impl AsFd) -> bool {
     fstatfs(fd).is_ok_and(|found| found.filesystem_type() == OVERLAYFS_SUPER_MAGIC)
+}
+
+/// Whether a file consists of huge pages of a pool (hugetlbfs). It can be sealed as others can, but the kernel rounds what is
+/// mapped, moved and unmapped of it to huge pages: moved over a mapping, it would replace what is behind that too. And a load
+/// where somebody has made a hole is SIGBUS once the pool is empty. Source: mmap(2), mremap(2), memfd_create(2).
+pub(crate) fn is_huge(fd: impl AsFd) -> bool {
+    fstatfs(fd).is_ok_and(|found| found.filesystem_type() == HUGETLBFS_MAGIC)
 }
 
 /// Whether a file's blocks are copied when they are written, as those of a file system that can share them between files
