@@ -136,7 +136,8 @@ fn each_of_70_000_changes_is_detected() {
         import.refresh().unwrap();
         assert!(!import.changed().unwrap(), "{round}");
     }
-    until(|| open_descriptors() == descriptors);
+    // The exporter may not have closed its copy of the first one when they were counted.
+    until(|| open_descriptors() <= descriptors);
     drop((served, import));
     done();
 }

@@ -265,6 +265,21 @@ fn what_is_no_request_is_answered_so_and_ends_the_connection() {
     }
 }
 
+/// A user has so many descriptors on their way, to all peers together: who does not read gets few. [S18.6]
+#[test]
+fn who_does_not_read_is_sent_few_descriptors() {
+    let served = serve();
+    served.exporter.make("", &memory(LENGTH, false), permit()).unwrap();
+    let deaf = raw(&served.path);
+    send(&deaf, b"grx1\x01\x01\0\0\x07\0\0\0", &[]).unwrap();
+    until(|| !matches!(send(&deaf, b"grx1\x02\0\0\0\x09\0\0\0", &[]), Ok(_) | Err(Errno::EAGAIN)));
+    let mut answers = 0;
+    while matches!(receive(&deaf, &mut [0; 64]), Ok(32)) {
+        answers += 1;
+    }
+    assert!((1..=16).contains(&answers), "{answers}");
+}
+
 /// [S18.6]
 #[test]
 fn others_are_served_at_once_whatever_hostile_clients_do() {

@@ -81,7 +81,8 @@ pub(crate) fn remove(path: &Path, file: FileId) {
     }
 }
 
-/// The next connection. Never waits.
+/// The next connection. Never waits. The kernel keeps few messages for who does not read, of those that are sent there:
+/// a user has as many descriptors on their way, to all peers, as a process may have open.
 ///
 /// # Errors
 /// EAGAIN: there is none. EMFILE, ENFILE, ENOMEM.
@@ -89,7 +90,10 @@ pub(crate) fn accept(listener: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let fd = socket::accept4(listener.as_raw_fd(), flags)?;
     // SAFETY: `from_raw_fd` asks for an open descriptor that is nobody else's: accept4(2) has just made it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+    // Less than the kernel's least is that: socket(7), SO_SNDBUF.
+    setsockopt(&fd, sockopt::SndBuf, &1)?;
+    Ok(fd)
 }
 
 /// A socket that is not connected yet.
