@@ -1,5 +1,6 @@
 //! [docs/coming-from.md]: guide::coming_from
 //! [docs/sharing.md]: guide::sharing
+//! [docs/trust.md]: guide::trust
 //! [keys]: guide::sharing#tables-by-key
 //!
 #![doc = include_str!("../README.md")]
@@ -56,4 +57,6 @@ pub mod guide {
     pub mod performance {}
     #[doc = include_str!("../docs/sharing.md")]
     pub mod sharing {}
+    #[doc = include_str!("../docs/trust.md")]
+    pub mod trust {}
 }
