@@ -335,6 +335,28 @@ fn others_are_served_at_once_whatever_hostile_clients_do() {
     done();
 }
 
+/// The kernel has no descriptor for the next connection, also where there is none to take.
+#[test]
+fn who_has_the_last_descriptor_is_not_dropped_for_nobody() {
+    if !alone("hostile::who_has_the_last_descriptor_is_not_dropped_for_nobody") {
+        return;
+    }
+    let dir = directory();
+    let path = dir.path().join("socket");
+    let exporter = Exporter::bind(&path).unwrap();
+    exporter.make("", &memory(LENGTH, false), permit()).unwrap();
+    let peer = socket();
+    nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE, 40, 40).unwrap();
+    let mut taken: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+    taken.pop();
+    socket::connect(peer.as_raw_fd(), &UnixAddr::new(&path).unwrap()).unwrap();
+    exporter.turn().unwrap();
+    send(&peer, b"grx1\x01\x01\0\0\x07\0\0\0", &[]).unwrap();
+    exporter.turn().unwrap();
+    assert_eq!(receive(&peer, &mut [0; 64]), Ok(32));
+    done();
+}
+
 #[test]
 fn an_exporter_and_an_importer_without_descriptors_go_on_when_they_have_some() {
     let test = "hostile::an_exporter_and_an_importer_without_descriptors_go_on_when_they_have_some";

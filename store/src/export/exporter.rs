@@ -23,6 +23,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use graven_format::directory::check_name;
 use nix::errno::Errno;
@@ -330,6 +331,11 @@ impl Exporter {
                     Some(Errno::EAGAIN) => return Ok(()),
                     Some(Errno::EINTR | Errno::ECONNABORTED) => continue,
                     Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM | Errno::ENOBUFS) => {
+                        // The kernel says so before it looks whether there is a connection to take.
+                        if !socket::until_readable(listener, Duration::ZERO).is_ok_and(|ready| ready.readable)
+                        {
+                            return Ok(());
+                        }
                         self.make_room(state);
                         continue;
                     }
