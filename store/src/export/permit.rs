@@ -21,6 +21,10 @@ pub enum Access {
 /// asks them: the exporter's own user by the first three, members of its group by the next, all others by the last, and
 /// root passes. Reading needs r; writing needs r and w.
 ///
+/// The user that made a memory owns it, as a file of mode 0600: a process of that user, or root's, that was given it for
+/// reading can open it for writing itself, by /proc. What they are not to write is made without
+/// [`importers_write`](crate::ExportMemoryOptions::importers_write): then the kernel refuses it to all.
+///
 /// # Examples
 /// ```
 /// use graven_store::Permit;
