@@ -319,3 +319,24 @@ fn an_attachment_is_memory_for_locked_pages_direct_io_and_pipes() {
     assert_eq!(nix::unistd::read(&reads, &mut read).unwrap(), 100);
     assert_eq!(read, bytes[..100]);
 }
+
+/// A write(2) behind the limit of file sizes would end the process.
+#[test]
+fn writing_behind_the_limit_of_file_sizes_is_an_error_and_no_signal() {
+    if !alone("memory::writing_behind_the_limit_of_file_sizes_is_an_error_and_no_signal") {
+        return;
+    }
+    let served = serve();
+    served.exporter.make("", &memory(4 * PAGE, true), permit()).unwrap();
+    let import = served.import("", Access::Write).unwrap();
+    nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_FSIZE, PAGE, PAGE).unwrap();
+    import.write_at(PAGE - 1, &[1]).unwrap();
+    for (offset, bytes) in [(PAGE, &[2u8][..]), (PAGE - 1, &[2, 2])] {
+        let error = import.write_at(offset, bytes).unwrap_err();
+        assert_eq!(error.errno(), Errno::EFBIG as i32, "{error}");
+    }
+    let mut bytes = [9; 3];
+    import.read_at(PAGE - 1, &mut bytes).unwrap();
+    assert_eq!(bytes, [1, 0, 0]);
+    done();
+}

@@ -21,6 +21,7 @@ use graven_format::directory::check_name;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
+use super::memory::check_limit;
 use super::permit::Access;
 use super::protocol::{ANSWER, Answer, Answered, Asked, Kind, NEWS, Refusal, Request};
 use crate::os::file_system;
@@ -186,12 +187,13 @@ impl Import {
     /// # Errors
     /// - [`ExportError::ReadOnly`] (EPERM): it was imported for reading.
     /// - [`Cause::Bounds`] (EINVAL): not all of them are in it.
-    /// - [`Cause::System`]: no room (ENOSPC).
+    /// - [`Cause::System`]: no room (ENOSPC); behind the process's limit of file sizes (EFBIG), without its signal.
     pub fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
         if self.access == Access::Read {
             return Err(self.failed(ExportError::ReadOnly));
         }
         self.check_bounds(offset, bytes.len() as u64)?;
+        check_limit(offset.saturating_add(bytes.len() as u64)).map_err(|error| self.failed(error))?;
         let written = self.given.file.write_all_at(bytes, offset);
         written.map_err(Error::system("write the import")).map_err(|error| self.failed(error))
     }
