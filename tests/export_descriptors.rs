@@ -136,6 +136,20 @@ fn attempts(mut command: Command, fd: impl AsFd, path: Option<&Path>) -> Vec<Str
     String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
 }
 
+/// What a hostile process gets as answers with a descriptor that was opened for reading: a row for each errno.
+const READING: &[(&str, &str)] = &[
+    ("EBADF", "write, pwrite, splice, punch, zero, append"),
+    ("EACCES", "map, mprotect, remove"),
+    ("EINVAL", "cut, lengthen"),
+    ("EPERM", "seal"),
+];
+/// And with one that was opened for writing, where importers only read.
+const REFUSED: &[(&str, &str)] = &[
+    ("EPERM", "write, pwrite, splice, map, punch, cut, lengthen, append, seal"),
+    ("EACCES", "mprotect, remove"),
+    ("EOPNOTSUPP", "zero"),
+];
+
 /// The attempts that a table says, in its order: `errno: what, what`.
 fn table(rows: &[(&str, &str)], how: &str) -> Vec<String> {
     let order = [
