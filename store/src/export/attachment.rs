@@ -136,7 +136,8 @@ impl Attachment {
     /// signal. Cost: some 20 µs. After an error it is as it was.
     ///
     /// # Errors
-    /// - [`ExportError::Unlike`] (EINVAL): the import is another, of another length, or for another access.
+    /// - [`ExportError::Unlike`] (EINVAL): the import is of a segment, of a memory that ends before the range does, or for
+    ///   another access. Of another name it may be, if it is like that.
     /// - ENOMEM, of [`Cause::System`].
     ///
     /// # Examples

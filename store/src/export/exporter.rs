@@ -268,7 +268,8 @@ impl Exporter {
         }
     }
 
-    /// Makes [`run`](Exporter::run) return, once: the one that is running, or the next.
+    /// Makes [`run`](Exporter::run) return, once: the one that is running, or the next. For those who call `run`: until it
+    /// has returned, the descriptor is readable, and [`turn`](Exporter::turn) has nothing to do.
     ///
     /// # Errors
     /// [`Cause::Forked`] (EPERM).
